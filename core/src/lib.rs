@@ -1,0 +1,19 @@
+//! Polder's domain, pure: no async, no clock, no randomness, no I/O. Time and entropy are arguments.
+//!
+//! * [`reason`]: the one list of reasons, and what a refusal carries.
+//! * [`schema`]: what the ledger needs to know of a view; plans as data.
+//! * [`id`], [`meta`], [`time`]: identifiers, revisions, what every stored object carries, points in time.
+//! * [`net`]: ranges, names, labels and selectors: parse or refuse.
+//! * [`cluster`]: the whole state as one value.
+//! * [`ipam`]: pools, nodes, blocks, allocations.
+//! * [`lb`]: services, virtual IPs, endpoints. It reads ipam's types.
+
+pub mod cluster;
+pub mod id;
+pub mod ipam;
+pub mod lb;
+pub mod meta;
+pub mod net;
+pub mod reason;
+pub mod schema;
+pub mod time;
