@@ -1,1 +1,83 @@
-//! placeholder
+//! `polder`: the operator's tool. It talks gRPC to the services; `polder up` is all of them in one process.
+//!
+//! The client side knows messages by their descriptors only: requests and answers are proto3 JSON ([`client`]), so what
+//! `-o json` prints is the API's own form, and a new field of the API needs no line here.
+
+pub mod args;
+pub mod client;
+pub mod cmd;
+pub mod failure;
+pub mod manifest;
+pub mod output;
+pub mod up;
+
+use std::process::ExitCode;
+
+use polder_runtime::link::Link;
+
+use args::{Cli, Global, Verb};
+use client::Client;
+use cmd::Context;
+use failure::Failure;
+use output::Format;
+
+/// Runs one command to its end.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let format = cli.global.output;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return finish(Err(Failure::Local(format!("no threads can be started: {error}"))), format),
+    };
+    let outcome = runtime.block_on(async {
+        match cli.verb {
+            Verb::Up(up) => up::run(*up).await.map(|()| String::new()),
+            Verb::Explain { reason } => cmd::explain::run(&reason),
+            verb => ask(&cli.global, verb).await,
+        }
+    });
+    finish(outcome, format)
+}
+
+fn finish(outcome: Result<String, Failure>, format: Format) -> ExitCode {
+    match outcome {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            let text = if format == Format::Json { failure.json() } else { failure.text() };
+            eprint!("{text}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// A client of the services that the command line names.
+fn connect(global: &Global) -> Result<Client, Failure> {
+    let link = |own: Option<&String>| {
+        let uris: Vec<&str> = own.unwrap_or(&global.server).split(',').map(str::trim).collect();
+        Link::remote(&uris, None).map_err(|error| Failure::Usage(error.to_string()))
+    };
+    Ok(Client::new(link(global.ipam.as_ref())?, link(global.lb.as_ref())?, link(global.dns.as_ref())?))
+}
+
+async fn ask(global: &Global, verb: Verb) -> Result<String, Failure> {
+    let client = connect(global)?;
+    let context = Context { client, format: global.output, headers: !global.no_headers, now: polder_runtime::clock::now() };
+    match verb {
+        Verb::Get { kind, name, namespace, filter } => cmd::get::run(&context, &kind, name.as_deref(), &namespace, &filter).await,
+        Verb::Apply { filename, dry_run } => cmd::apply::run(&context, &cmd::apply::read(&filename)?, dry_run).await,
+        Verb::Delete { kind: Some(kind), name: Some(name), namespace, force, .. } => {
+            cmd::delete::one(&context, &kind, &name, &namespace, force).await
+        }
+        Verb::Delete { filename, force, .. } => cmd::delete::all(&context, &cmd::apply::read(&filename)?, force).await,
+        Verb::Who { address, at } => cmd::ask::who(&context, &address, at.as_deref()).await,
+        Verb::Why { kind_or_name, name } => cmd::ask::why(&context, &kind_or_name, name.as_deref()).await,
+        Verb::Dig { name, record_type } => cmd::ask::dig(&context, &name, &record_type).await,
+        Verb::History { address } => cmd::ask::history(&context, &address).await,
+        Verb::Check => cmd::ask::check(&context).await,
+        Verb::Health => context.client.health().await,
+        Verb::Up(_) | Verb::Explain { .. } => Err(Failure::Local("this verb asks no server".to_owned())),
+    }
+}

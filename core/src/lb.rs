@@ -1,8 +1,31 @@
 //! Services: their virtual IPs, their endpoints, and the decisions about them.
 
+mod address;
+mod ask;
+mod assign;
+pub mod audit;
+mod choose;
+pub mod endpoints;
+pub mod explain;
+mod families;
+mod immutable;
+pub mod plan;
+mod pools;
+pub mod reassign;
 pub mod record;
+mod runs;
+mod sharing;
+mod space;
 pub mod view;
 
+pub use address::{CLASS, is_foreign};
+pub use ask::Side;
+pub use audit::{Finding, audit};
+pub use choose::Trial;
+pub use endpoints::endpoints;
+pub use explain::{Explanation, explain};
+pub use plan::{Decision, Draft, Wishes};
+pub use reassign::reassign;
 pub use record::{
     Affinity, Change, Condition, ConditionKind, Endpoint, External, FamilyPolicy, Protocol, Service, ServiceKey, ServicePort,
     ServiceSpec, ServiceType, TargetPort, TrafficPolicy, Vip,

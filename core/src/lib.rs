@@ -7,8 +7,10 @@
 //! * [`cluster`]: the whole state as one value.
 //! * [`ipam`]: pools, nodes, blocks, allocations.
 //! * [`lb`]: services, virtual IPs, endpoints. It reads ipam's types.
+//! * [`dns`]: names, records and the answers to queries. It reads ipam's and lb's types.
 
 pub mod cluster;
+pub mod dns;
 pub mod id;
 pub mod ipam;
 pub mod lb;

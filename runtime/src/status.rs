@@ -95,6 +95,7 @@ fn retry_after(refusal: &Refusal) -> Option<Duration> {
 }
 
 fn fill_from(refusal: &mut Refusal, details: &ErrorDetails) {
+    let main = refusal.reason;
     let known = |text: &str, other: Reason| text.parse().unwrap_or(other);
     if let Some(bad) = details.bad_request() {
         refusal.violations = bad
@@ -102,21 +103,21 @@ fn fill_from(refusal: &mut Refusal, details: &ErrorDetails) {
             .iter()
             .map(|violation| Violation {
                 field: violation.field.clone(),
-                reason: known(&violation.reason, refusal.reason),
+                reason: known(&violation.reason, main),
                 description: violation.description.clone(),
             })
             .collect();
     }
     if let Some(failure) = details.precondition_failure() {
         refusal.obstacles.extend(failure.violations.iter().map(|violation| Obstacle {
-            reason: known(&violation.r#type, refusal.reason),
+            reason: known(&violation.r#type, main),
             subject: violation.subject.clone(),
             description: violation.description.clone(),
         }));
     }
     if let Some(failure) = details.quota_failure() {
         refusal.obstacles.extend(failure.violations.iter().map(|violation| Obstacle {
-            reason: refusal.reason,
+            reason: main,
             subject: violation.subject.clone(),
             description: violation.description.clone(),
         }));

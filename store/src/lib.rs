@@ -1,1 +1,19 @@
-//! placeholder
+//! Polder's store: a revisioned key-value contract, two backends, mirrors and ledgers.
+//!
+//! * [`backend`]: the contract, in bytes. [`embedded`] and [`etcd`](mod@etcd) fulfil it; [`Store`] is the handle on either.
+//! * [`mirror`]: the view of everything stored, kept current by one watch.
+//! * [`ledger`]: the one way to write: plan against the view, commit a batch guarded by the heads it read, apply, answer.
+//! * [`journal`]: the record that every batch leaves behind: who changed what, and the answers to request ids.
+
+pub mod backend;
+pub mod embedded;
+pub mod error;
+mod handle;
+pub mod journal;
+pub mod metrics;
+pub mod mirror;
+
+pub use backend::{Backend, Commit, Guard, KeyRange, Outcome, Write};
+pub use error::Error;
+pub use handle::{DEADLINE, Store};
+pub use mirror::{Clock, Mirror, MirrorConfig, Snapshot};

@@ -70,17 +70,45 @@ pub enum Order {
     LongestFree,
 }
 
+/// Selectors of which one must match. None at all match everything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AnyOf(pub Vec<Selector>);
+
+impl AnyOf {
+    /// Whether some selector matches the labels, or there is none.
+    #[must_use]
+    pub fn matches(&self, labels: &Labels) -> bool {
+        self.0.is_empty() || self.0.iter().any(|selector| selector.matches(labels))
+    }
+
+    /// Whether everything matches.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// Who may get addresses from a pool without naming it. Empty selectors match everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PoolSelectors {
     /// Nodes, by their labels.
-    pub nodes: Selector,
+    pub nodes: AnyOf,
     /// Namespaces, by name; empty is every namespace.
     pub namespaces: Vec<Label>,
     /// Namespaces, by their labels.
-    pub namespace_labels: Selector,
+    pub namespace_labels: AnyOf,
     /// The pods or services themselves, by their labels.
-    pub objects: Selector,
+    pub objects: AnyOf,
+}
+
+impl PoolSelectors {
+    /// Whether the pool serves a namespace with these labels: it is listed or selected, or nothing is listed and selected at all.
+    #[must_use]
+    pub fn serves(&self, namespace: Option<&Label>, labels: Option<&Labels>) -> bool {
+        let listed = namespace.is_some_and(|name| self.namespaces.contains(name));
+        let selected = !self.namespace_labels.is_empty() && labels.is_some_and(|labels| self.namespace_labels.matches(labels));
+        listed || selected || (self.namespaces.is_empty() && self.namespace_labels.is_empty())
+    }
 }
 
 /// A named set of address ranges with one purpose. Pools never overlap, whatever their purpose.
@@ -110,6 +138,10 @@ pub struct Pool {
     pub block_len_v4: u8,
     /// Prefix length of IPv6 blocks lent to nodes (pod pools).
     pub block_len_v6: u8,
+    /// The most blocks of one family that this pool lends to one node.
+    pub max_blocks_per_node: u32,
+    /// A pod never gets an address from a block lent to another node.
+    pub strict_affinity: bool,
     /// Which free address comes first.
     pub order: Order,
     /// How long a released address rests before it is given again without being asked for by name.
@@ -118,6 +150,8 @@ pub struct Pool {
     pub share_across_namespaces: bool,
     /// Labels of the pool itself.
     pub labels: Labels,
+    /// For people.
+    pub description: String,
 }
 
 /// Addresses kept by name, with or without an owner; never given to anybody who does not name the reservation.
@@ -133,6 +167,10 @@ pub struct Reservation {
     pub owner: String,
     /// When the reservation ends by itself.
     pub expires: Option<Timestamp>,
+    /// Labels.
+    pub labels: Labels,
+    /// Made by Polder for itself; nobody else changes or deletes it.
+    pub system: bool,
 }
 
 /// The operator's page: what was typed in. The pools that follow from it are written in the same transaction.
@@ -167,10 +205,21 @@ pub struct Interface {
     pub mac: String,
     /// Bytes.
     pub mtu: u32,
-    /// The default gateway through it.
-    pub gateway: Option<IpAddr>,
+    /// The default gateways through it, at most one a family.
+    pub gateways: Vec<IpAddr>,
     /// Whether the link is up.
     pub up: bool,
+}
+
+/// A route of a node's kernel, as its agent reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Where it leads.
+    pub destination: IpNet,
+    /// The next hop; `None` for a directly connected prefix.
+    pub gateway: Option<IpAddr>,
+    /// The interface it leaves by.
+    pub interface: String,
 }
 
 /// A machine of the cluster.
@@ -188,8 +237,16 @@ pub struct Node {
     pub interfaces: Vec<Interface>,
     /// Version of its agent; may be empty.
     pub agent_version: String,
-    /// Gets nothing new while this is set.
+    /// Routes its agent reported, Polder's own left out.
+    pub routes: Vec<Route>,
+    /// Hardware address of its tunnel interface, in text; may be empty.
+    pub tunnel_mac: String,
+    /// Gets no new pods while this is set.
+    pub unschedulable: bool,
+    /// Being emptied: gets no new pods, and announcements move away.
     pub draining: bool,
+    /// Never announces an external virtual IP.
+    pub excluded_from_external: bool,
 }
 
 /// A slice of a pod pool lent to one node.
@@ -231,6 +288,31 @@ pub struct Owner {
     pub interface: String,
     /// The container; may be empty.
     pub container: String,
+    /// The owner's identity in the system it comes from; may be empty.
+    pub uid: String,
+}
+
+impl OwnerKind {
+    /// A word for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pod => "pod",
+            Self::Node => "node",
+            Self::Other => "owner",
+        }
+    }
+}
+
+impl Owner {
+    /// The name with its namespace, if there is one: `shop/web-1`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{namespace}/{}", self.name),
+            None => self.name.to_string(),
+        }
+    }
 }
 
 /// One address of an allocation.

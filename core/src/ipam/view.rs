@@ -1,26 +1,183 @@
 //! The state of IPAM in memory: the records and the indexes that follow from them.
+//!
+//! Nothing here is stored. Every index is a sum of what each record contributes, so [`View::apply`] takes records in any order
+//! that keeps the order per key and comes to the same view; the order of keys inside a transaction does not matter.
 
+mod numbers;
+mod occupancy;
+mod ranges;
+mod read;
+
+pub(super) use occupancy::Rest;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
+use ipnet::IpNet;
 
-use super::record::{Change, Pool};
-use crate::net::Name;
+use self::numbers::NumberSet;
+use self::occupancy::{ByFamily, Occupancy};
+use self::ranges::RangeIndex;
+use super::record::{Allocation, Block, Change, ComputeNetwork, Namespace, Node, OwnerKind, Pool, Reservation};
+use crate::id::Uid;
+use crate::net::range::number;
+use crate::net::{AddrRange, Family, Label, Name};
+use crate::time::Timestamp;
 
 /// The state of IPAM. Cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct View {
+    namespaces: OrdMap<Label, Arc<Namespace>>,
     pools: OrdMap<Name, Arc<Pool>>,
+    reservations: OrdMap<Name, Arc<Reservation>>,
+    network: Option<Arc<ComputeNetwork>>,
+    nodes: OrdMap<Name, Arc<Node>>,
+    blocks: OrdMap<IpNet, Arc<Block>>,
+    allocations: OrdMap<Uid, Arc<Allocation>>,
+
+    pool_ranges: RangeIndex<Name>,
+    reserved_ranges: RangeIndex<Name>,
+    blocks_of: OrdSet<(Name, IpNet)>,
+    /// Addresses that lie in some block.
+    lent: ByFamily<NumberSet>,
+    handles: OrdSet<(Arc<str>, Uid)>,
+    in_namespace: OrdMap<Label, OrdMap<Uid, Arc<Allocation>>>,
+    pod_addresses: OrdMap<Label, u64>,
+    on_node: OrdSet<(Name, Uid)>,
+    occupancy: Occupancy,
+    released: OrdSet<(Timestamp, Uid)>,
 }
 
 impl View {
-    /// Moves the view by one committed change.
+    /// Moves the view by one committed change: the only way in which it ever changes.
     pub fn apply(&mut self, change: &Change) {
-        if let Change::Pool(name, record) = change {
-            match record {
-                Some(pool) => self.pools.insert(name.clone(), Arc::clone(pool)),
-                None => self.pools.remove(name),
-            };
+        match change {
+            Change::Namespace(name, record) => put(&mut self.namespaces, name, record.as_ref()),
+            Change::Pool(name, record) => self.put_pool(name, record.as_ref()),
+            Change::Reservation(name, record) => self.put_reservation(name, record.as_ref()),
+            Change::Network(record) => self.network.clone_from(record),
+            Change::Node(name, record) => put(&mut self.nodes, name, record.as_ref()),
+            Change::Block(cidr, record) => self.put_block(*cidr, record.as_ref()),
+            Change::Allocation(uid, record) => self.put_allocation(*uid, record.as_ref()),
         }
     }
+
+    fn put_pool(&mut self, name: &Name, record: Option<&Arc<Pool>>) {
+        for range in self.pools.get(name).iter().flat_map(|pool| &pool.ranges) {
+            self.pool_ranges.remove(name, *range);
+        }
+        for range in record.iter().flat_map(|pool| &pool.ranges) {
+            self.pool_ranges.insert(name, *range);
+        }
+        put(&mut self.pools, name, record);
+    }
+
+    fn put_reservation(&mut self, name: &Name, record: Option<&Arc<Reservation>>) {
+        for range in self.reservations.get(name).iter().flat_map(|reservation| &reservation.ranges) {
+            self.reserved_ranges.remove(name, *range);
+        }
+        for range in record.iter().flat_map(|reservation| &reservation.ranges) {
+            self.reserved_ranges.insert(name, *range);
+        }
+        put(&mut self.reservations, name, record);
+    }
+
+    fn put_block(&mut self, cidr: IpNet, record: Option<&Arc<Block>>) {
+        let ends = |range: AddrRange| (number(range.start()), number(range.end()));
+        let (first, last) = ends(AddrRange::of_net(cidr));
+        if let Some(old) = self.blocks.remove(&cidr) {
+            self.blocks_of.remove(&(old.node.clone(), cidr));
+            let still: Vec<AddrRange> = self.blocks_overlapping(AddrRange::of_net(cidr)).map(|block| AddrRange::of_net(block.cidr)).collect();
+            let lent = self.lent.get_mut(family(cidr));
+            lent.remove_range(first, last);
+            still.into_iter().map(ends).for_each(|(first, last)| lent.insert_range(first, last));
+        }
+        if let Some(block) = record {
+            self.blocks_of.insert((block.node.clone(), cidr));
+            self.lent.get_mut(family(cidr)).insert_range(first, last);
+            self.blocks.insert(cidr, Arc::clone(block));
+        }
+    }
+
+    fn put_allocation(&mut self, uid: Uid, record: Option<&Arc<Allocation>>) {
+        if let Some(old) = self.allocations.remove(&uid) {
+            self.forget(uid, &old);
+        }
+        if let Some(allocation) = record {
+            self.index(uid, allocation);
+            self.allocations.insert(uid, Arc::clone(allocation));
+        }
+    }
+
+    fn index(&mut self, uid: Uid, allocation: &Arc<Allocation>) {
+        if let Some(since) = allocation.released {
+            self.released.insert((since, uid));
+            allocation.holdings.iter().for_each(|holding| self.occupancy.rest(holding.address, since, uid));
+            return;
+        }
+        self.handles.insert((Arc::clone(&allocation.handle), uid));
+        allocation.holdings.iter().for_each(|holding| self.occupancy.hold(holding.address, uid));
+        if let Some(node) = &allocation.owner.node {
+            self.on_node.insert((node.clone(), uid));
+        }
+        if let Some(namespace) = &allocation.owner.namespace {
+            self.in_namespace.entry(namespace.clone()).or_default().insert(uid, Arc::clone(allocation));
+            let addresses = self.pod_addresses.get(namespace).copied().unwrap_or(0);
+            put(&mut self.pod_addresses, namespace, Some(&(addresses + pod_addresses(allocation))));
+        }
+    }
+
+    fn forget(&mut self, uid: Uid, allocation: &Allocation) {
+        if let Some(since) = allocation.released {
+            self.released.remove(&(since, uid));
+            allocation.holdings.iter().for_each(|holding| self.occupancy.unrest(holding.address, since, uid));
+            return;
+        }
+        self.handles.remove(&(Arc::clone(&allocation.handle), uid));
+        allocation.holdings.iter().for_each(|holding| self.occupancy.unhold(holding.address, uid));
+        if let Some(node) = &allocation.owner.node {
+            self.on_node.remove(&(node.clone(), uid));
+        }
+        if let Some(namespace) = &allocation.owner.namespace {
+            self.forget_in_namespace(uid, namespace, allocation);
+        }
+    }
+
+    fn forget_in_namespace(&mut self, uid: Uid, namespace: &Label, allocation: &Allocation) {
+        if let Some(here) = self.in_namespace.get_mut(namespace) {
+            here.remove(&uid);
+            if here.is_empty() {
+                self.in_namespace.remove(namespace);
+                self.pod_addresses.remove(namespace);
+                return;
+            }
+        }
+        let addresses = self.pod_addresses.get(namespace).copied().unwrap_or(0);
+        put(&mut self.pod_addresses, namespace, Some(&addresses.saturating_sub(pod_addresses(allocation))));
+    }
+}
+
+/// How many addresses count against the namespace's quota of pod addresses.
+fn pod_addresses(allocation: &Allocation) -> u64 {
+    match allocation.owner.kind {
+        OwnerKind::Pod => allocation.holdings.len() as u64,
+        OwnerKind::Node | OwnerKind::Other => 0,
+    }
+}
+
+fn family(cidr: IpNet) -> Family {
+    Family::of(cidr.addr())
+}
+
+/// The prefix of one address.
+fn host(address: IpAddr) -> IpNet {
+    IpNet::from(address)
+}
+
+fn put<K: Ord + Clone, V: Clone>(map: &mut OrdMap<K, V>, key: &K, record: Option<&V>) {
+    match record {
+        Some(record) => map.insert(key.clone(), record.clone()),
+        None => map.remove(key),
+    };
 }

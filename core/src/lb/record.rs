@@ -29,9 +29,10 @@ impl fmt::Display for ServiceKey {
 }
 
 /// What kind of front a service is; as in Kubernetes, with headless as a type of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ServiceType {
     /// A constant virtual IP inside the cluster.
+    #[default]
     ClusterIp,
     /// No virtual IP: its name answers with the endpoints themselves (`clusterIP: None`).
     Headless,
@@ -128,23 +129,28 @@ pub enum Affinity {
 pub struct External {
     /// These addresses, at most one a family; empty lets Polder choose.
     pub addresses: Vec<IpAddr>,
-    /// From this pool; `None` lets Polder choose.
-    pub pool: Option<Name>,
+    /// From one of these pools, in this order; empty lets Polder choose.
+    pub pools: Vec<Name>,
+    /// The addresses of this reservation.
+    pub reservation: Option<Name>,
     /// Services with the same non-empty key may share an address.
     pub sharing_key: String,
     /// The implementation that should serve it; empty is Polder.
     pub class: String,
     /// Clients that may come in; empty is everybody.
     pub source_ranges: Vec<IpNet>,
-    /// The wish may wait: a service whose wish cannot be met now is stored with a condition that says why.
-    pub allow_pending: bool,
+    /// Kubernetes' wish for ports on every node; kept, and not offered.
+    pub allocate_node_ports: Option<bool>,
 }
 
 /// What was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ServiceSpec {
     /// What kind of front it is.
     pub service_type: ServiceType,
+    /// The wish of Kubernetes' type NodePort, on a ClusterIp service: ports on the nodes. Kept, and not offered, which a
+    /// condition says.
+    pub node_ports: bool,
     /// The pods behind it, by label; empty: endpoints are given, not computed.
     pub selector: Selector,
     /// Its ports.
@@ -169,6 +175,8 @@ pub struct ServiceSpec {
     pub external_name: String,
     /// Given endpoints, for a service without selector.
     pub endpoints: Vec<Endpoint>,
+    /// The port on which every node says whether it has a ready endpoint, with external policy Local; 0 is none.
+    pub health_check_port: u16,
 }
 
 /// One address behind a service.
@@ -206,6 +214,8 @@ pub enum ConditionKind {
     ClusterAddresses,
     /// The service has its external IPs.
     ExternalAddresses,
+    /// The nodes have the ports that the service wishes for.
+    NodePorts,
 }
 
 /// An unhappy condition of a service: it has not got what it asked for, and why. A happy service has none.
@@ -240,6 +250,42 @@ pub struct Service {
     pub external: Vec<Vip>,
     /// What it has not got, and why.
     pub conditions: Vec<Condition>,
+}
+
+impl Service {
+    /// Every address that it holds: cluster IPs first.
+    pub fn vips(&self) -> impl Iterator<Item = &Vip> {
+        self.cluster.iter().chain(&self.external)
+    }
+
+    /// The condition of a kind, if it is unhappy about that.
+    #[must_use]
+    pub fn condition(&self, kind: ConditionKind) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.kind == kind)
+    }
+
+    /// Since when it waits for addresses that it may get by itself: those that a condition names, or the second family of a
+    /// service that would rather have both.
+    #[must_use]
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        let for_ever = |reason| matches!(reason, Reason::LoadBalancerClassForeign | Reason::TypeNotOffered);
+        let unhappy = self.conditions.iter().filter(|condition| !for_ever(condition.reason)).map(|condition| condition.since).min();
+        let prefers_both = self.spec.family_policy == FamilyPolicy::PreferDualStack;
+        let single = |vips: &[Vip]| prefers_both && vips.len() == 1;
+        unhappy.or_else(|| (single(&self.cluster) || single(&self.external)).then_some(self.meta.created))
+    }
+
+    /// The families it speaks, the primary one first; empty for a headless service that leaves it to its endpoints.
+    #[must_use]
+    pub fn families(&self) -> Vec<Family> {
+        let mut families = self.spec.families.clone();
+        for vip in self.vips() {
+            if !families.contains(&Family::of(vip.address)) {
+                families.push(Family::of(vip.address));
+            }
+        }
+        families
+    }
 }
 
 /// One record of LB put (`Some`) or deleted (`None`).

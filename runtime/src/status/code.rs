@@ -53,7 +53,8 @@ const CLIENT_CLOSED_REQUEST: StatusCode = match StatusCode::from_u16(499) {
 pub const fn fallback_reason(code: Code) -> Reason {
     match code {
         Code::InvalidArgument | Code::FailedPrecondition => Reason::InvalidArgument,
-        Code::NotFound | Code::Unimplemented => Reason::NotImplemented,
+        Code::NotFound => Reason::ServiceNotFound,
+        Code::Unimplemented => Reason::NotImplemented,
         Code::AlreadyExists => Reason::AlreadyExists,
         Code::PermissionDenied | Code::Unauthenticated => Reason::PermissionDenied,
         Code::ResourceExhausted => Reason::Overloaded,

@@ -126,6 +126,7 @@ pub(super) fn shortened(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();
     }
-    let end = text.floor_char_boundary(bytes.saturating_sub(ELLIPSIS.len()));
+    let most = bytes.saturating_sub(ELLIPSIS.len());
+    let end = (0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
     format!("{}{ELLIPSIS}", &text[..end])
 }

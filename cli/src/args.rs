@@ -1,0 +1,136 @@
+//! The command line of `polder`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::output::Format;
+use crate::up::UpArgs;
+
+/// Polder: addresses, load balancing and names for clusters on machines you own.
+#[derive(Debug, Parser)]
+#[command(name = "polder", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// Where and how to ask.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What every verb understands.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The gRPC address of Polder; several, by comma, are tried in turn.
+    #[arg(long, global = true, env = "POLDER_SERVER", default_value = "http://127.0.0.1:7653")]
+    pub server: String,
+    /// The address of the IPAM service where it is not `--server`.
+    #[arg(long = "ipam-server", global = true, env = "POLDER_IPAM")]
+    pub ipam: Option<String>,
+    /// The address of the LB service where it is not `--server`.
+    #[arg(long = "lb-server", global = true, env = "POLDER_LB")]
+    pub lb: Option<String>,
+    /// The address of the DNS service where it is not `--server`.
+    #[arg(long = "dns-server", global = true, env = "POLDER_DNS")]
+    pub dns: Option<String>,
+    /// The form of the output.
+    #[arg(short, long, global = true, value_enum, default_value_t)]
+    pub output: Format,
+    /// Leave out the header line of tables.
+    #[arg(long, global = true)]
+    pub no_headers: bool,
+}
+
+/// The namespace that a verb looks at.
+#[derive(Debug, Clone, Args)]
+pub struct Namespace {
+    /// The namespace.
+    #[arg(short, long, default_value = "default")]
+    pub namespace: String,
+    /// All namespaces.
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run everything in one process: IPAM, LB, DNS, gateway.
+    Up(Box<UpArgs>),
+    /// List objects of a kind, or show one.
+    Get {
+        /// pools, services, nodes, allocations, namespaces, reservations, endpoints, records, network
+        kind: String,
+        /// The name of one object.
+        name: Option<String>,
+        #[command(flatten)]
+        namespace: Namespace,
+        /// Only what this filter takes: `pool = "external" AND ready = true`.
+        #[arg(long, default_value = "")]
+        filter: String,
+    },
+    /// Make what manifests describe, or bring it up to date.
+    Apply {
+        /// A file, a folder, or `-` for standard input; may be given several times.
+        #[arg(short, long = "filename", required = true)]
+        filename: Vec<PathBuf>,
+        /// Check and show what would happen; change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Delete an object, or what manifests describe.
+    Delete {
+        /// pool, service, node, pod, namespace, reservation
+        #[arg(required_unless_present = "filename")]
+        kind: Option<String>,
+        /// Its name.
+        #[arg(required_unless_present = "filename")]
+        name: Option<String>,
+        #[arg(short, long, default_value = "default")]
+        namespace: String,
+        /// A file, a folder, or `-`.
+        #[arg(short, long = "filename", conflicts_with_all = ["kind", "name"])]
+        filename: Vec<PathBuf>,
+        /// Also when it holds addresses (nodes).
+        #[arg(long)]
+        force: bool,
+    },
+    /// Say who holds an address.
+    Who {
+        /// The address.
+        address: String,
+        /// At this time (RFC 3339) instead of now.
+        #[arg(long)]
+        at: Option<String>,
+    },
+    /// Say why a service is as it is.
+    Why {
+        /// `service`, or `NAMESPACE/NAME` of a service.
+        kind_or_name: String,
+        /// `NAMESPACE/NAME`, after `service`.
+        name: Option<String>,
+    },
+    /// Ask the name server, and say where its answer is from.
+    Dig {
+        /// The name; short ones are taken as `name.namespace`.
+        name: String,
+        /// The type of record.
+        #[arg(default_value = "A")]
+        record_type: String,
+    },
+    /// Show who held an address when.
+    History {
+        /// The address.
+        address: String,
+    },
+    /// Explain a reason code.
+    Explain {
+        /// The code, such as POOL_OVERLAP.
+        reason: String,
+    },
+    /// Audit the whole state.
+    Check,
+    /// Exit with 0 when the server is ready to serve.
+    Health,
+}

@@ -1,0 +1,119 @@
+//! Calls to the services: any method by name, requests and answers as proto3 JSON.
+
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use polder_proto::dynamic::{self, DynamicCodec};
+use polder_runtime::link::Link;
+use prost_reflect::{DynamicMessage, MethodDescriptor, SerializeOptions};
+use serde_json::{Map, Value};
+use tonic::client::Grpc;
+use tonic::{Request, Status};
+
+use crate::failure::Failure;
+
+/// How often a call is sent in all when nobody is there to answer it. Mutations keep their request id.
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// The services of one site.
+#[derive(Debug, Clone)]
+pub struct Client {
+    ipam: Link,
+    lb: Link,
+    dns: Link,
+}
+
+impl Client {
+    /// A client over links to the three services.
+    #[must_use]
+    pub const fn new(ipam: Link, lb: Link, dns: Link) -> Self {
+        Self { ipam, lb, dns }
+    }
+
+    /// Calls `service/method` (`ipam.PoolService/ListPools`).
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when the JSON does not fit the request; what the server refused.
+    pub async fn call(&self, method: &str, request: Value) -> Result<Value, Failure> {
+        let (area, descriptor) = find(method)?;
+        let message = DynamicMessage::deserialize(descriptor.input(), request)
+            .map_err(|error| Failure::Usage(format!("{}: {error}", descriptor.input().name())))?;
+        let link = match area {
+            "ipam" => &self.ipam,
+            "lb" => &self.lb,
+            _ => &self.dns,
+        };
+        let mut attempt = 1;
+        loop {
+            match send(link.clone(), &descriptor, message.clone()).await {
+                Ok(answer) => return to_json(&answer),
+                Err(failure) if attempt < ATTEMPTS && failure.is_passing() => attempt += 1,
+                Err(failure) => return Err(failure),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Calls a mutation: `request` gets a fresh request id, so that repeating it is safe.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn change(&self, method: &str, mut request: Map<String, Value>) -> Result<Value, Failure> {
+        request.insert("requestId".to_owned(), Value::String(polder_runtime::entropy::draw().uid(0).to_string()));
+        self.call(method, Value::Object(request)).await
+    }
+
+    /// Calls a list method page by page and gives all its items.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn list(&self, method: &str, items: &str, mut request: Map<String, Value>) -> Result<Listing, Failure> {
+        let mut listing = Listing::default();
+        request.insert("pageSize".to_owned(), Value::from(500));
+        loop {
+            let mut page = self.call(method, Value::Object(request.clone())).await?;
+            if let Some(Value::Array(found)) = page.get_mut(items) {
+                listing.items.append(found);
+            }
+            listing.revision = page.get("revision").cloned().unwrap_or_default();
+            match page.get("nextPageToken").and_then(Value::as_str).filter(|token| !token.is_empty()) {
+                Some(token) => request.insert("pageToken".to_owned(), Value::from(token)),
+                None => return Ok(listing),
+            };
+        }
+    }
+}
+
+/// All items of a list, and the revision of its last page.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// The items.
+    pub items: Vec<Value>,
+    /// The revision that a watch can start from.
+    pub revision: Value,
+}
+
+fn find(method: &str) -> Result<(&str, MethodDescriptor), Failure> {
+    let unknown = || Failure::Local(format!("`{method}` is not a method of this release"));
+    let (service, name) = method.split_once('/').ok_or_else(unknown)?;
+    let (area, service) = service.split_once('.').ok_or_else(unknown)?;
+    let descriptor = dynamic::method(&format!("polder.{area}.v1.{service}"), name).ok_or_else(unknown)?;
+    Ok((area, descriptor))
+}
+
+async fn send(link: Link, method: &MethodDescriptor, message: DynamicMessage) -> Result<DynamicMessage, Failure> {
+    let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+    let path = PathAndQuery::try_from(path).map_err(|error| Failure::Local(error.to_string()))?;
+    let mut grpc = Grpc::new(link);
+    grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    let codec = DynamicCodec { answer: method.output() };
+    Ok(grpc.unary(Request::new(message), path, codec).await?.into_inner())
+}
+
+fn to_json(message: &DynamicMessage) -> Result<Value, Failure> {
+    let options = SerializeOptions::new().stringify_64_bit_integers(true);
+    message
+        .serialize_with_options(serde_json::value::Serializer, &options)
+        .map_err(|error| Failure::Local(format!("the answer cannot be written as JSON: {error}")))
+}

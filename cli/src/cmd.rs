@@ -1,0 +1,33 @@
+//! One file for each verb. Each asks the services and returns the text to print.
+
+pub mod apply;
+pub mod ask;
+pub mod delete;
+pub mod explain;
+pub mod get;
+
+use polder_core::time::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::client::Client;
+use crate::output::Format;
+
+/// What every verb is given.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The services.
+    pub client: Client,
+    /// The form of the output.
+    pub format: Format,
+    /// Whether tables have a header.
+    pub headers: bool,
+    /// The time, for ages.
+    pub now: Timestamp,
+}
+
+/// A JSON object from pairs; empty texts are left out.
+#[must_use]
+pub fn object<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
+    let given = pairs.into_iter().filter(|(_, value)| !matches!(value, Value::String(text) if text.is_empty()) && !value.is_null());
+    given.map(|(key, value)| (key.to_owned(), value)).collect()
+}

@@ -1,0 +1,152 @@
+//! The question verbs: who, why, dig, history, check, health.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::{Context, object};
+use crate::failure::Failure;
+use crate::output::columns::{items, joined, text, word};
+use crate::output::{Format, data, table};
+
+/// `polder who ADDRESS [--at TIME]`.
+///
+/// # Errors
+/// What the server refused.
+pub async fn who(context: &Context, address: &str, at: Option<&str>) -> Result<String, Failure> {
+    let request = object([("address", json!(address)), ("at", json!(at))]);
+    let answer = context.client.call("ipam.AllocationService/LookupAddress", Value::Object(request)).await?;
+    if matches!(context.format, Format::Json | Format::Yaml) {
+        return data(&answer, context.format);
+    }
+    let standing = word(&answer, &["standing"], "ADDRESS_STANDING_");
+    let mut out = format!("{}  {standing} · {}\n", text(&answer, &["address"]), text(&answer, &["message"]));
+    let mut line = |name: &str, value: String| {
+        if value != "<none>" {
+            let _ = writeln!(out, "  {name:<12} {value}");
+        }
+    };
+    line("pool", text(&answer, &["pool"]));
+    line("block", text(&answer, &["block"]));
+    let owner = &answer["allocation"]["owner"];
+    if !owner.is_null() {
+        let namespace = text(owner, &["namespace"]);
+        let name = text(owner, &["name"]);
+        line("held by", if namespace == "<none>" { name } else { format!("{namespace}/{name}") });
+        line("node", text(owner, &["node"]));
+        line("handle", text(&answer, &["allocation", "handle"]));
+    }
+    let services: Vec<String> =
+        items(&answer, &["services"]).map(|found| format!("{}/{}", text(found, &["namespace"]), text(found, &["name"]))).collect();
+    line("services", if services.is_empty() { "<none>".to_owned() } else { services.join(", ") });
+    line("reservation", text(&answer, &["reservation"]));
+    line("since", text(&answer, &["since"]));
+    line("until", text(&answer, &["until"]));
+    Ok(out)
+}
+
+/// `polder history ADDRESS`: the newest first.
+///
+/// # Errors
+/// What the server refused.
+pub async fn history(context: &Context, address: &str) -> Result<String, Failure> {
+    let request = object([("address", json!(address))]);
+    let listing = context.client.list("ipam.AllocationService/ListAddressHistory", "events", request).await?;
+    if matches!(context.format, Format::Json | Format::Yaml) {
+        return data(&json!({ "events": listing.items }), context.format);
+    }
+    let row = |event: &Value| {
+        let standing = word(event, &["standing"], "ADDRESS_STANDING_");
+        vec![text(event, &["time"]), standing, text(event, &["description"]), text(event, &["actor"])]
+    };
+    let rows: Vec<Vec<String>> = listing.items.iter().map(row).collect();
+    if rows.is_empty() {
+        return Ok(format!("Nothing is recorded of {address}.\n"));
+    }
+    Ok(table::render(context.headers.then_some(&["TIME", "STANDING", "WHAT", "ACTOR"][..]), &rows))
+}
+
+/// `polder why NAMESPACE/NAME`: the decision list of a service; exit code 1 when a step fails.
+///
+/// # Errors
+/// [`Failure::Usage`] for a name that is not `NAMESPACE/NAME`, [`Failure::Negative`] when a step fails; what the server refused.
+pub async fn why(context: &Context, first: &str, second: Option<&str>) -> Result<String, Failure> {
+    let name = match (first, second) {
+        ("service" | "services" | "svc", Some(name)) => name,
+        (name, None) => name,
+        (kind, Some(_)) => return Err(Failure::Usage(format!("`why` knows services, not `{kind}`"))),
+    };
+    let (namespace, name) = name.split_once('/').unwrap_or(("default", name));
+    let request = object([("namespace", json!(namespace)), ("name", json!(name))]);
+    let answer = context.client.call("lb.ServiceCatalogService/ExplainService", Value::Object(request)).await?;
+    if matches!(context.format, Format::Json | Format::Yaml) {
+        return data(&answer, context.format);
+    }
+    let (mut out, mut failed) = (format!("{namespace}/{name}\n"), false);
+    for step in items(&answer, &["steps"]) {
+        let mark = match text(step, &["status"]).as_str() {
+            "CONDITION_STATUS_TRUE" => "✔",
+            "CONDITION_STATUS_FALSE" => {
+                failed = true;
+                "✖"
+            }
+            _ => "·",
+        };
+        let _ = write!(out, "{mark} {}: {}", text(step, &["step"]), text(step, &["message"]));
+        match text(step, &["reason"]).as_str() {
+            "<none>" => out.push('\n'),
+            reason => {
+                let _ = writeln!(out, " ({reason})");
+            }
+        }
+    }
+    if failed { Err(Failure::Negative(out.trim_end().to_owned())) } else { Ok(out) }
+}
+
+/// `polder dig NAME [TYPE]`: asks the engine itself and says where the answer is from.
+///
+/// # Errors
+/// What the server refused.
+pub async fn dig(context: &Context, name: &str, record_type: &str) -> Result<String, Failure> {
+    let request = object([("name", json!(name)), ("type", json!(record_type.to_uppercase()))]);
+    let answer = context.client.call("dns.DnsService/Resolve", Value::Object(request)).await?;
+    if matches!(context.format, Format::Json | Format::Yaml) {
+        return data(&answer, context.format);
+    }
+    let authority = if answer["authoritative"].as_bool() == Some(true) { "authoritative, " } else { "" };
+    let mut out = format!(
+        ";; {} {} {}: {} ({authority}revision {})\n",
+        text(&answer, &["name"]),
+        record_type.to_uppercase(),
+        text(&answer, &["rcode"]),
+        joined([&answer["answeredBy"]]),
+        text(&answer, &["revision"])
+    );
+    for (section, title) in [("answers", "ANSWER"), ("authority", "AUTHORITY"), ("additional", "ADDITIONAL")] {
+        let rows: Vec<Vec<String>> = items(&answer, &[section])
+            .map(|record| ["name", "ttl", "type", "data"].map(|key| text(record, &[key])).to_vec())
+            .collect();
+        if !rows.is_empty() {
+            let _ = write!(out, ";; {title}\n{}", table::render(None, &rows));
+        }
+    }
+    Ok(out)
+}
+
+/// `polder check`: audits the whole state; exit code 1 when anything is found.
+///
+/// # Errors
+/// [`Failure::Negative`] with the findings; what the server refused.
+pub async fn check(context: &Context) -> Result<String, Failure> {
+    let answer = context.client.call("ipam.AllocationService/CheckConsistency", json!({})).await?;
+    if matches!(context.format, Format::Json | Format::Yaml) {
+        return data(&answer, context.format);
+    }
+    let findings: Vec<String> =
+        items(&answer, &["findings"]).map(|finding| format!("✖ {} ({})", text(finding, &["message"]), text(finding, &["reason"]))).collect();
+    let checked = format!("{} objects checked at revision {}", text(&answer, &["checked"]), text(&answer, &["revision"]));
+    if findings.is_empty() {
+        return Ok(format!("✔ {checked}: nothing is wrong\n"));
+    }
+    Err(Failure::Negative(format!("{}\n{checked}: {} findings", findings.join("\n"), findings.len())))
+}

@@ -1,0 +1,63 @@
+//! An EndpointSlice: endpoints given for a service without selector.
+
+use serde_json::{Map, Value, json};
+
+use super::leftovers;
+use crate::failure::Failure;
+use crate::manifest::document::Document;
+use crate::manifest::{Intent, Kind};
+
+/// The label that names the service of a slice.
+const SERVICE: &str = "kubernetes.io/service-name";
+
+pub(super) fn intent(document: &Document) -> Result<Intent, Failure> {
+    let service = document.text(&["metadata", "labels", SERVICE]);
+    if service.is_empty() {
+        return Err(document.wrong(&format!("metadata.labels[{SERVICE}]"), "the service's name is required"));
+    }
+    let family = document.text(&["addressType"]);
+    if !matches!(family.as_str(), "IPv4" | "IPv6") {
+        return Err(document.wrong("addressType", &format!("`{family}` is not IPv4 or IPv6")));
+    }
+    let known = ["metadata.name", "metadata.namespace", "metadata.labels", "addressType", "endpoints", "ports"];
+    let mut notes = leftovers(document, &known);
+    let ports = ports(document)?;
+    let mut endpoints = Vec::new();
+    for (at, endpoint) in document.at(&["endpoints"]).and_then(Value::as_array).into_iter().flatten().enumerate() {
+        for address in endpoint["addresses"].as_array().into_iter().flatten() {
+            endpoints.push(one(endpoint, address, &ports));
+        }
+        if !endpoint["targetRef"].is_null() {
+            notes.push(format!("endpoints[{at}].targetRef is not carried over: a given endpoint stands for itself"));
+        }
+    }
+    let mut object = Map::new();
+    object.insert("endpoints".to_owned(), Value::Array(endpoints));
+    Ok(Intent { kind: Kind::Endpoints, namespace: document.namespace(), name: service, object, notes })
+}
+
+fn ports(document: &Document) -> Result<Vec<Value>, Failure> {
+    let given = document.at(&["ports"]).and_then(Value::as_array);
+    let one = |(at, port): (usize, &Value)| {
+        let number = port["port"].as_u64();
+        let number = number.ok_or_else(|| document.wrong(&format!("ports[{at}].port"), "a port number is required"))?;
+        let protocol = port["protocol"].as_str().unwrap_or("TCP");
+        Ok(json!({ "name": port["name"].as_str().unwrap_or_default(), "protocol": format!("PROTOCOL_{protocol}"), "port": number }))
+    };
+    given.into_iter().flatten().enumerate().map(one).collect()
+}
+
+/// An endpoint is ready unless it says that it is not (`conditions.ready` absent counts as ready).
+fn one(endpoint: &Value, address: &Value, ports: &[Value]) -> Value {
+    let mut mapped = json!({
+        "address": address,
+        "ready": endpoint["conditions"]["ready"].as_bool().unwrap_or(true),
+        "ports": ports,
+    });
+    for (from, to) in [("nodeName", "node"), ("zone", "zone"), ("hostname", "hostname")] {
+        if let Some(text) = endpoint[from].as_str() {
+            mapped[to] = json!(text);
+        }
+    }
+    mapped
+}

@@ -1,0 +1,31 @@
+//! Names: which records follow from the cluster's state, and the answers to queries.
+//!
+//! * [`name`], [`record`], [`wire`]: names, records and messages.
+//! * [`source`], [`computed`]: the objects from which records follow, and the records of each.
+//! * [`snapshot`]: every name at one revision, answers compiled; changed copy-on-write.
+//! * [`answer()`]: query in, answer out: the one function behind every transport.
+//! * [`message`]: reading an answer again, for people.
+
+mod answer;
+pub mod computed;
+#[cfg(test)]
+mod fixture;
+mod hash;
+pub mod message;
+pub mod name;
+pub mod record;
+mod reverse;
+mod settings;
+pub mod snapshot;
+pub mod source;
+pub mod wire;
+
+pub use answer::{Client, Outcome, Sent, Transport, answer};
+pub use hash::Seed;
+pub use name::DomainName;
+pub use record::{Data, Record, RecordType};
+pub use reverse::reverse_name;
+pub use settings::Settings;
+pub use snapshot::Snapshot;
+pub use source::{Source, touched};
+pub use wire::Rcode;

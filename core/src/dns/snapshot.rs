@@ -1,0 +1,254 @@
+//! Every name we know at one revision, each with its answers ready to copy.
+//!
+//! The tables are persistent maps: a snapshot is cheap to clone, and changing the clone copies only the few nodes on the path to
+//! what changed. So a change of one service costs microseconds however many names there are, and readers of the old snapshot
+//! are not disturbed. A new snapshot is published whole: forward names, SRV and PTR of a service appear together.
+//!
+//! A name is in the table when it has data of its own or a name below it has: absence from the table *is* NXDOMAIN, and a name
+//! without data is an empty non-terminal (RFC 8020).
+
+mod set;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use imbl::GenericHashMap;
+use imbl::shared_ptr::DefaultSharedPtr;
+
+pub(super) use self::set::Set;
+use super::computed::{records, reverse_apexes};
+use super::hash::Seed;
+use super::name::{DomainName, is_under, suffixes};
+use super::record::{Record, RecordType};
+use super::settings::Settings;
+use super::source::Source;
+use crate::cluster::Cluster;
+use crate::id::Revision;
+
+type Table<K, V> = GenericHashMap<K, V, Seed, DefaultSharedPtr>;
+
+/// One name.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Node {
+    /// Whose records stand here, sorted.
+    sources: Arc<[Source]>,
+    /// How many names in the table are one label longer.
+    children: u32,
+    /// One for each type that has records here.
+    sets: Arc<[Set]>,
+}
+
+impl Node {
+    /// The answer to this type.
+    pub(super) fn set(&self, rtype: RecordType) -> Option<&Set> {
+        self.sets.iter().find(|set| set.rtype() == rtype)
+    }
+}
+
+/// The names at one revision. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    settings: Arc<Settings>,
+    revision: Revision,
+    synced: bool,
+    names: Table<DomainName, Node>,
+    records: Table<Source, Arc<[Record]>>,
+    reverse: Arc<BTreeSet<DomainName>>,
+}
+
+impl Snapshot {
+    /// A snapshot that knows nothing yet: it answers SERVFAIL where it would be asked for names of ours.
+    #[must_use]
+    pub fn unsynced(settings: Arc<Settings>) -> Self {
+        let seed = settings.seed;
+        Self {
+            settings,
+            revision: Revision(0),
+            synced: false,
+            names: Table::with_hasher(seed),
+            records: Table::with_hasher(seed),
+            reverse: Arc::default(),
+        }
+    }
+
+    /// All names that follow from the cluster's state at `revision`.
+    #[must_use]
+    pub fn build(settings: Arc<Settings>, cluster: &Cluster, revision: Revision) -> Self {
+        let stored = cluster.ipam.namespaces().map(|namespace| &namespace.name);
+        let namespaces = stored.chain(cluster.ipam.namespaces_in_use()).cloned().map(Source::Namespace);
+        let services = cluster.lb.services().map(|service| Source::Service(service.key.clone()));
+        let all = namespaces.chain(services).chain([Source::Zones]).collect();
+        let mut snapshot = Self::unsynced(settings);
+        snapshot.synced = true;
+        snapshot.update(cluster, &all, revision);
+        snapshot
+    }
+
+    /// Brings the records of the touched sources to the cluster's state at `revision`; the same as building it anew when
+    /// `touched` has every source that differs ([`super::touched`]).
+    pub fn update(&mut self, cluster: &Cluster, touched: &BTreeSet<Source>, revision: Revision) {
+        self.revision = revision;
+        if touched.contains(&Source::Zones) {
+            self.reverse = Arc::new(reverse_apexes(cluster));
+        }
+        for source in touched {
+            let after = records(&self.settings, cluster, source);
+            self.replace(source, after);
+        }
+    }
+
+    /// The revision of the state that these names follow from.
+    #[must_use]
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Whether the state was ever known.
+    #[must_use]
+    pub const fn is_synced(&self) -> bool {
+        self.synced
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The serial number of every zone (RFC 1982): the same on all replicas at the same revision.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "serial numbers count in 32 bits and wrap")]
+    pub const fn serial(&self) -> u32 {
+        self.revision.0 as u32
+    }
+
+    /// The reverse zones, by name.
+    pub fn reverse_zones(&self) -> impl Iterator<Item = &DomainName> {
+        self.reverse.iter()
+    }
+
+    /// Every record with its source, in no order.
+    pub fn records(&self) -> impl Iterator<Item = (&Source, &Record)> {
+        self.records.iter().flat_map(|(source, records)| records.iter().map(move |record| (source, record)))
+    }
+
+    /// How many names there are, empty ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there are no names.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    pub(super) fn node(&self, name: &[u8]) -> Option<&Node> {
+        self.names.get(name)
+    }
+
+    /// The innermost of our zones that has the name: the name's own suffix.
+    pub(super) fn zone_of<'a>(&self, name: &'a [u8]) -> Option<&'a [u8]> {
+        let zone = self.settings.zone().as_wire();
+        if is_under(name, zone) {
+            return name.get(name.len() - zone.len()..);
+        }
+        suffixes(name).find(|suffix| self.reverse.contains(*suffix))
+    }
+
+    fn replace(&mut self, source: &Source, after: Arc<[Record]>) {
+        let before = self.records.get(source).cloned().unwrap_or_default();
+        if before == after {
+            return;
+        }
+        let changed = changed_names(&before, &after);
+        if after.is_empty() {
+            self.records.remove(source);
+        } else {
+            self.records.insert(source.clone(), Arc::clone(&after));
+        }
+        for name in changed {
+            self.relink(&name, source, !set::at(&after, &name).is_empty());
+        }
+    }
+
+    /// Compiles a name anew after records of `source` have changed there.
+    fn relink(&mut self, name: &DomainName, source: &Source, present: bool) {
+        let node = self.names.get(name);
+        let mut sources: Vec<Source> = node.map_or_else(Vec::new, |node| node.sources.to_vec());
+        match (sources.binary_search(source), present) {
+            (Err(place), true) => sources.insert(place, source.clone()),
+            (Ok(place), false) => {
+                sources.remove(place);
+            }
+            _ => {}
+        }
+        let children = node.map_or(0, |node| node.children);
+        let is_new = node.is_none();
+        if sources.is_empty() && children == 0 {
+            self.prune(name.as_wire());
+            return;
+        }
+        let owned: Vec<&[Record]> = sources.iter().filter_map(|source| self.records.get(source)).map(AsRef::as_ref).collect();
+        let sets = set::compile(name, &owned);
+        self.names.insert(name.clone(), Node { sources: sources.into(), children, sets });
+        if is_new {
+            self.grow(name.as_wire());
+        }
+    }
+
+    /// Counts a new name at the names above it, which exist from now on.
+    fn grow(&mut self, name: &[u8]) {
+        for above in suffixes(name).skip(1) {
+            if let Some(node) = self.names.get_mut(above) {
+                node.children += 1;
+                return;
+            }
+            let Some(name) = DomainName::from_wire(above) else { return };
+            self.names.insert(name, Node { sources: Arc::default(), children: 1, sets: Arc::default() });
+        }
+    }
+
+    /// Removes a name and every name above it that existed only because of it.
+    fn prune(&mut self, name: &[u8]) {
+        if self.names.remove(name).is_none() {
+            return;
+        }
+        for above in suffixes(name).skip(1) {
+            let Some(node) = self.names.get_mut(above) else { return };
+            node.children -= 1;
+            if node.children > 0 || !node.sources.is_empty() {
+                return;
+            }
+            self.names.remove(above);
+        }
+    }
+}
+
+/// The names whose answers differ: those with other records, and those that carry the addresses of such a name as glue.
+fn changed_names(before: &[Record], after: &[Record]) -> BTreeSet<DomainName> {
+    let mut changed = BTreeSet::new();
+    let (mut old, mut new) = (before.iter().peekable(), after.iter().peekable());
+    loop {
+        let record = match (old.peek(), new.peek()) {
+            (None, None) => break,
+            (Some(a), Some(b)) if a == b => {
+                old.next();
+                new.next();
+                continue;
+            }
+            (Some(a), Some(b)) if a < b => old.next(),
+            (Some(_), None) => old.next(),
+            (_, Some(_)) => new.next(),
+        };
+        changed.extend(record.map(|record| record.name.clone()));
+    }
+    let holds_glue = |record: &&Record| record.data.glue().is_some_and(|target| changed.contains(target));
+    let glued: Vec<DomainName> = after.iter().filter(holds_glue).map(|record| record.name.clone()).collect();
+    changed.extend(glued);
+    changed
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! An updated snapshot is the snapshot built anew; publishing costs what changed, not what is there.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::super::fixture::{Pod, key, pod, pool, put, ready, service, settings, shop, snapshot};
+use super::super::source::touched;
+use super::*;
+use crate::cluster::Change;
+use crate::ipam::{Change as IpamChange, Purpose};
+use crate::lb::{Change as LbChange, ServiceType};
+
+/// Everything that can be asked of a snapshot.
+fn content(snapshot: &Snapshot) -> BTreeMap<String, Node> {
+    snapshot.names.iter().map(|(name, node)| (name.to_string(), node.clone())).collect()
+}
+
+fn same(updated: &Snapshot, cluster: &Cluster) -> Result<(), TestCaseError> {
+    let rebuilt = snapshot(cluster, updated.revision.0);
+    prop_assert_eq!(content(updated), content(&rebuilt));
+    prop_assert_eq!(&updated.reverse, &rebuilt.reverse);
+    prop_assert_eq!(updated.records.len(), rebuilt.records.len());
+    Ok(())
+}
+
+fn apply(snapshot: &mut Snapshot, cluster: &mut Cluster, changes: &[Change]) {
+    let mut sources = BTreeSet::new();
+    for change in changes {
+        touched(cluster, change, &mut sources);
+        cluster.apply(change);
+    }
+    let revision = Revision(snapshot.revision.0 + 1);
+    snapshot.update(cluster, &sources, revision);
+}
+
+fn arbitrary_change() -> impl Strategy<Value = Change> {
+    let service_type = prop_oneof![
+        Just(ServiceType::ClusterIp),
+        Just(ServiceType::Headless),
+        Just(ServiceType::LoadBalancer),
+        Just(ServiceType::ExternalName)
+    ];
+    let namespaces = prop_oneof![Just("shop"), Just("yard")];
+    let change_service = (namespaces.clone(), 0..5_u8, service_type, 0..3_u8, any::<bool>()).prop_map(
+        |(namespace, name, service_type, label, publish)| {
+            let vip = format!("172.28.1.{name}");
+            let mut made = service(&format!("{namespace}/s{name}"), service_type, &format!("app=a{label}"), &[&vip]);
+            made.spec.external_name = format!("s{label}.shop.svc.cluster.local");
+            made.spec.publish_not_ready = publish;
+            put(made)
+        },
+    );
+    let drop_service = (namespaces.clone(), 0..5_u8)
+        .prop_map(|(namespace, name)| Change::Lb(LbChange::Service(key(&format!("{namespace}/s{name}")), None)));
+    let change_pod =
+        (namespaces.clone(), 0..6_u8, 0..6_u8, 0..3_u8, 0..4_u8, any::<bool>()).prop_map(|(namespace, name, at, label, host, ready)| {
+            let v4 = format!("172.27.0.{at}");
+            let v6 = format!("fd00:27::{at}");
+            let host = if host == 0 { String::new() } else { format!("h{host}.s{name}") };
+            pod(&Pod {
+                name: &format!("{namespace}/p{name}"),
+                addresses: &[&v4, &v6],
+                labels: &format!("app=a{label}"),
+                host: &host,
+                ready,
+            })
+        });
+    let drop_pod = (namespaces, 0..6_u8).prop_map(|(namespace, name)| match ready(&format!("{namespace}/p{name}"), "10.0.0.1", "") {
+        Change::Ipam(IpamChange::Allocation(uid, _)) => Change::Ipam(IpamChange::Allocation(uid, None)),
+        other => other,
+    });
+    let pools = (0..3_u8).prop_map(|n| pool("service", Purpose::ClusterService, &[&format!("172.{}.0.0/16", 28 + n)]));
+    prop_oneof![4 => change_service, 2 => drop_service, 6 => change_pod, 2 => drop_pod, 1 => pools]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn updating_is_building_anew(batches in prop::collection::vec(prop::collection::vec(arbitrary_change(), 1..6), 1..12)) {
+        let mut cluster = Cluster::default();
+        let mut names = snapshot(&cluster, 0);
+        let empty = content(&names);
+        for batch in &batches {
+            apply(&mut names, &mut cluster, batch);
+            same(&names, &cluster)?;
+        }
+        // Taking everything away again leaves nothing behind.
+        let sources: BTreeSet<Source> = names.records.keys().cloned().collect();
+        names.update(&Cluster::default(), &sources, Revision(99));
+        prop_assert_eq!(content(&names), empty);
+    }
+
+    #[test]
+    fn absence_is_nxdomain_and_everything_above_a_name_exists(changes in prop::collection::vec(arbitrary_change(), 1..20)) {
+        let mut cluster = Cluster::default();
+        let mut names = snapshot(&cluster, 0);
+        apply(&mut names, &mut cluster, &changes);
+        for name in names.names.keys() {
+            for above in suffixes(name.as_wire()) {
+                prop_assert!(names.node(above).is_some(), "{name}");
+            }
+        }
+        for (_, record) in names.records() {
+            let set = record.data.record_type().map(|rtype| names.node(record.name.as_wire()).and_then(|node| node.set(rtype)));
+            prop_assert!(set.is_none_or(|set| set.is_some()), "{record:?}");
+        }
+    }
+}
+
+#[test]
+fn a_clone_is_not_moved_by_an_update() {
+    let mut cluster = shop();
+    let mut names = snapshot(&cluster, 5);
+    let before = names.clone();
+    apply(&mut names, &mut cluster, &[Change::Lb(LbChange::Service(key("shop/db"), None))]);
+    assert_eq!(content(&before), content(&snapshot(&shop(), 5)));
+    assert_ne!(content(&before), content(&names));
+    assert_eq!((before.serial(), names.serial()), (5, 6));
+}
+
+#[test]
+fn the_address_behind_an_unchanged_srv_target_is_renewed() {
+    let mut cluster = shop();
+    let mut names = snapshot(&cluster, 1);
+    let moved = Pod { name: "shop/p0", addresses: &["172.27.0.99"], labels: "app=peer", host: "p0.peers", ready: true };
+    apply(&mut names, &mut cluster, &[pod(&moved)]);
+    let name: DomainName = "_http._tcp.peers.shop.svc.cluster.local".parse().unwrap();
+    let (additional, _) = names.node(name.as_wire()).and_then(|node| node.set(RecordType::SRV)).unwrap().additional();
+    assert!(additional.windows(4).any(|bytes| bytes == [172, 27, 0, 99]));
+    assert!(!additional.windows(4).any(|bytes| bytes == [172, 27, 0, 20]));
+}
+
+#[test]
+fn the_seed_changes_no_name() {
+    let mut other = (*settings()).clone();
+    other.seed = Seed(8);
+    assert_eq!(content(&Snapshot::build(Arc::new(other), &shop(), Revision(1))), content(&snapshot(&shop(), 1)));
+}

@@ -1,0 +1,184 @@
+//! Reading a query.
+
+use super::super::name::{DomainName, MOST_BYTES, MOST_LABEL};
+use super::super::record::RecordType;
+use super::{HEADER, PLAIN_UDP, Rcode};
+
+const OPCODE_QUERY: u8 = 0;
+const FLAG_RESPONSE: u8 = 0x80;
+const FLAG_RECURSION_DESIRED: u8 = 0x01;
+
+/// What the client says about itself in its OPT record (RFC 6891).
+#[derive(Debug, Clone, Copy)]
+pub(in crate::dns) struct Edns {
+    /// The largest answer it takes by UDP.
+    pub(in crate::dns) size: u16,
+    version: u8,
+    /// It wants DNSSEC records; the bit is sent back (RFC 3225).
+    pub(in crate::dns) dnssec_ok: bool,
+}
+
+/// The head of a message: enough to answer that the rest cannot be read.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::dns) struct Head {
+    /// The client's number for the query.
+    pub(in crate::dns) id: [u8; 2],
+    /// Opcode and the wish for recursion, in their places: they are sent back.
+    pub(in crate::dns) flags: u8,
+}
+
+/// Why a message gets no real answer.
+pub(in crate::dns) enum Unreadable {
+    /// It gets none at all: it is too short to be a query, or an answer itself. Two servers that answer answers never stop.
+    Silent,
+    /// It gets only a header with this code.
+    Bad(Head, Rcode),
+}
+
+/// One query, read.
+pub(in crate::dns) struct Query<'a> {
+    pub(in crate::dns) head: Head,
+    /// The question as it came, in the client's letter case; it is sent back.
+    pub(in crate::dns) question: &'a [u8],
+    name: [u8; MOST_BYTES],
+    length: usize,
+    pub(in crate::dns) rtype: RecordType,
+    pub(in crate::dns) class: u16,
+    pub(in crate::dns) edns: Option<Edns>,
+}
+
+impl<'a> Query<'a> {
+    pub(in crate::dns) fn read(message: &'a [u8]) -> Result<Self, Unreadable> {
+        let header: &[u8; HEADER] = message.first_chunk().ok_or(Unreadable::Silent)?;
+        let [id0, id1, flags, _, counts @ ..] = *header;
+        if flags & FLAG_RESPONSE != 0 {
+            return Err(Unreadable::Silent);
+        }
+        let head = Head { id: [id0, id1], flags: flags & !0x06 };
+        let bad = |rcode| Unreadable::Bad(head, rcode);
+        if (flags >> 3) & 0x0f != OPCODE_QUERY {
+            return Err(bad(Rcode::NotImp));
+        }
+        let [q0, q1, an0, an1, ns0, ns1, ar0, ar1] = counts;
+        // RFC 9619: exactly one question.
+        if u16::from_be_bytes([q0, q1]) != 1 {
+            return Err(bad(Rcode::FormErr));
+        }
+        let before = u32::from(u16::from_be_bytes([an0, an1])) + u32::from(u16::from_be_bytes([ns0, ns1]));
+        let additional = u32::from(u16::from_be_bytes([ar0, ar1]));
+        let mut reader = Reader { message, at: HEADER };
+        let mut query = reader.question(head).ok_or_else(|| bad(Rcode::FormErr))?;
+        query.edns = reader.edns(before, additional).ok_or_else(|| bad(Rcode::FormErr))?;
+        Ok(query)
+    }
+
+    /// The name asked for, in lower case.
+    pub(in crate::dns) fn name(&self) -> &[u8] {
+        self.name.get(..self.length).unwrap_or_default()
+    }
+
+    /// Whether the client speaks a version of EDNS that we do not.
+    pub(in crate::dns) fn is_bad_version(&self) -> bool {
+        self.edns.is_some_and(|edns| edns.version > 0)
+    }
+}
+
+struct Reader<'a> {
+    message: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let bytes = self.message.get(self.at..self.at.checked_add(count)?)?;
+        self.at += count;
+        Some(bytes)
+    }
+
+    fn number(&mut self) -> Option<u16> {
+        self.take(2)?.try_into().ok().map(u16::from_be_bytes)
+    }
+
+    /// A pointer in a question's name would point into the header or at itself: it is refused like any other bad length.
+    fn question(&mut self, head: Head) -> Option<Query<'a>> {
+        let start = self.at;
+        let mut name = [0; MOST_BYTES];
+        loop {
+            let label = usize::from(*self.take(1)?.first()?);
+            if label > MOST_LABEL {
+                return None;
+            }
+            self.take(label)?;
+            if self.at - start > MOST_BYTES {
+                return None;
+            }
+            if label == 0 {
+                break;
+            }
+        }
+        let length = self.at - start;
+        for (to, from) in name.iter_mut().zip(self.message.get(start..self.at)?) {
+            *to = from.to_ascii_lowercase();
+        }
+        let (rtype, class) = (RecordType(self.number()?), self.number()?);
+        if rtype == RecordType::OPT {
+            return None;
+        }
+        let question = self.message.get(start..self.at)?;
+        Some(Query { head, question, name, length, rtype, class, edns: None })
+    }
+
+    /// Skips `before` records, then looks for the OPT record among `additional` ones. Each record takes at least 11 bytes, so the
+    /// work is bounded by the message's length. `None`: cut off, two OPT records, or one in the wrong place.
+    #[expect(clippy::option_option, reason = "unreadable, or read and absent, or read and present")]
+    fn edns(&mut self, before: u32, additional: u32) -> Option<Option<Edns>> {
+        let mut edns = None;
+        for index in 0..before + additional {
+            let is_root = self.skip_name()?;
+            let (rtype, class) = (self.number()?, self.number()?);
+            let [_, version, flags, _] = *self.take(4)?.first_chunk::<4>()?;
+            let length = usize::from(self.number()?);
+            self.take(length)?;
+            if rtype == RecordType::OPT.0 {
+                if !is_root || index < before || edns.is_some() {
+                    return None;
+                }
+                edns = Some(Edns { size: class.max(PLAIN_UDP), version, dnssec_ok: flags & 0x80 != 0 });
+            }
+        }
+        Some(edns)
+    }
+
+    /// Skips a name without following pointers, which end it; says whether it is the root.
+    fn skip_name(&mut self) -> Option<bool> {
+        let start = self.at;
+        loop {
+            let length = usize::from(*self.take(1)?.first()?);
+            match length {
+                0 => return Some(self.at == start + 1),
+                1..=MOST_LABEL => self.take(length)?,
+                0xc0.. => {
+                    self.take(1)?;
+                    return Some(false);
+                }
+                _ => return None,
+            };
+        }
+    }
+}
+
+/// A query for one name and type, with EDNS, as a client sends it.
+#[must_use]
+pub fn encode_query(id: u16, name: &DomainName, rtype: RecordType) -> Vec<u8> {
+    let mut message = Vec::with_capacity(HEADER + name.as_wire().len() + 4 + 11);
+    message.extend_from_slice(&id.to_be_bytes());
+    message.extend_from_slice(&[FLAG_RECURSION_DESIRED, 0, 0, 1, 0, 0, 0, 0, 0, 1]);
+    message.extend_from_slice(name.as_wire());
+    message.extend_from_slice(&rtype.0.to_be_bytes());
+    message.extend_from_slice(&[0, 1]);
+    message.push(0);
+    message.extend_from_slice(&RecordType::OPT.0.to_be_bytes());
+    message.extend_from_slice(&super::MOST_UDP.to_be_bytes());
+    message.extend_from_slice(&[0; 6]);
+    message
+}

@@ -1,0 +1,166 @@
+//! Writing an answer into the caller's buffer.
+
+use super::super::record::RecordType;
+use super::super::snapshot::Set;
+use super::query::{Edns, Head, Query};
+use super::{FIXED, HEADER, MOST_UDP, QUESTION, Rcode, split_records};
+
+/// Bytes of our OPT record.
+const OPT: usize = 11;
+const FLAG_RESPONSE: u8 = 0x80;
+const FLAG_AUTHORITATIVE: u8 = 0x04;
+const FLAG_TRUNCATED: u8 = 0x02;
+
+/// The sections of a message in which records stand.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::dns) enum Section {
+    Answer,
+    Authority,
+    Additional,
+}
+
+/// An answer in the making. What does not fit is left out, and the client is told by the TC bit.
+pub(in crate::dns) struct Reply<'a> {
+    out: &'a mut [u8],
+    length: usize,
+    /// No record may end after this: room for the OPT record is kept.
+    limit: usize,
+    head: Head,
+    questions: u8,
+    counts: [u16; 3],
+    edns: Option<Edns>,
+    /// The answer comes from our own data.
+    pub(in crate::dns) authoritative: bool,
+    truncated: bool,
+}
+
+impl<'a> Reply<'a> {
+    /// An answer that repeats the question; `None` when `out` is too small for it.
+    pub(in crate::dns) fn to(query: &Query<'_>, out: &'a mut [u8], most: usize) -> Option<Self> {
+        let reserved = query.edns.map_or(0, |_| OPT);
+        let limit = most.min(out.len()).checked_sub(reserved)?;
+        let mut reply = Self { limit, questions: 1, edns: query.edns, ..Self::bare(query.head, out)? };
+        reply.put(query.question).then_some(reply)
+    }
+
+    /// An answer of a header alone.
+    pub(in crate::dns) fn bare(head: Head, out: &'a mut [u8]) -> Option<Self> {
+        let limit = out.len();
+        let counts = [0; 3];
+        let reply =
+            Self { out, length: HEADER, limit, head, questions: 0, counts, edns: None, authoritative: false, truncated: false };
+        (limit >= HEADER).then_some(reply)
+    }
+
+    /// How many bytes are written.
+    pub(in crate::dns) const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Appends the bytes if they fit.
+    fn put(&mut self, bytes: &[u8]) -> bool {
+        let end = self.length + bytes.len();
+        if end > self.limit {
+            return false;
+        }
+        let Some(place) = self.out.get_mut(self.length..end) else { return false };
+        place.copy_from_slice(bytes);
+        self.length = end;
+        true
+    }
+
+    const fn count(&mut self, section: Section, records: u16) {
+        let [answer, authority, additional] = &mut self.counts;
+        let counter = match section {
+            Section::Answer => answer,
+            Section::Authority => authority,
+            Section::Additional => additional,
+        };
+        *counter = counter.saturating_add(records);
+    }
+
+    /// Appends the records of a set under the owner to which `owner` points, beginning with record `first` of those that are all
+    /// alike. Says whether all fitted; the TC bit is set when they did not.
+    pub(in crate::dns) fn put_set(&mut self, set: &Set, owner: [u8; 2], first: u32) -> bool {
+        let block = set.answer();
+        let turn = set.stride().filter(|stride| block.len() > *stride).map_or(0, |stride| {
+            let records = block.len() / stride;
+            usize::try_from(first).unwrap_or_default() % records * stride
+        });
+        let (tail, head) = block.split_at_checked(turn).unwrap_or((&[], block));
+        let complete = self.put_records(head, owner) && self.put_records(tail, owner);
+        self.truncated |= !complete;
+        complete
+    }
+
+    fn put_records(&mut self, block: &[u8], owner: [u8; 2]) -> bool {
+        let start = self.length;
+        if owner == QUESTION && self.put(block) {
+            self.count(Section::Answer, count_records(block));
+            return true;
+        }
+        for record in split_records(block) {
+            if !self.put(record) {
+                return false;
+            }
+            let at = self.length - record.len();
+            if let Some(place) = self.out.get_mut(at..at + owner.len()) {
+                place.copy_from_slice(&owner);
+            }
+            self.count(Section::Answer, 1);
+        }
+        debug_assert_eq!(self.length, start + block.len());
+        true
+    }
+
+    /// Appends the additional records of a set, all or none: they are a courtesy (RFC 2181 §9).
+    pub(in crate::dns) fn put_additional(&mut self, set: &Set) {
+        let (block, records) = set.additional();
+        if self.put(block) {
+            self.count(Section::Additional, records);
+        }
+    }
+
+    /// Appends one record with the data given in parts; the TC bit is set when it does not fit.
+    pub(in crate::dns) fn put_record(&mut self, section: Section, fixed: [u8; FIXED - 2], data: &[&[u8]]) {
+        let length: usize = data.iter().map(|part| part.len()).sum();
+        let start = self.length;
+        let whole = u16::try_from(length).is_ok_and(|length| self.put(&fixed) && self.put(&length.to_be_bytes()))
+            && data.iter().all(|part| self.put(part));
+        if whole {
+            self.count(section, 1);
+        } else {
+            self.length = start;
+            self.truncated = true;
+        }
+    }
+
+    /// Writes the header and the OPT record; gives the message's length.
+    pub(in crate::dns) fn finish(mut self, rcode: Rcode) -> usize {
+        let number = rcode.number();
+        let [upper, lower] = (number << 4).to_be_bytes();
+        let mut additional = self.counts[2];
+        if let Some(edns) = self.edns {
+            self.limit = self.out.len();
+            let size = MOST_UDP.to_be_bytes();
+            let flags = if edns.dnssec_ok { 0x80 } else { 0 };
+            let opt = [0, 0, RecordType::OPT.0.to_be_bytes()[1], size[0], size[1], upper, 0, flags, 0, 0, 0];
+            additional += u16::from(self.put(&opt));
+        }
+        let mut flags = self.head.flags | FLAG_RESPONSE;
+        for (set, bit) in [(self.authoritative, FLAG_AUTHORITATIVE), (self.truncated, FLAG_TRUNCATED)] {
+            flags |= if set { bit } else { 0 };
+        }
+        let [an, ns, ar] = [self.counts[0], self.counts[1], additional].map(u16::to_be_bytes);
+        let [id0, id1] = self.head.id;
+        let header = [id0, id1, flags, lower >> 4, 0, self.questions, an[0], an[1], ns[0], ns[1], ar[0], ar[1]];
+        if let Some(place) = self.out.first_chunk_mut::<HEADER>() {
+            *place = header;
+        }
+        self.length
+    }
+}
+
+fn count_records(block: &[u8]) -> u16 {
+    u16::try_from(split_records(block).count()).unwrap_or(u16::MAX)
+}

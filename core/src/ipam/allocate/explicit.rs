@@ -1,0 +1,63 @@
+//! Addresses asked for by name, one by one or through a reservation.
+
+use std::net::IpAddr;
+
+use super::choose::{Choice, Step};
+use super::eligible::unfit;
+use super::refuse;
+use super::request::Request;
+use crate::ipam::record::{Holding, Reservation};
+use crate::ipam::view::View;
+use crate::net::{AddrRange, Family};
+use crate::reason::{Reason, Refusal};
+use crate::time::Timestamp;
+
+/// The addresses of the request, or why one of them cannot be had. They need not have rested.
+pub(super) fn choose(view: &View, request: &Request, now: Timestamp) -> Result<Vec<Choice>, Refusal> {
+    let addresses = match &request.reservation {
+        None => request.addresses.clone(),
+        Some(name) => {
+            let reservation = view.reservation(name).filter(|found| found.expires.is_none_or(|expires| expires > now));
+            let reservation = reservation.ok_or_else(|| Refusal::missing(Reason::ReservationNotFound, "reservation", name))?;
+            reserved(view, request, reservation)?
+        }
+    };
+    addresses.into_iter().map(|address| named(view, request, address)).collect()
+}
+
+/// The lowest address of each family that the reservation keeps and nobody holds.
+fn reserved(view: &View, request: &Request, reservation: &Reservation) -> Result<Vec<IpAddr>, Refusal> {
+    let mut found = Vec::new();
+    for family in [Family::V4, Family::V6] {
+        let ranges: Vec<AddrRange> = reservation.ranges.iter().filter(|range| range.family() == family).copied().collect();
+        let wanted = request.families.contains(&family) || (request.families.is_empty() && !ranges.is_empty());
+        if wanted {
+            let free = ranges.iter().find_map(|range| view.first_unheld(*range));
+            found.push(free.ok_or_else(|| refuse::reservation_used_up(reservation, family))?);
+        }
+    }
+    Ok(found)
+}
+
+fn named(view: &View, request: &Request, address: IpAddr) -> Result<Choice, Refusal> {
+    let pool = view.pool_of(address).ok_or_else(|| refuse::outside(request, address))?;
+    if !request.pools.is_empty() && !request.pools.contains(&pool.name) {
+        return Err(refuse::outside(request, address));
+    }
+    if let Some(why) = unfit(pool, request) {
+        return Err(refuse::unfit(pool, address, &why));
+    }
+    if let Some(reservation) = view.reservation_of(address).filter(|reservation| reservation.system) {
+        return Err(refuse::reserved(reservation, address));
+    }
+    if let Some(holder) = view.held(address) {
+        return Err(refuse::address_in_use(address, holder));
+    }
+    let block = view.block_of(address);
+    let foreign = block.filter(|block| request.owner.node.as_ref() != Some(&block.node));
+    if let Some(block) = foreign.filter(|_| pool.strict_affinity) {
+        return Err(refuse::foreign_block(pool, address, block));
+    }
+    let holding = Holding { address, block: block.map(|block| block.cidr) };
+    Ok(Choice { holding, step: Step::Named, lend: None })
+}

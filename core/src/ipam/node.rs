@@ -1,0 +1,246 @@
+//! Decisions about nodes: registration, change, removal.
+//!
+//! A node's own addresses are an allocation under a handle of Polder's own, made in the same transaction as the node: a node is
+//! never registered without its address.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::allocate;
+use super::decision::{Decision, Fields};
+use super::record::{Allocation, Change, Interface, Node, Owner, OwnerKind, Route};
+use super::release;
+use super::view::View;
+use crate::cluster::Cluster;
+use crate::meta::Meta;
+use crate::net::{Labels, Name};
+use crate::reason::{Obstacle, Reason, Refusal};
+use crate::schema::{Domain, PlanContext};
+
+/// Handles that begin with this are Polder's own; no caller may use them.
+pub const OWN_HANDLES: &str = "polder.dev/";
+
+/// The most pods that one transaction frees when a node is removed by force.
+const MOST_FREED: usize = 60;
+
+/// The most pods that a refusal names.
+const MOST_NAMED: usize = 20;
+
+const READS: &[Domain] = &[Domain::IpamPools, Domain::IpamNodes, Domain::IpamAllocations];
+
+/// The handle under which a node holds its own addresses.
+#[must_use]
+pub fn handle(name: &Name) -> String {
+    format!("{OWN_HANDLES}node/{name}")
+}
+
+/// What a node says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Its name.
+    pub name: Name,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its failure zone; may be empty.
+    pub zone: String,
+    /// Its interfaces.
+    pub interfaces: Vec<Interface>,
+    /// Its routes.
+    pub routes: Vec<Route>,
+    /// Version of its agent; may be empty.
+    pub agent_version: String,
+    /// Hardware address of its tunnel interface; may be empty.
+    pub tunnel_mac: String,
+    /// The addresses it wants; empty: the ones it has, else any.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Registers a node, or takes what it says now. Repeating it changes nothing.
+///
+/// # Errors
+/// Those of [`allocate::plan`], when the node cannot have its address.
+pub fn register(cluster: &Cluster, request: &Registration, context: PlanContext) -> Result<Decision<Arc<Node>>, Refusal> {
+    let known = cluster.ipam.node(&request.name);
+    let node = Arc::new(registered(known, request, context));
+    let mut changes = addresses(cluster, request, context)?;
+    if known != Some(&node) {
+        changes.insert(0, Change::Node(node.name.clone(), Some(Arc::clone(&node))));
+    }
+    Ok(Decision { changes, reads: READS, answer: node })
+}
+
+fn registered(known: Option<&Arc<Node>>, request: &Registration, context: PlanContext) -> Node {
+    let Registration { name, labels, zone, interfaces, routes, agent_version, tunnel_mac, .. } = request.clone();
+    let fresh = Meta::new(context.now, context.entropy, 1);
+    let mut node = Node {
+        name,
+        meta: known.map_or(fresh, |node| node.meta),
+        labels: known.map_or_else(|| labels.clone(), |node| node.labels.overlaid(&labels)),
+        zone,
+        interfaces,
+        agent_version,
+        routes,
+        tunnel_mac,
+        unschedulable: known.is_some_and(|node| node.unschedulable),
+        draining: known.is_some_and(|node| node.draining),
+        excluded_from_external: known.is_some_and(|node| node.excluded_from_external),
+    };
+    if known.is_some_and(|known| **known != node) {
+        node.meta = node.meta.changed(context.now);
+    }
+    node
+}
+
+/// The changes that give the node its addresses: none when it has them.
+fn addresses(cluster: &Cluster, request: &Registration, context: PlanContext) -> Result<Vec<Change>, Refusal> {
+    let owner = Owner {
+        kind: OwnerKind::Node,
+        namespace: None,
+        name: request.name.clone(),
+        node: Some(request.name.clone()),
+        interface: String::new(),
+        container: String::new(),
+        uid: String::new(),
+    };
+    let mut wish = allocate::Request::new(handle(&request.name), owner);
+    wish.addresses.clone_from(&request.addresses);
+    wish.node_labels = Some(request.labels.clone());
+    let Some(held) = cluster.ipam.by_handle(&wish.handle) else {
+        return allocate::plan(cluster, &wish, context).map(|decision| decision.changes);
+    };
+    let wants_others = !request.addresses.is_empty() && !holds_exactly(held, &request.addresses);
+    if wants_others { moved(cluster, held, &wish, context) } else { Ok(Vec::new()) }
+}
+
+fn holds_exactly(held: &Allocation, addresses: &[IpAddr]) -> bool {
+    held.holdings.len() == addresses.len() && held.holdings.iter().all(|holding| addresses.contains(&holding.address))
+}
+
+/// The node asks for other addresses than it has: it gets them in place of the old ones, or keeps the old ones.
+fn moved(cluster: &Cluster, held: &Allocation, wish: &allocate::Request, context: PlanContext) -> Result<Vec<Change>, Refusal> {
+    let mut without = cluster.clone();
+    without.ipam.apply(&Change::Allocation(held.meta.uid, None));
+    let given = allocate::plan(&without, wish, context)?.answer.allocation;
+    let meta = held.meta.changed(context.now);
+    let allocation = Allocation { holdings: given.holdings.clone(), meta, ..held.clone() };
+    Ok(vec![Change::Allocation(meta.uid, Some(Arc::new(allocation)))])
+}
+
+/// New values of what an operator may say about a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Update {
+    /// Which node.
+    pub name: Name,
+    /// The version the caller has seen; empty: any.
+    pub etag: String,
+    /// What to replace: `labels`, `zone`, `unschedulable`, `draining`, `exclude_from_external_load_balancers`.
+    pub fields: Fields,
+    /// Labels.
+    pub labels: Labels,
+    /// Failure zone; may be empty.
+    pub zone: String,
+    /// Gets no new pods.
+    pub unschedulable: bool,
+    /// Being emptied.
+    pub draining: bool,
+    /// Never announces an external virtual IP.
+    pub excluded_from_external: bool,
+}
+
+impl Update {
+    /// A change of the drain flag alone.
+    #[must_use]
+    pub fn drain(name: Name, etag: String, draining: bool) -> Self {
+        let fields = Fields::new(["draining".to_owned()]);
+        let labels = Labels::default();
+        Self { name, etag, fields, labels, zone: String::new(), unschedulable: false, draining, excluded_from_external: false }
+    }
+}
+
+/// Changes what an operator may say about a node.
+///
+/// # Errors
+/// `NODE_NOT_FOUND`, `ETAG_MISMATCH`.
+pub fn update(cluster: &Cluster, request: &Update, context: PlanContext) -> Result<Decision<Arc<Node>>, Refusal> {
+    let node = find(&cluster.ipam, &request.name)?;
+    node.meta.check_etag("node", node.name.as_str(), &request.etag)?;
+    let fields = &request.fields;
+    let mut changed = Node::clone(node);
+    changed.labels = fields.pick("labels", &request.labels, &node.labels);
+    changed.zone = fields.pick("zone", &request.zone, &node.zone);
+    changed.unschedulable = fields.pick("unschedulable", &request.unschedulable, &node.unschedulable);
+    changed.draining = fields.pick("draining", &request.draining, &node.draining);
+    changed.excluded_from_external =
+        fields.pick("exclude_from_external_load_balancers", &request.excluded_from_external, &node.excluded_from_external);
+    if changed == **node {
+        return Ok(Decision { changes: Vec::new(), reads: &[Domain::IpamNodes], answer: Arc::clone(node) });
+    }
+    changed.meta = node.meta.changed(context.now);
+    let changed = Arc::new(changed);
+    let changes = vec![Change::Node(changed.name.clone(), Some(Arc::clone(&changed)))];
+    Ok(Decision { changes, reads: &[], answer: changed })
+}
+
+/// The node with this name.
+///
+/// # Errors
+/// `NODE_NOT_FOUND`.
+pub fn find<'a>(view: &'a View, name: &Name) -> Result<&'a Arc<Node>, Refusal> {
+    view.node(name).ok_or_else(|| Refusal::missing(Reason::NodeNotFound, "node", name))
+}
+
+/// How far the removal of a node has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// The node is gone, its blocks and addresses with it.
+    Done,
+    /// The node is marked draining and some of its pods are freed; the same request again frees more.
+    More,
+}
+
+/// Removes a node with its blocks and its own addresses. Pods on it forbid that, unless `force` frees them too: then so many in
+/// one transaction, until none is left.
+///
+/// # Errors
+/// `NODE_NOT_FOUND`, `ETAG_MISMATCH`, `NODE_IN_USE` with the pods on it.
+pub fn delete(cluster: &Cluster, name: &Name, etag: &str, force: bool, context: PlanContext) -> Result<Decision<Removal>, Refusal> {
+    let view = &cluster.ipam;
+    let node = find(view, name)?;
+    node.meta.check_etag("node", name.as_str(), etag)?;
+    let pods: Vec<&Arc<Allocation>> = view.allocations_on(name).filter(|held| held.owner.kind != OwnerKind::Node).collect();
+    if !pods.is_empty() && !force {
+        return Err(in_use(name, &pods));
+    }
+    let mut changes: Vec<Change> = pods.iter().take(MOST_FREED).map(|pod| release::end(view, pod, context)).collect();
+    if pods.len() > MOST_FREED {
+        if !node.draining {
+            let draining = Node { draining: true, meta: node.meta.changed(context.now), ..Node::clone(node) };
+            changes.push(Change::Node(name.clone(), Some(Arc::new(draining))));
+        }
+        return Ok(Decision { changes, reads: READS, answer: Removal::More });
+    }
+    changes.extend(view.by_handle(&handle(name)).map(|own| release::end(view, own, context)));
+    changes.extend(view.blocks_of(name).take(MOST_FREED).map(|block| Change::Block(block.cidr, None)));
+    changes.push(Change::Node(name.clone(), None));
+    Ok(Decision { changes, reads: READS, answer: Removal::Done })
+}
+
+fn in_use(name: &Name, pods: &[&Arc<Allocation>]) -> Refusal {
+    let message = format!(
+        "Node `{name}` cannot be deleted: {} pods on it hold addresses. Release them, or delete it with force to free them too.",
+        pods.len()
+    );
+    let mut refusal = Refusal::new(Reason::NodeInUse, message).with("node", name).with("pods", pods.len()).about("node", name);
+    refusal.obstacles = pods.iter().take(MOST_NAMED).map(|pod| holder(pod)).collect();
+    refusal
+}
+
+/// An allocation that stands in the way of something.
+pub(super) fn holder(allocation: &Allocation) -> Obstacle {
+    let addresses = allocation.holdings.iter().map(|holding| holding.address.to_string()).collect::<Vec<_>>().join(", ");
+    Obstacle {
+        reason: Reason::AddressInUse,
+        subject: format!("allocations/{}", allocation.meta.uid),
+        description: format!("{addresses} is held by {} {}", allocation.owner.kind.as_str(), allocation.owner.full_name()),
+    }
+}

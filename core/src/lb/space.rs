@@ -1,0 +1,136 @@
+//! The addresses of one pool: which is the lowest that may be given, and why one may not.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::ask::{Ask, Side};
+use super::record::Vip;
+use super::runs::next;
+use super::sharing;
+use crate::ipam::{Pool, Reservation};
+use crate::net::{AddrRange, Family};
+use crate::reason::{Reason, Refusal};
+
+/// The pool's option that keeps the address free, if one does.
+fn avoided(pool: &Pool, range: AddrRange, address: IpAddr) -> Option<&'static str> {
+    let buggy = |v4: Ipv4Addr| matches!(v4.octets()[3], 0 | 255);
+    match address {
+        IpAddr::V4(v4) if pool.avoid_buggy_ips && buggy(v4) => Some("keeps IPv4 addresses ending in .0 and .255 free"),
+        _ if pool.avoid_first_last && (address == range.start() || address == range.end()) => {
+            Some("keeps the first and last address of every range free")
+        }
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
+    }
+}
+
+/// The reservation that keeps the address now, with the last address that it keeps from there on.
+fn reserved<'a>(ask: &Ask<'a>, address: IpAddr) -> Option<(&'a Reservation, IpAddr)> {
+    let reservation = ask.cluster.ipam.reservation_of(address)?;
+    let range = reservation.ranges.iter().find(|range| range.contains(address))?;
+    let in_force = reservation.expires.is_none_or(|end| end > ask.now);
+    in_force.then(|| (reservation.as_ref(), range.end()))
+}
+
+/// The first address of the range that is not blocked; `blocked` names the last address of the obstacle that an address is in.
+///
+/// It jumps over obstacles, so its cost grows with the number of runs of held and reserved addresses, not of addresses.
+fn first_unblocked(range: AddrRange, blocked: impl Fn(IpAddr) -> Option<IpAddr>) -> Option<IpAddr> {
+    let mut at = Some(range.start());
+    while let Some(address) = at.filter(|address| range.contains(*address)) {
+        match blocked(address) {
+            None => return Some(address),
+            Some(last) => at = next(last),
+        }
+    }
+    None
+}
+
+/// The lowest address of the family that nobody holds and nothing keeps free, in the order of the pool's ranges.
+pub(super) fn lowest_free(ask: &Ask<'_>, pool: &Pool, family: Family) -> Option<IpAddr> {
+    pool.ranges.iter().filter(|range| range.family() == family).find_map(|range| {
+        first_unblocked(*range, |address| {
+            let held = ask.cluster.lb.held_until(address);
+            let reserved = || reserved(ask, address).map(|(_, last)| last);
+            held.or_else(reserved).or_else(|| avoided(pool, *range, address).map(|_| address))
+        })
+    })
+}
+
+/// The lowest address that the reservation keeps in this pool and that the service may hold.
+pub(super) fn lowest_reserved(ask: &Ask<'_>, pool: &Pool, reservation: &Reservation, family: Family) -> Option<IpAddr> {
+    let kept = reservation.ranges.iter().filter(|range| range.family() == family);
+    let mut here = kept.flat_map(|kept| pool.ranges.iter().filter_map(|range| range.intersection(kept)));
+    here.find_map(|range| {
+        let shareable = |address: &IpAddr| range.contains(*address) && check_holders(ask, pool, *address).is_ok();
+        let key = ask.spec().external.sharing_key.as_str();
+        let shared = ask.cluster.lb.shared_under(key).find(shareable);
+        shared.or_else(|| first_unblocked(range, |address| ask.cluster.lb.held_until(address)))
+    })
+}
+
+/// The lowest address of the pool that this service may share with those that hold it.
+pub(super) fn lowest_shareable(ask: &Ask<'_>, pool: &Pool, family: Family) -> Option<IpAddr> {
+    let key = ask.spec().external.sharing_key.as_str();
+    if ask.side != Side::External || key.is_empty() {
+        return None;
+    }
+    let here = |address: &IpAddr| Family::of(*address) == family && pool.ranges.iter().any(|range| range.contains(*address));
+    ask.cluster.lb.shared_under(key).filter(here).find(|address| check_holders(ask, pool, *address).is_ok())
+}
+
+/// Whether the service may hold the address beside everybody who holds it already.
+///
+/// # Errors
+/// The reason of the first holder that stands in the way.
+pub(super) fn check_holders(ask: &Ask<'_>, pool: &Pool, address: IpAddr) -> Result<(), Refusal> {
+    ask.other_holders(address).try_for_each(|holder| match ask.side {
+        Side::External => sharing::check(pool, address, ask.service, holder),
+        Side::Cluster => {
+            let message = format!("{address} is the cluster IP of service `{}`. Ask for another address.", holder.key);
+            let refusal = Refusal::new(Reason::AddressInUse, message);
+            Err(refusal.with("address", address).with("holder", &holder.key).about("service", &holder.key))
+        }
+    })
+}
+
+/// Whether the pool may give this very address, whoever holds it.
+///
+/// # Errors
+/// [`Reason::AddressNotInPool`] and [`Reason::AddressReserved`].
+pub(super) fn check_givable(ask: &Ask<'_>, pool: &Pool, address: IpAddr) -> Result<(), Refusal> {
+    let Some(range) = pool.ranges.iter().find(|range| range.contains(address)) else {
+        let message = format!("{address} is not in pool `{}`. Ask for an address of that pool, or for no pool.", pool.name);
+        return Err(Refusal::new(Reason::AddressNotInPool, message).with("address", address).with("pool", &pool.name));
+    };
+    let kept = |why: String| Err(Refusal::new(Reason::AddressReserved, why).with("address", address).with("pool", &pool.name));
+    if let Some((reservation, _)) = reserved(ask, address) {
+        let owner = if reservation.owner.is_empty() { reservation.name.as_str() } else { &reservation.owner };
+        return kept(format!("{address} is reserved for {owner} (reservation `{}`). Ask for another address.", reservation.name));
+    }
+    if let Some(option) = avoided(pool, *range, address) {
+        return kept(format!("{address} is not given: pool `{}` {option}. Ask for another address.", pool.name));
+    }
+    Ok(())
+}
+
+/// Why the pool has no address of the family to give, with the numbers.
+pub(super) fn exhausted(ask: &Ask<'_>, pool: &Pool, family: Family) -> Refusal {
+    let ranges = || pool.ranges.iter().filter(|range| range.family() == family);
+    let total = ranges().fold(0u128, |sum, range| sum.saturating_add(range.len()));
+    if total == 0 {
+        let message = format!("pool `{}` has no {family} addresses", pool.name);
+        return Refusal::new(Reason::NoEligiblePool, message).with("pool", &pool.name).with("family", family);
+    }
+    let held: u128 = ranges().map(|range| ask.cluster.lb.count_held(*range)).sum();
+    let kept = match total - held {
+        0 => String::new(),
+        kept => format!(", {kept} reserved or kept free"),
+    };
+    let message = format!("pool `{}` is full: {held} of {total} {family} addresses are held{kept}", pool.name);
+    let refusal = Refusal::new(Reason::PoolExhausted, message).about("pool", &pool.name);
+    refusal.with("pool", &pool.name).with("family", family).with("held", held).with("total", total)
+}
+
+/// The address as this service would hold it.
+pub(super) fn vip(pool: &Pool, address: IpAddr) -> Vip {
+    Vip { address, pool: pool.name.clone() }
+}

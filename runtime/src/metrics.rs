@@ -1,0 +1,105 @@
+//! One Prometheus registry per process.
+//!
+//! Label values come from closed sets: names of RPCs that the process really serves, status codes, versions. A label never
+//! carries an id or anything else that a caller chose.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use tonic::Code;
+
+/// The media type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// From a tenth of a millisecond (an answer out of the view) to ten seconds (a call that waits for convergence).
+const DURATION_BUCKETS: [f64; 14] = [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+/// The metrics of one process; clones share them.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Mutex<Registry>>,
+    durations: Family<CallLabels, Histogram, fn() -> Histogram>,
+    in_flight: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    rpc_service: Arc<str>,
+    rpc_method: Arc<str>,
+    rpc_grpc_status_code: i32,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// A registry with the metrics that every process has: `polder_build_info`, `rpc_server_duration_seconds` and
+    /// `rpc_server_in_flight`.
+    #[must_use]
+    pub fn new(process: &'static str, version: &'static str) -> Self {
+        let mut registry = Registry::default();
+        registry.register("polder_build", "What this process is", Info::new([("process", process), ("version", version)]));
+        let durations: Family<_, _, fn() -> Histogram> = Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS));
+        let help = "Time from the arrival of a call to its last byte, by method and gRPC status code";
+        registry.register_with_unit("rpc_server_duration", help, Unit::Seconds, durations.clone());
+        let in_flight = Gauge::default();
+        registry.register("rpc_server_in_flight", "Calls that have not been answered to the end, streams included", in_flight.clone());
+        Self { registry: Arc::new(Mutex::new(registry)), durations, in_flight }
+    }
+
+    /// Registers metrics of a component. Do this once per component, at start.
+    pub fn register(&self, register: impl FnOnce(&mut Registry)) {
+        register(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Everything, as OpenMetrics text.
+    ///
+    /// # Errors
+    /// When a metric of a component cannot be written as text.
+    pub fn render(&self) -> Result<String, fmt::Error> {
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry.lock().unwrap_or_else(PoisonError::into_inner))?;
+        Ok(out)
+    }
+
+    pub(crate) fn call_began(&self) {
+        self.in_flight.inc();
+    }
+
+    pub(crate) fn call_ended(&self, service: &Arc<str>, method: &Arc<str>, code: Code, took: Duration) {
+        self.in_flight.dec();
+        let labels = CallLabels {
+            rpc_service: Arc::clone(service),
+            rpc_method: Arc::clone(method),
+            rpc_grpc_status_code: i32::from(code),
+        };
+        self.durations.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_shows_with_its_method_and_code() {
+        let metrics = Metrics::new("polder-test", "1.2.3");
+        metrics.call_began();
+        metrics.call_ended(&"a.v1.S".into(), &"Get".into(), Code::NotFound, Duration::from_millis(3));
+        let text = metrics.render().unwrap();
+        let count = r#"rpc_server_duration_seconds_count{rpc_service="a.v1.S",rpc_method="Get",rpc_grpc_status_code="5"} 1"#;
+        assert!(text.contains(count), "{text}");
+        assert!(text.contains(r#"polder_build_info{process="polder-test",version="1.2.3"} 1"#), "{text}");
+        assert!(text.contains("rpc_server_in_flight 0"), "{text}");
+    }
+}

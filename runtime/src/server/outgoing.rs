@@ -1,0 +1,123 @@
+//! The body of an answer on its way out: ends at the deadline and when the process drains, turns a panic into a status, gives
+//! every error a reason, and records how the call ended.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use polder_core::reason::{Reason, Refusal};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Sleep;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tonic::Status;
+use tonic::body::Body;
+
+use super::call::Record;
+use super::incoming::shutting_down;
+use crate::status;
+use crate::tasks::panic_text;
+
+/// What ends an answer before its handler does.
+pub(super) struct Ends {
+    pub(super) deadline: Option<Pin<Box<Sleep>>>,
+    pub(super) draining: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+/// See the module.
+pub(super) struct Outgoing {
+    inner: Body,
+    ends: Ends,
+    record: Record,
+    ended: bool,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Outgoing {
+    pub(super) fn new(inner: Body, ends: Ends, record: Record, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self { inner, ends, record, ended: false, _permit: permit }
+    }
+
+    /// Ends the answer with a status in trailers.
+    fn end(&mut self, status: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.ended = true;
+        let status = status::explained(status);
+        self.record.ended(&status);
+        let mut trailers = HeaderMap::new();
+        Poll::Ready(Some(status.add_header(&mut trailers).map(|()| Frame::trailers(trailers))))
+    }
+
+    fn trailers(&mut self, trailers: HeaderMap) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        match Status::from_header_map(&trailers) {
+            Some(status) if !status::is_explained(&status) && status.code() != tonic::Code::Ok => self.end(status),
+            status => {
+                self.ended = true;
+                self.record.ended(&status.unwrap_or_else(|| Status::ok("")));
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+            }
+        }
+    }
+
+    /// Why the answer ends although its handler has more to say, if it does.
+    fn cut_short(&mut self, cx: &mut Context<'_>) -> Option<Refusal> {
+        if self.ends.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
+            return Some(deadline_passed());
+        }
+        self.ends.draining.as_mut().poll(cx).is_ready().then(shutting_down)
+    }
+}
+
+impl HttpBody for Outgoing {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let span = self.record.span();
+        let _entered = span.enter();
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.inner).poll_frame(cx)));
+        match polled {
+            Ok(Poll::Ready(Some(Ok(frame)))) => match frame.into_trailers() {
+                Ok(trailers) => self.trailers(trailers),
+                Err(data) => Poll::Ready(Some(Ok(data))),
+            },
+            Ok(Poll::Ready(Some(Err(status)))) => self.end(status),
+            Ok(Poll::Ready(None)) => {
+                self.ended = true;
+                self.record.ended(&Status::ok(""));
+                Poll::Ready(None)
+            }
+            Ok(Poll::Pending) => match self.cut_short(cx) {
+                Some(refusal) => self.end(status::encode(&refusal)),
+                None => Poll::Pending,
+            },
+            Err(panic) => self.end(panicked(panic_text(&*panic))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        // Asked after the last frame only: a body that says so earlier would never be polled, and its end never recorded.
+        self.ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+/// The caller's deadline has passed.
+pub(super) fn deadline_passed() -> Refusal {
+    let message = "the caller's deadline passed before the answer was there. What was asked may still happen; \
+                   repeat it with the same request id to learn the outcome.";
+    Refusal::new(Reason::OutcomeUnknown, message)
+}
+
+/// A handler has panicked: the caller learns that much, the log the rest.
+pub(super) fn panicked(text: &str) -> Status {
+    tracing::error!("a handler has panicked: {text}");
+    status::encode(&Refusal::new(Reason::Internal, "the handler of this call has failed; the server's log says how"))
+}

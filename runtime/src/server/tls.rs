@@ -1,0 +1,101 @@
+//! TLS from PEM files, for both directions. Protocol versions are TLS 1.2 and 1.3, the cryptography is ring's.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+
+use super::listener::Security;
+use crate::config::TlsConfig;
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A certificate without its key, or the other way round.
+    #[error("tls.cert_file and tls.key_file belong together: give both or none")]
+    HalfAnIdentity,
+    /// A file cannot be used.
+    #[error("the PEM file {} cannot be used: {why}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The files can be read but make no configuration.
+    #[error("the TLS files do not fit together: {0}")]
+    Unfit(String),
+}
+
+/// The server's side; `None` without a certificate.
+pub(crate) fn server(config: &TlsConfig) -> Result<Option<Security>, TlsError> {
+    let Some((cert, key)) = identity_files(config)? else {
+        return Ok(None);
+    };
+    let unfit = |error: rustls::Error| TlsError::Unfit(error.to_string());
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(unfit)?;
+    let builder = match &config.ca_file {
+        Some(ca) => builder.with_client_cert_verifier(clients_signed_by(ca)?),
+        None => builder.with_no_client_auth(),
+    };
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, error))?;
+    let mut server = builder.with_single_cert(certificates(cert)?, key).map_err(unfit)?;
+    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Some(Security { acceptor: TlsAcceptor::from(Arc::new(server)), mutual: config.ca_file.is_some() }))
+}
+
+/// The client's side, for links; `None` without an authority to trust.
+///
+/// # Errors
+/// [`TlsError`] for files that cannot be read.
+pub fn client(config: &TlsConfig) -> Result<Option<ClientTlsConfig>, TlsError> {
+    let Some(ca) = &config.ca_file else {
+        return Ok(None);
+    };
+    let client = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?));
+    Ok(Some(match identity_files(config)? {
+        Some((cert, key)) => client.identity(Identity::from_pem(read(cert)?, read(key)?)),
+        None => client,
+    }))
+}
+
+fn identity_files(config: &TlsConfig) -> Result<Option<(&Path, &Path)>, TlsError> {
+    match (&config.cert_file, &config.key_file) {
+        (Some(cert), Some(key)) => Ok(Some((cert, key))),
+        (None, None) => Ok(None),
+        _ => Err(TlsError::HalfAnIdentity),
+    }
+}
+
+fn clients_signed_by(ca: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(ca)? {
+        roots.add(certificate).map_err(|error| bad(ca, error))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()))
+        .build()
+        .map_err(|error| bad(ca, error))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let list = read.map_err(|error| bad(path, error))?;
+    if list.is_empty() { Err(bad(path, "it holds no certificate")) } else { Ok(list) }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|error| bad(path, error))
+}
+
+fn bad(path: &Path, why: impl std::fmt::Display) -> TlsError {
+    TlsError::File { path: path.to_owned(), why: why.to_string() }
+}

@@ -1,0 +1,99 @@
+//! What a mirror shows: immutable, shared, replaced as a whole.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use imbl::OrdMap;
+use polder_core::id::Revision;
+use polder_core::reason::{Reason, Refusal};
+use polder_core::schema::{Corrupt, Schema};
+use tokio::time::Instant;
+
+use super::heads::Heads;
+use crate::journal::{Journal, Logged};
+
+/// The view at one moment.
+pub struct Snapshot<S: Schema> {
+    /// The view. It shows at least everything up to `revision`; commits of this process may be in it a moment earlier than the
+    /// watch delivers them.
+    pub view: S::View,
+    /// The watch's position: the newest revision whose batch has been applied.
+    pub revision: Revision,
+    /// Where every domain stands in the view.
+    pub heads: Heads,
+    /// The recent journal of the service whose journal this mirror follows; else empty.
+    pub journal: Journal,
+    /// Whether everything stored has been read once. Before that the view is empty and means nothing.
+    pub synced: bool,
+    /// Stored records that could not be read. They are missing in the view, so nothing may be decided on it.
+    pub corrupt: OrdMap<Bytes, Corrupt>,
+    pub(crate) fresh_at: Option<Instant>,
+}
+
+impl<S: Schema> Clone for Snapshot<S> {
+    fn clone(&self) -> Self {
+        Self {
+            view: self.view.clone(),
+            revision: self.revision,
+            heads: self.heads,
+            journal: self.journal.clone(),
+            synced: self.synced,
+            corrupt: self.corrupt.clone(),
+            fresh_at: self.fresh_at,
+        }
+    }
+}
+
+impl<S: Schema> Default for Snapshot<S> {
+    fn default() -> Self {
+        Self {
+            view: S::View::default(),
+            revision: Revision::default(),
+            heads: Heads::default(),
+            journal: Journal::default(),
+            synced: false,
+            corrupt: OrdMap::new(),
+            fresh_at: None,
+        }
+    }
+}
+
+impl<S: Schema> Snapshot<S> {
+    /// How old the view may be at most: everything committed longer ago than this is in it. `None` before the first word from
+    /// the store.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        self.fresh_at.map(|at| at.elapsed())
+    }
+
+    /// Refuses to decide on a view that is not whole.
+    ///
+    /// # Errors
+    /// [`Reason::NotSynced`] and [`Reason::DataCorrupt`].
+    pub fn usable(&self) -> Result<(), Refusal> {
+        if !self.synced {
+            let message = "The store has not been read yet, so nothing can be said or changed. Try again in a moment.";
+            return Err(Refusal::new(Reason::NotSynced, message).retry_in(Duration::from_secs(1)));
+        }
+        match self.corrupt.iter().next() {
+            None => Ok(()),
+            Some((_, corrupt)) => {
+                let message = format!("{corrupt}. Nothing is changed while a record is unreadable; restore it, or delete its key.");
+                Err(Refusal::new(Reason::DataCorrupt, message).with("key", &corrupt.key).with("count", self.corrupt.len()))
+            }
+        }
+    }
+}
+
+/// What one revision changed, as subscribers get it: in the order of revisions, each once.
+pub struct ChangeBatch<S: Schema> {
+    /// The revision.
+    pub revision: Revision,
+    /// The changes that the schema knows, in order.
+    pub changes: Vec<S::Change>,
+    /// The journal records of the followed journal that came with it.
+    pub records: Vec<Arc<Logged>>,
+    /// The batch is the difference found by reading everything again, after a gap: several commits at once.
+    pub relisted: bool,
+}

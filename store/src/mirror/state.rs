@@ -1,0 +1,252 @@
+//! The two cuts of a mirror and how batches move them.
+//!
+//! `ordered` is exactly what the watch has delivered: a consistent cut at one revision. `early` is the same plus the commits of
+//! this process that the watch still owes; the ledger applies them at once, so that the next batch is planned on them. An own
+//! commit at R was guarded by its domains' heads, so in those domains nothing is missing before R. Therefore a batch from the
+//! watch moves a domain of `early` only when it is newer than the head `early` has for it: views never go back.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use polder_core::id::Revision;
+use polder_core::schema::{Corrupt, Domain, Schema};
+use prost::Message as _;
+
+use super::heads::domain_of;
+use super::snapshot::{ChangeBatch, Snapshot};
+use crate::backend::{Batch, Entry};
+use crate::journal::{BatchId, JournalRecord, Logged, batch_of};
+
+/// One stored key's meaning.
+enum Meaning<S: Schema> {
+    Change(S::Change),
+    Head(Domain, bool),
+    Journal(BatchId, Option<Arc<Logged>>),
+    Corrupt(Corrupt),
+    Nothing,
+}
+
+/// One move of a stored key, ready to be applied to both cuts.
+struct Move<S: Schema> {
+    key: Bytes,
+    revision: Revision,
+    meaning: Meaning<S>,
+}
+
+/// A commit of this process, as the ledger knows it.
+pub(crate) struct OwnCommit<S: Schema> {
+    pub(crate) revision: Revision,
+    pub(crate) changes: Vec<S::Change>,
+    pub(crate) touched: Vec<Domain>,
+    pub(crate) record: Option<(BatchId, JournalRecord)>,
+}
+
+/// Everything stored under the prefix, read at one revision.
+pub(super) struct Listing {
+    pub(super) entries: Vec<Entry>,
+    pub(super) revision: Revision,
+    /// How many own commits had been applied before the first page was asked for: the listing must show those.
+    pub(super) covers: u64,
+}
+
+/// See the module's header.
+pub(super) struct State<S: Schema> {
+    ordered: Snapshot<S>,
+    early: Option<Snapshot<S>>,
+    /// The revisions of the own commits in `early` that the watch still owes, each with its number.
+    owed: VecDeque<(Revision, u64)>,
+    own_commits: u64,
+    /// Every known key with the revision of its last put, to find the difference to a listing.
+    known: BTreeMap<Bytes, Revision>,
+    journal_prefix: Option<String>,
+}
+
+impl<S: Schema> State<S> {
+    pub(super) fn new(journal_prefix: Option<String>) -> Self {
+        Self {
+            ordered: Snapshot::default(),
+            early: None,
+            owed: VecDeque::new(),
+            own_commits: 0,
+            known: BTreeMap::new(),
+            journal_prefix,
+        }
+    }
+
+    pub(super) const fn ordered(&self) -> &Snapshot<S> {
+        &self.ordered
+    }
+
+    pub(super) fn early(&self) -> &Snapshot<S> {
+        self.early.as_ref().unwrap_or(&self.ordered)
+    }
+
+    pub(super) const fn own_commits(&self) -> u64 {
+        self.own_commits
+    }
+
+    pub(super) const fn known(&self) -> &BTreeMap<Bytes, Revision> {
+        &self.known
+    }
+
+    /// Notes that the ordered cut had everything at `at`.
+    pub(super) fn mark_fresh(&mut self, at: tokio::time::Instant) {
+        self.ordered.fresh_at = self.ordered.fresh_at.max(Some(at));
+        if let Some(early) = &mut self.early {
+            early.fresh_at = self.ordered.fresh_at;
+        }
+    }
+
+    /// Takes in one batch of the watch.
+    pub(super) fn take_batch(&mut self, batch: Batch) -> ChangeBatch<S> {
+        let revision = batch.revision;
+        let mut moves = Vec::with_capacity(batch.events.len());
+        for event in batch.events {
+            match &event.value {
+                Some(_) => self.known.insert(event.key.clone(), revision),
+                None => self.known.remove(&event.key),
+            };
+            moves.push(self.read(event.key, event.value.as_ref(), revision));
+        }
+        self.advance(revision, &moves);
+        changes_of(revision, moves, false)
+    }
+
+    /// Takes in a whole listing and answers how it differs from what was known.
+    pub(super) fn take_listing(&mut self, listing: Listing) -> ChangeBatch<S> {
+        let mut before = std::mem::take(&mut self.known);
+        self.ordered.journal = crate::journal::Journal::default();
+        let mut moves = Vec::new();
+        for entry in listing.entries {
+            let known = before.remove(&entry.key);
+            self.known.insert(entry.key.clone(), entry.modified);
+            // The journal starts anew, and heads are cheap; records that did not move are left alone.
+            if known != Some(entry.modified) || self.is_journal(&entry.key) || domain_of(&entry.key).is_some() {
+                moves.push(self.read(entry.key, Some(&entry.value), entry.modified));
+            }
+        }
+        moves.extend(before.into_keys().map(|key| self.read(key, None, listing.revision)));
+        // Own commits that were acknowledged before the listing began are in it. If they are not, the store was set back.
+        self.owed.retain(|(revision, number)| *revision > listing.revision && *number > listing.covers);
+        self.ordered.synced = true;
+        if self.owed.is_empty() {
+            self.early = None;
+        }
+        self.move_both(listing.revision, &moves);
+        changes_of(listing.revision, moves, true)
+    }
+
+    /// Takes in an own commit at once. The watch may have been faster.
+    pub(super) fn take_own(&mut self, own: &OwnCommit<S>) {
+        self.own_commits += 1;
+        if own.revision <= self.ordered.revision {
+            return;
+        }
+        let early = self.early.get_or_insert_with(|| self.ordered.clone());
+        own.changes.iter().for_each(|change| S::apply(&mut early.view, change));
+        own.touched.iter().for_each(|domain| early.heads.set(*domain, Some(own.revision)));
+        if let Some((batch, record)) = &own.record {
+            early.journal.insert(batch.clone(), Arc::new(Logged { revision: own.revision, record: record.clone() }));
+        }
+        self.owed.push_back((own.revision, self.own_commits));
+    }
+
+    fn advance(&mut self, revision: Revision, moves: &[Move<S>]) {
+        while self.owed.front().is_some_and(|(owed, _)| *owed <= revision) {
+            self.owed.pop_front();
+        }
+        if self.owed.is_empty() {
+            self.early = None;
+        }
+        self.move_both(revision, moves);
+    }
+
+    fn move_both(&mut self, revision: Revision, moves: &[Move<S>]) {
+        apply(&mut self.ordered, moves, |_, _| true);
+        for (domain, head) in heads_of(moves) {
+            self.ordered.heads.set(domain, head);
+        }
+        self.ordered.revision = revision;
+        let Some(early) = &mut self.early else { return };
+        let stands = early.heads;
+        apply(early, moves, |domain, moved| Some(moved) > stands.get(domain));
+        for (domain, head) in heads_of(moves).filter(|(domain, head)| *head > stands.get(*domain)) {
+            early.heads.set(domain, head);
+        }
+        early.revision = revision;
+        early.synced = true;
+    }
+
+    fn is_journal(&self, key: &[u8]) -> bool {
+        self.journal_prefix.as_ref().is_some_and(|prefix| key.starts_with(prefix.as_bytes()))
+    }
+
+    fn read(&self, key: Bytes, value: Option<&Bytes>, revision: Revision) -> Move<S> {
+        let meaning = self.meaning(&key, value, revision);
+        Move { key, revision, meaning }
+    }
+
+    fn meaning(&self, key: &Bytes, value: Option<&Bytes>, revision: Revision) -> Meaning<S> {
+        if let Some(domain) = domain_of(key) {
+            return Meaning::Head(domain, value.is_some());
+        }
+        if let Some(prefix) = self.journal_prefix.as_deref().filter(|prefix| key.starts_with(prefix.as_bytes())) {
+            let Some(batch) = batch_of(prefix, key) else { return Meaning::Nothing };
+            let Some(value) = value else { return Meaning::Journal(batch, None) };
+            return match JournalRecord::decode(value.clone()) {
+                Ok(record) => Meaning::Journal(batch, Some(Arc::new(Logged { revision, record }))),
+                Err(error) => Meaning::Corrupt(corrupt(key, &error.to_string())),
+            };
+        }
+        match S::decode(key, value.map(|value| &value[..])) {
+            Ok(Some(change)) => Meaning::Change(change),
+            Ok(None) => Meaning::Nothing,
+            Err(corrupt) => Meaning::Corrupt(corrupt),
+        }
+    }
+}
+
+fn corrupt(key: &Bytes, why: &str) -> Corrupt {
+    Corrupt { key: key.escape_ascii().to_string(), why: why.to_owned() }
+}
+
+/// Applies moves to one cut; a change counts only where `newer` says so of its domain and revision.
+fn apply<S: Schema>(cut: &mut Snapshot<S>, moves: &[Move<S>], newer: impl Fn(Domain, Revision) -> bool) {
+    for moved in moves {
+        match &moved.meaning {
+            Meaning::Change(change) => {
+                if newer(S::domain(change), moved.revision) {
+                    S::apply(&mut cut.view, change);
+                }
+                cut.corrupt.remove(&moved.key);
+            }
+            Meaning::Journal(batch, Some(logged)) => cut.journal.insert(batch.clone(), Arc::clone(logged)),
+            Meaning::Journal(batch, None) => cut.journal.remove(batch),
+            Meaning::Corrupt(corrupt) => {
+                tracing::error!(key = corrupt.key, why = corrupt.why, "a stored record cannot be read");
+                cut.corrupt.insert(moved.key.clone(), corrupt.clone());
+            }
+            Meaning::Head(..) | Meaning::Nothing => {}
+        }
+    }
+}
+
+fn heads_of<S: Schema>(moves: &[Move<S>]) -> impl Iterator<Item = (Domain, Option<Revision>)> {
+    moves.iter().filter_map(|moved| match moved.meaning {
+        Meaning::Head(domain, exists) => Some((domain, exists.then_some(moved.revision))),
+        _ => None,
+    })
+}
+
+fn changes_of<S: Schema>(revision: Revision, moves: Vec<Move<S>>, relisted: bool) -> ChangeBatch<S> {
+    let mut batch = ChangeBatch { revision, changes: Vec::new(), records: Vec::new(), relisted };
+    for moved in moves {
+        match moved.meaning {
+            Meaning::Change(change) => batch.changes.push(change),
+            Meaning::Journal(_, Some(logged)) => batch.records.push(logged),
+            _ => {}
+        }
+    }
+    batch
+}

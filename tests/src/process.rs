@@ -1,0 +1,93 @@
+//! One child process: its address book, its log, its end.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::wait::eventually;
+
+/// The path of one of the workspace's binaries.
+///
+/// # Panics
+/// When it has not been built.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let found = test.ancestors().skip(1).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("the binary `{name}` is not built: run `cargo build --workspace --bins` first, as `make test` does"))
+}
+
+/// A running binary of ours, which has said that it serves. Killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+    addresses: Value,
+}
+
+impl Process {
+    /// Starts a binary with a log and a ready file in `folder`, and waits until it serves.
+    ///
+    /// # Panics
+    /// With its log when it ends, or does not serve in time.
+    #[must_use]
+    pub fn start(folder: &Path, label: &str, program: &str, arguments: &[String]) -> Self {
+        let (log, ready) = (folder.join(format!("{label}.log")), folder.join(format!("{label}.ready")));
+        let _ = std::fs::remove_file(&ready);
+        let output = File::options().create(true).append(true).open(&log).expect("the log can be opened");
+        let mut command = Command::new(binary(program));
+        command.args(arguments).arg("--ready-file").arg(&ready).env("RUST_BACKTRACE", "1").stdin(Stdio::null());
+        command.stdout(output.try_clone().expect("a file handle can be copied")).stderr(output);
+        let mut child = command.spawn().expect("the binary starts");
+        let addresses = eventually(&format!("{label} serves"), || {
+            if let Ok(Some(status)) = child.try_wait() {
+                panic!("{label} ended with {status}:\n{}", std::fs::read_to_string(&log).unwrap_or_default());
+            }
+            let text = std::fs::read_to_string(&ready).map_err(|_| std::fs::read_to_string(&log).unwrap_or_default())?;
+            serde_json::from_str(&text).map_err(|error| error.to_string())
+        });
+        Self { child, log, addresses }
+    }
+
+    /// An address it has bound: `grpc`, `http` or `dns`.
+    ///
+    /// # Panics
+    /// When it has not bound one of that kind.
+    #[must_use]
+    pub fn address(&self, kind: &str) -> String {
+        self.addresses[kind].as_str().unwrap_or_else(|| panic!("no {kind} address in {}", self.addresses)).to_owned()
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// `kill -TERM`, and gives the exit code once it has drained.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub fn terminate(&mut self) -> Option<i32> {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "the signal can be sent");
+        eventually("the process drains", || self.child.try_wait().ok().flatten().ok_or_else(|| "still running".to_owned())).code()
+    }
+
+    /// Everything it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- {}\n{}", self.log.display(), self.log());
+        }
+    }
+}
