@@ -9,6 +9,9 @@ use prost_reflect::{DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::{Map, Value};
 use tonic::client::Grpc;
 use tonic::{Request, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::failure::Failure;
 
@@ -62,6 +65,20 @@ impl Client {
     pub async fn change(&self, method: &str, mut request: Map<String, Value>) -> Result<Value, Failure> {
         request.insert("requestId".to_owned(), Value::String(polder_runtime::entropy::draw().uid(0).to_string()));
         self.call(method, Value::Object(request)).await
+    }
+
+    /// Says that every service is ready to serve.
+    ///
+    /// # Errors
+    /// [`Failure::Negative`] naming the first one that is not; what the transport says when it cannot be reached.
+    pub async fn health(&self) -> Result<String, Failure> {
+        for (area, link) in [("ipam", &self.ipam), ("lb", &self.lb), ("dns", &self.dns)] {
+            let answer = HealthClient::new(link.clone()).check(HealthCheckRequest::default()).await?.into_inner();
+            if answer.status() != ServingStatus::Serving {
+                return Err(Failure::Negative(format!("{area} is not ready: {}", answer.status().as_str_name())));
+            }
+        }
+        Ok("ready\n".to_owned())
     }
 
     /// Calls a list method page by page and gives all its items.

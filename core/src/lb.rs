@@ -4,6 +4,7 @@ mod address;
 mod ask;
 mod assign;
 pub mod audit;
+pub mod check;
 mod choose;
 pub mod endpoints;
 pub mod explain;
@@ -20,7 +21,7 @@ pub mod view;
 
 pub use address::{CLASS, is_foreign};
 pub use ask::Side;
-pub use audit::{Finding, audit};
+pub use audit::audit;
 pub use choose::Trial;
 pub use endpoints::endpoints;
 pub use explain::{Explanation, explain};
@@ -31,3 +32,6 @@ pub use record::{
     ServiceSpec, ServiceType, TargetPort, TrafficPolicy, Vip,
 };
 pub use view::View;
+
+#[cfg(test)]
+mod tests;

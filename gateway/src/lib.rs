@@ -12,6 +12,7 @@
 //!
 //! A new RPC shows up in all of them without a line here.
 
+pub mod config;
 mod descriptors;
 mod error;
 mod metadata;
@@ -29,6 +30,8 @@ use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use http::HeaderMap;
+use polder_runtime::component::Component;
+use tokio_util::sync::CancellationToken;
 
 use crate::descriptors::Api;
 use crate::origin::AllowedOrigins;
@@ -67,25 +70,33 @@ pub enum BuildError {
     Origin(String),
 }
 
-/// Everything that the gateway serves, with calls going to `upstreams`.
+/// The gateway as a component, with calls going to `upstreams`. Its streams end when `stop` is cancelled.
 ///
 /// # Errors
 /// [`BuildError`]: the options are wrong, or the API is.
-pub fn router(options: &Options, upstreams: &Upstreams) -> Result<Router, BuildError> {
+pub fn build(options: &Options, upstreams: &Upstreams, stop: &CancellationToken) -> Result<Component, BuildError> {
+    Ok(Component::new("gateway").http(router(options, upstreams, stop)?))
+}
+
+/// Everything that the gateway serves.
+fn router(options: &Options, upstreams: &Upstreams, stop: &CancellationToken) -> Result<Router, BuildError> {
     let api = Arc::new(Api::decode(polder_proto::FILE_DESCRIPTOR_SET)?);
     let allowed = AllowedOrigins::parse(&options.allowed_origins).map_err(BuildError::Origin)?;
     let document = openapi::document(&api)?;
-    let face = Arc::new(RestFace::new(Arc::clone(&api), upstreams.clone(), options.body_limit)?);
+    let face = Arc::new(RestFace::new(Arc::clone(&api), upstreams.clone(), stop.clone(), options.body_limit)?);
     let serve_rest = move |request: Request| {
         let face = Arc::clone(&face);
         async move { face.serve(request).await }
     };
     let router = Router::new()
         .merge(page::routes())
-        .merge(proxy::routes(&api, upstreams))
+        .merge(proxy::routes(&api, upstreams, stop))
         .route("/openapi.json", get(|headers: HeaderMap| async move { tagged(&headers, error::JSON, document) }))
         .fallback(serve_rest)
         .layer(allowed.cors())
         .layer(from_fn_with_state(allowed, origin::guard));
     Ok(page::with_policy(router))
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,6 @@ use axum::Router;
 use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::get;
-use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use rust_embed::Embed;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -51,7 +50,7 @@ pub(crate) fn with_policy(router: Router) -> Router {
 
 fn file(path: &str, headers: &HeaderMap) -> Response {
     match Files::get(path) {
-        Some(file) => tagged(headers, media_type(path), Bytes::from(file.data)),
+        Some(file) => tagged(headers, media_type(path), file.data.into_owned().into()),
         None => error::no_such_path(path),
     }
 }

@@ -7,42 +7,54 @@ use std::convert::Infallible;
 use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::routing::any_service;
-use futures::future::BoxFuture;
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use http::{Request, Response, Version};
-use polder_runtime::link::Link;
+use prost_reflect::MethodDescriptor;
+use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
-use tonic_web::GrpcWebLayer;
+use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, Service};
 
 use crate::descriptors::Api;
 use crate::metadata;
-use crate::upstream::Upstreams;
+use crate::upstream::{Streams, Upstreams};
 
 /// Headers of one hop, or meant for the gateway alone.
 const NOT_FORWARDED: [HeaderName; 6] = [CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING, UPGRADE];
 
 /// The routes of every RPC of the services behind the gateway.
-pub(crate) fn routes(api: &Api, upstreams: &Upstreams) -> Router {
+pub(crate) fn routes(api: &Api, upstreams: &Upstreams, stop: &CancellationToken) -> Router {
     let mut router = Router::new();
     for service in api.services() {
-        if let Some(link) = upstreams.of(service.package_name()) {
-            let path = format!("/{}/{{method}}", service.full_name());
-            router = router.route_service(&path, any_service(GrpcWebLayer::new().layer(Forward(link.clone()))));
+        let Some(link) = upstreams.of(service.package_name()) else { continue };
+        let name = service.full_name();
+        // Methods that this build does not know pass too; the service says what it thinks of them.
+        router = router.route_service(&format!("/{name}/{{method}}"), forward(link.clone()));
+        for method in service.methods().filter(MethodDescriptor::is_server_streaming) {
+            let streams = Streams { link: link.clone(), stop: stop.clone() };
+            router = router.route_service(&format!("/{name}/{}", method.name()), forward(streams));
         }
     }
     router
 }
 
+fn forward<S: Upstream>(upstream: S) -> GrpcWebService<Forward<S>> {
+    GrpcWebLayer::new().layer(Forward(upstream))
+}
+
+/// What a call can be sent to.
+trait Upstream: Service<Request<Body>, Response = Response<Body>, Error = Infallible> {}
+
+impl<S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>> Upstream for S {}
+
 /// Sends a gRPC request on. What cannot be sent is answered with a status: links have no errors.
 #[derive(Clone)]
-struct Forward(Link);
+struct Forward<S>(S);
 
-impl Service<Request<Body>> for Forward {
+impl<S: Upstream> Service<Request<Body>> for Forward<S> {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+    type Future = S::Future;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.0.poll_ready(cx)

@@ -1,11 +1,10 @@
 //! The REST face: every RPC with a `google.api.http` annotation, as HTTP and proto3 JSON.
 //!
 //! Nothing here knows any RPC. [`bindings`] reads the annotations, [`routes`] finds the one that a request means,
-//! [`transcode`] makes the request message, [`codec`] carries it to the service, and [`answer`] writes what came back.
+//! [`transcode`] makes the request message, a link carries it to the service, and [`answer`] writes what came back.
 
 pub(crate) mod answer;
 pub(crate) mod bindings;
-mod codec;
 pub(crate) mod json;
 mod mask;
 mod query;
@@ -22,22 +21,26 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use polder_core::reason::{Reason, Refusal};
+use polder_proto::dynamic::DynamicCodec;
+use prost_reflect::DynamicMessage;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::client::Grpc;
 
 use self::bindings::{AnnotationError, Binding};
-use self::codec::DynamicCodec;
 use self::routes::{Found, RouteTable};
 use crate::descriptors::Api;
 use crate::error;
 use crate::metadata;
-use crate::upstream::Upstreams;
+use crate::upstream::{Streams, Upstreams};
 
 /// Serves every annotated RPC.
 pub(crate) struct RestFace {
     api: Arc<Api>,
     routes: RouteTable,
     upstreams: Upstreams,
+    /// Ends streams.
+    stop: CancellationToken,
     /// The largest body of a request, in bytes.
     body_limit: usize,
 }
@@ -47,9 +50,14 @@ impl RestFace {
     ///
     /// # Errors
     /// An annotation cannot be served.
-    pub(crate) fn new(api: Arc<Api>, upstreams: Upstreams, body_limit: usize) -> Result<Self, AnnotationError> {
+    pub(crate) fn new(
+        api: Arc<Api>,
+        upstreams: Upstreams,
+        stop: CancellationToken,
+        body_limit: usize,
+    ) -> Result<Self, AnnotationError> {
         let bindings: Vec<_> = bindings::all(api.pool())?.into_iter().map(Arc::new).collect();
-        Ok(Self { routes: RouteTable::new(&bindings)?, api, upstreams, body_limit })
+        Ok(Self { routes: RouteTable::new(&bindings)?, api, upstreams, stop, body_limit })
     }
 
     /// Answers one request.
@@ -80,17 +88,20 @@ impl RestFace {
         &self,
         binding: &Binding,
         headers: &HeaderMap,
-        request: tonic::Request<prost_reflect::DynamicMessage>,
+        request: tonic::Request<DynamicMessage>,
     ) -> Result<Response, Status> {
         let link = self.upstreams.of(binding.rpc.parent_service().package_name()).ok_or_else(|| not_connected(binding))?;
         let codec = DynamicCodec { answer: binding.rpc.output() };
-        let mut client = Grpc::new(link.clone());
-        client.ready().await.unwrap_or_else(|never| match never {});
+        let path = binding.grpc_path.clone();
         if binding.rpc.is_server_streaming() {
-            let answers = client.server_streaming(request, binding.grpc_path.clone(), codec).await?;
+            let mut client = Grpc::new(Streams { link: link.clone(), stop: self.stop.clone() });
+            client.ready().await.unwrap_or_else(|never| match never {});
+            let answers = client.server_streaming(request, path, codec).await?;
             return Ok(answer::many(headers, answers.into_inner()).await);
         }
-        let answer = client.unary(metadata::with_deadline(request), binding.grpc_path.clone(), codec).await?;
+        let mut client = Grpc::new(link.clone());
+        client.ready().await.unwrap_or_else(|never| match never {});
+        let answer = client.unary(metadata::with_deadline(request), path, codec).await?;
         Ok(answer::single(&binding.verb, headers, answer.get_ref()))
     }
 
@@ -120,6 +131,3 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn not_connected(binding: &Binding) -> Status {
     Status::unimplemented(format!("this gateway is not connected to {}", binding.rpc.parent_service().full_name()))
 }
-
-#[cfg(test)]
-mod tests;

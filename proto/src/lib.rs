@@ -9,61 +9,30 @@
 pub mod dynamic;
 pub mod reason;
 
-/// Types that all packages share.
-pub mod types {
-    /// `polder.type.v1`.
-    #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, rustdoc::all, reason = "generated")]
-    pub mod v1 {
-        tonic::include_proto!("polder.r#type.v1");
-    }
+/// Makes the module of one package. Lints are for code that people write.
+macro_rules! package {
+    ($area:ident, $file:literal, $about:literal) => {
+        #[doc = $about]
+        pub mod $area {
+            /// Version 1 of the package.
+            #[allow(missing_docs, unreachable_pub, unused_qualifications, rustdoc::all, reason = "generated")]
+            #[allow(clippy::all, clippy::pedantic, clippy::nursery, reason = "generated")]
+            pub mod v1 {
+                tonic::include_proto!($file);
+            }
+        }
+    };
 }
-// Generated code of the other packages refers to the package by its own name.
+
+package!(types, "polder.r#type.v1", "Types that all packages share: `polder.type`.");
+package!(ipam, "polder.ipam.v1", "Addresses: namespaces, pools, allocations, nodes, the compute network.");
+package!(lb, "polder.lb.v1", "Services: the catalogue, what nodes program, who announces what.");
+package!(dns, "polder.dns.v1", "Names: zones, records, the resolver.");
+package!(agent, "polder.agent.v1", "The node agent, as the CNI plugin sees it.");
+package!(state, "polder.state.v1", "The stored form of records. No API.");
+
+// Generated code refers to the package by its name in the protos, which is a keyword here.
 use types as r#type;
-
-/// Addresses: namespaces, pools, allocations, nodes, the compute network.
-pub mod ipam {
-    /// `polder.ipam.v1`.
-    #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, rustdoc::all, reason = "generated")]
-    pub mod v1 {
-        tonic::include_proto!("polder.ipam.v1");
-    }
-}
-
-/// Services: the catalogue, what nodes program, who announces what.
-pub mod lb {
-    /// `polder.lb.v1`.
-    #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, rustdoc::all, reason = "generated")]
-    pub mod v1 {
-        tonic::include_proto!("polder.lb.v1");
-    }
-}
-
-/// Names: zones, records, the resolver.
-pub mod dns {
-    /// `polder.dns.v1`.
-    #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, rustdoc::all, reason = "generated")]
-    pub mod v1 {
-        tonic::include_proto!("polder.dns.v1");
-    }
-}
-
-/// The node agent, as the CNI plugin sees it.
-pub mod agent {
-    /// `polder.agent.v1`.
-    #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, rustdoc::all, reason = "generated")]
-    pub mod v1 {
-        tonic::include_proto!("polder.agent.v1");
-    }
-}
-
-/// The stored form of records: no API.
-pub mod state {
-    /// `polder.state.v1`.
-    #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, rustdoc::all, reason = "generated")]
-    pub mod v1 {
-        tonic::include_proto!("polder.state.v1");
-    }
-}
 
 /// The descriptors of all packages, as an encoded `google.protobuf.FileDescriptorSet`, with comments and with the
 /// `google.api.http` options: for reflection, the REST face, the OpenAPI document and the catalogue of reasons.

@@ -82,7 +82,8 @@ impl Sources {
     /// The process's own environment over `file`, and `flags` over both. Variables that are not Unicode are passed over.
     #[must_use]
     pub fn of_process(file: Option<PathBuf>, flags: Vec<Override>) -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let text =
+            |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
         Self { file, environment: std::env::vars_os().filter_map(text).collect(), flags }
     }
 }

@@ -7,14 +7,19 @@
 //! * [`server`], [`context`]: what happens to every call before its handler, and what the handler may know.
 //! * [`link`]: calls to services, in this process or elsewhere.
 //! * [`tasks`]: the only place that spawns; signals.
+//! * [`component`], [`process`]: parts that are ready to run, and the process that runs them to an orderly end.
+//!
+//! Nothing here is stored; a crash leaves nothing behind.
 
 pub mod clock;
+pub mod component;
 pub mod config;
 pub mod context;
 pub mod entropy;
 mod grpc_timeout;
 pub mod link;
 pub mod metrics;
+pub mod process;
 pub mod server;
 pub mod status;
 pub mod tasks;

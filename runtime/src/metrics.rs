@@ -53,7 +53,11 @@ impl Metrics {
         let help = "Time from the arrival of a call to its last byte, by method and gRPC status code";
         registry.register_with_unit("rpc_server_duration", help, Unit::Seconds, durations.clone());
         let in_flight = Gauge::default();
-        registry.register("rpc_server_in_flight", "Calls that have not been answered to the end, streams included", in_flight.clone());
+        registry.register(
+            "rpc_server_in_flight",
+            "Calls that have not been answered to the end, streams included",
+            in_flight.clone(),
+        );
         Self { registry: Arc::new(Mutex::new(registry)), durations, in_flight }
     }
 
@@ -78,11 +82,8 @@ impl Metrics {
 
     pub(crate) fn call_ended(&self, service: &Arc<str>, method: &Arc<str>, code: Code, took: Duration) {
         self.in_flight.dec();
-        let labels = CallLabels {
-            rpc_service: Arc::clone(service),
-            rpc_method: Arc::clone(method),
-            rpc_grpc_status_code: i32::from(code),
-        };
+        let labels =
+            CallLabels { rpc_service: Arc::clone(service), rpc_method: Arc::clone(method), rpc_grpc_status_code: i32::from(code) };
         self.durations.get_or_create(&labels).observe(took.as_secs_f64());
     }
 }

@@ -9,8 +9,11 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::backend::{Backend, Batch, Commit, Entry, KeyRange, Lease, LeaseId, Limits, Outcome, Page};
+use crate::embedded::Embedded;
 use crate::error::Error;
+use crate::etcd::Etcd;
 use crate::metrics::{Call, Metrics};
+use crate::url::StoreUrl;
 
 /// How long one call may take unless the handle is told otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(2);
@@ -37,6 +40,21 @@ impl Store {
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>) -> Self {
         Self { backend, metrics: Arc::default(), deadline: DEADLINE }
+    }
+
+    /// Opens the store that `url` names: see [`StoreUrl`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for text that names no store; what opening the backend can fail with.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        match url.parse()? {
+            StoreUrl::Embedded(folder) => {
+                let opened = tokio::task::spawn_blocking(move || Embedded::open(&folder)).await;
+                let embedded = opened.map_err(|error| Error::Unavailable(error.to_string()))??;
+                Ok(Self::new(Arc::new(embedded)))
+            }
+            StoreUrl::Etcd(config) => Ok(Self::new(Arc::new(Etcd::open(&config).await?))),
+        }
     }
 
     /// The same store with another deadline per call.

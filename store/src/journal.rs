@@ -88,6 +88,9 @@ impl Journal {
 
     pub(crate) fn insert(&mut self, batch: BatchId, logged: Arc<Logged>) {
         self.ordinal = self.ordinal.max(logged.record.ordinal);
+        if logged.record.barred {
+            return;
+        }
         for entry in logged.record.entries.iter().filter(|entry| !entry.request_id.is_empty()) {
             let answered = Answered {
                 digest: entry.digest.clone(),

@@ -155,7 +155,7 @@ impl<S: Schema> Ledger<S> {
             batches: 0,
             waiting: VecDeque::new(),
         };
-        let trimmer = Trimmer { store: mirror.store().clone(), config: config.clone() };
+        let trimmer = Trimmer { mirror: mirror.clone(), config: config.clone() };
         let (rounds_stop, trimmer_stop) = (stop.clone(), stop.clone());
         tasks.spawn(async move { rounds_stop.run_until_cancelled(rounds.run(waiting)).await });
         tasks.spawn(async move { trimmer_stop.run_until_cancelled(trimmer.run()).await });

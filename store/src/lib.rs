@@ -6,14 +6,23 @@
 //! * [`journal`]: the record that every batch leaves behind: who changed what, and the answers to request ids.
 
 pub mod backend;
+#[cfg(feature = "testing")]
+pub mod conformance;
 pub mod embedded;
 pub mod error;
+pub mod etcd;
 mod handle;
 pub mod journal;
+pub mod ledger;
 pub mod metrics;
 pub mod mirror;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod url;
 
 pub use backend::{Backend, Commit, Guard, KeyRange, Outcome, Write};
 pub use error::Error;
 pub use handle::{DEADLINE, Store};
+pub use ledger::{Committed, Intent, Ledger, LedgerConfig};
 pub use mirror::{Clock, Mirror, MirrorConfig, Snapshot};
+pub use url::StoreUrl;

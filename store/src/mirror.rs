@@ -208,9 +208,9 @@ impl<S: Schema> Mirror<S> {
     /// [`Reason::StoreUnavailable`] when the store cannot be asked, or the view did not get there `within` that time.
     pub async fn latest(&self, within: Duration) -> Result<Arc<Snapshot<S>>, Refusal> {
         let snapshot = self.snapshot();
-        match check::check(&self.core.store, &snapshot.heads).await? {
-            Standing::Current => Ok(snapshot),
-            Standing::Moved(heads) => self.reach(heads, within).await,
+        match self.stands(&snapshot.heads).await? {
+            None => Ok(snapshot),
+            Some(moved) => self.reach(moved, within).await,
         }
     }
 
@@ -232,6 +232,14 @@ impl<S: Schema> Mirror<S> {
         }
         self.core.poke.notify_one();
         self.until(within, Reason::StoreUnavailable, |snapshot| snapshot.heads.reach(&heads)).await
+    }
+
+    /// Asks the store whether `heads` are the current ones; else the ones that are.
+    pub(crate) async fn stands(&self, heads: &Heads) -> Result<Option<Heads>, Refusal> {
+        Ok(match check::check(&self.core.store, heads).await? {
+            Standing::Current => None,
+            Standing::Moved(moved) => Some(moved),
+        })
     }
 
     /// Applies a commit of this process before the watch brings it.

@@ -10,9 +10,9 @@ use crate::failure::Failure;
 /// [`Failure::Usage`] for an unknown code, with the nearest known ones.
 pub fn run(code: &str) -> Result<String, Failure> {
     let wanted = code.trim().to_uppercase().replace('-', "_");
-    match wanted.parse::<Reason>() {
-        Ok(reason) => Ok(format!("{reason}\n\n{}\n", polder_proto::reason::explain(reason))),
-        Err(()) => {
+    match wanted.parse::<Reason>().ok().and_then(polder_proto::reason::explain) {
+        Some(entry) => Ok(format!("{entry}\n")),
+        None => {
             let near = near(&wanted);
             let hint = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(", ")) };
             Err(Failure::Usage(format!("`{}` is not a reason code{hint}", polder_core::reason::shown(code))))

@@ -3,9 +3,7 @@
 use super::name::is_under;
 use super::record::RecordType;
 use super::snapshot::{Set, Snapshot};
-use super::wire::{
-    FIXED, HEADER, MOST_POINTER, MOST_TCP, MOST_UDP, PLAIN_UDP, QUESTION, Query, Rcode, Reply, Section, Unreadable,
-};
+use super::wire::{FIXED, HEADER, MOST_POINTER, MOST_TCP, MOST_UDP, PLAIN_UDP, QUESTION, Query, Rcode, Reply, Section, Unreadable};
 
 /// The longest chain of aliases that is followed.
 const MOST_ALIASES: usize = 8;

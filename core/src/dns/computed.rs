@@ -113,10 +113,10 @@ impl Table<'_> {
 
     /// An IP literal is no name: the service has no records then.
     fn alias(&mut self, front: DomainName, external_name: &str) {
-        if external_name.parse::<IpAddr>().is_err() {
-            if let Ok(target) = external_name.parse() {
-                self.add(Some(front), Data::Cname(target));
-            }
+        if external_name.parse::<IpAddr>().is_err()
+            && let Ok(target) = external_name.parse()
+        {
+            self.add(Some(front), Data::Cname(target));
         }
     }
 

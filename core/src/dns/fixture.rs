@@ -9,9 +9,7 @@ use super::settings::Settings;
 use super::snapshot::Snapshot;
 use crate::cluster::{Change, Cluster};
 use crate::id::{Revision, Uid};
-use crate::ipam::{
-    Allocation, Change as IpamChange, Holding, Order, Owner, OwnerKind, Pool, PoolSelectors, PoolState, Purpose,
-};
+use crate::ipam::{Allocation, Change as IpamChange, Holding, Order, Owner, OwnerKind, Pool, PoolSelectors, PoolState, Purpose};
 use crate::lb::{
     Change as LbChange, Endpoint, Protocol, Service, ServiceKey, ServicePort, ServiceSpec, ServiceType, TargetPort, Vip,
 };
@@ -46,7 +44,7 @@ pub(super) fn split(name: &str) -> (&str, &str) {
 
 pub(super) fn pod(pod: &Pod<'_>) -> Change {
     let (namespace, name) = split(pod.name);
-    let uid = Uid(pod.name.bytes().fold(1, |sum, byte| sum * 131 + u128::from(byte)));
+    let uid = Uid(pod.name.bytes().fold(1, |sum: u128, byte| sum.wrapping_mul(131) + u128::from(byte)));
     let pairs = pod.labels.split(',').filter_map(|pair| pair.split_once('='));
     let host = pod.host.split_once('.');
     let record = Allocation {

@@ -36,7 +36,8 @@ impl Settings {
         let wire = zone.as_wire();
         if wire.len() == 1 || wire.len() > Self::MOST_ZONE || wire.ends_with(b"\x04arpa\0") {
             let most = Self::MOST_ZONE - 2;
-            let description = format!("`{zone}` cannot be the cluster domain: a name of at most {most} characters, not under `arpa`");
+            let description =
+                format!("`{zone}` cannot be the cluster domain: a name of at most {most} characters, not under `arpa`");
             return Err(Malformed::new(Reason::NameMalformed, description));
         }
         Ok(Self { zone, ttl: Self::DEFAULT_TTL, negative_ttl: Self::DEFAULT_TTL, servers: Vec::new(), seed })

@@ -6,8 +6,8 @@ mod reply;
 
 use std::fmt;
 
-pub use self::query::encode_query;
 pub(super) use self::layout::{FIXED, HEADER, MOST_POINTER, QUESTION, split_records};
+pub use self::query::encode_query;
 pub(super) use self::query::{Query, Unreadable};
 pub(super) use self::reply::{Reply, Section};
 

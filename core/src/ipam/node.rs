@@ -21,7 +21,7 @@ use crate::schema::{Domain, PlanContext};
 pub const OWN_HANDLES: &str = "polder.dev/";
 
 /// The most pods that one transaction frees when a node is removed by force.
-const MOST_FREED: usize = 60;
+const MOST_FREED: usize = 50;
 
 /// The most pods that a refusal names.
 const MOST_NAMED: usize = 20;
@@ -62,7 +62,7 @@ pub struct Registration {
 pub fn register(cluster: &Cluster, request: &Registration, context: PlanContext) -> Result<Decision<Arc<Node>>, Refusal> {
     let known = cluster.ipam.node(&request.name);
     let node = Arc::new(registered(known, request, context));
-    let mut changes = addresses(cluster, request, context)?;
+    let mut changes = addresses(cluster, request, &node.labels, context)?;
     if known != Some(&node) {
         changes.insert(0, Change::Node(node.name.clone(), Some(Arc::clone(&node))));
     }
@@ -75,7 +75,7 @@ fn registered(known: Option<&Arc<Node>>, request: &Registration, context: PlanCo
     let mut node = Node {
         name,
         meta: known.map_or(fresh, |node| node.meta),
-        labels: known.map_or_else(|| labels.clone(), |node| node.labels.overlaid(&labels)),
+        labels: known.map_or_else(|| labels.clone(), |node| overlaid(&node.labels, &labels)),
         zone,
         interfaces,
         agent_version,
@@ -91,8 +91,19 @@ fn registered(known: Option<&Arc<Node>>, request: &Registration, context: PlanCo
     node
 }
 
+/// Labels that an operator set stay; those that the node gives replace its earlier ones.
+fn overlaid(stored: &Labels, given: &Labels) -> Labels {
+    let pairs = stored.iter().chain(given.iter()).map(|(key, value)| (key.to_owned(), value.to_owned()));
+    Labels::new(pairs).unwrap_or_default()
+}
+
 /// The changes that give the node its addresses: none when it has them.
-fn addresses(cluster: &Cluster, request: &Registration, context: PlanContext) -> Result<Vec<Change>, Refusal> {
+fn addresses(
+    cluster: &Cluster,
+    request: &Registration,
+    labels: &Labels,
+    context: PlanContext,
+) -> Result<Vec<Change>, Refusal> {
     let owner = Owner {
         kind: OwnerKind::Node,
         namespace: None,
@@ -104,7 +115,7 @@ fn addresses(cluster: &Cluster, request: &Registration, context: PlanContext) ->
     };
     let mut wish = allocate::Request::new(handle(&request.name), owner);
     wish.addresses.clone_from(&request.addresses);
-    wish.node_labels = Some(request.labels.clone());
+    wish.node_labels = Some(labels.clone());
     let Some(held) = cluster.ipam.by_handle(&wish.handle) else {
         return allocate::plan(cluster, &wish, context).map(|decision| decision.changes);
     };

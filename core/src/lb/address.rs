@@ -79,7 +79,9 @@ fn is_settled(side: Side, before: &Service, after: &ServiceSpec) -> bool {
     let same = match side {
         Side::Cluster => before.spec.cluster_ips == after.cluster_ips,
         Side::External => {
-            let wish = |spec: &ServiceSpec| (spec.external.addresses.clone(), spec.external.pools.clone(), spec.external.reservation.clone());
+            let wish = |spec: &ServiceSpec| {
+                (spec.external.addresses.clone(), spec.external.pools.clone(), spec.external.reservation.clone())
+            };
             wish(&before.spec) == wish(after)
         }
     };

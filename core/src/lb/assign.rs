@@ -78,9 +78,8 @@ fn check_quota(ask: &Ask<'_>, vips: &[Vip]) -> Result<(), Refusal> {
     let (Side::External, Some(limit)) = (ask.side, limit) else { return Ok(()) };
     let lb = &ask.cluster.lb;
     let added = vips.iter().filter(|vip| lb.external_holders_in(namespace, vip.address) == 0).count() as u64;
-    let given_up = |held: &&Vip| {
-        lb.external_holders_in(namespace, held.address) == 1 && !vips.iter().any(|vip| vip.address == held.address)
-    };
+    let given_up =
+        |held: &&Vip| lb.external_holders_in(namespace, held.address) == 1 && !vips.iter().any(|vip| vip.address == held.address);
     let freed = ask.side.held(ask.service).iter().filter(given_up).count() as u64;
     let held = lb.external_count_in(namespace);
     if added == 0 || (held + added).saturating_sub(freed) <= limit {

@@ -7,19 +7,9 @@ use super::ask::Side;
 use super::record::{FamilyPolicy, Service};
 use super::sharing;
 use crate::cluster::Cluster;
+use crate::ipam::{Finding, Severity};
 use crate::net::Family;
 use crate::reason::{Reason, Refusal};
-
-/// A broken rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Which rule.
-    pub reason: Reason,
-    /// The object: `services/shop/web`.
-    pub subject: String,
-    /// For people, with the values.
-    pub message: String,
-}
 
 /// Every broken rule: an address held twice without the right to share it, an address that no pool has, a service that lacks an
 /// address without saying why, or has one that its type does not have.
@@ -36,7 +26,7 @@ pub fn audit(cluster: &Cluster) -> Vec<Finding> {
 }
 
 fn finding(reason: Reason, service: &Service, message: String) -> Finding {
-    Finding { reason, subject: format!("services/{}", service.key), message }
+    Finding::new(Severity::Error, reason, "", message).about("services", &service.key)
 }
 
 /// An address outside the pools of its side, under the name of another pool, or held by an allocation too.

@@ -146,7 +146,8 @@ fn class(service: &Service) -> Option<Step> {
 
 /// The steps of one side: pools that may serve it, and its addresses.
 fn addresses(side: Side, before: &Service, addressed: &Addressed) -> [Step; 2] {
-    let listed = |vips: &[Vip]| vips.iter().map(|vip| format!("{} from pool `{}`", vip.address, vip.pool)).collect::<Vec<_>>().join(", ");
+    let listed =
+        |vips: &[Vip]| vips.iter().map(|vip| format!("{} from pool `{}`", vip.address, vip.pool)).collect::<Vec<_>>().join(", ");
     let (held, now) = (side.held(before), side.held(&addressed.service));
     let noun = side.noun();
     let failure = addressed.failures.iter().find(|(failed, _)| *failed == side).map(|(_, refusal)| refusal);
@@ -156,7 +157,10 @@ fn addresses(side: Side, before: &Service, addressed: &Addressed) -> [Step; 2] {
             false => format!("{noun}: it is about to get {}", listed(now)),
         };
         let pools = now.iter().map(|vip| vip.pool.to_string()).collect::<Vec<_>>().join(", ");
-        return [step(Check::Pools, Verdict::Well, format!("{noun}: served by {pools}")), step(Check::Address, Verdict::Well, text)];
+        return [
+            step(Check::Pools, Verdict::Well, format!("{noun}: served by {pools}")),
+            step(Check::Address, Verdict::Well, text),
+        ];
     };
     let serving = |trial: &&(Side, Trial)| {
         trial.0 == side && trial.1.outcome.as_ref().map_or_else(|refusal| refusal.reason == Reason::PoolExhausted, |_| true)
@@ -164,9 +168,14 @@ fn addresses(side: Side, before: &Service, addressed: &Addressed) -> [Step; 2] {
     let pools = addressed.trials.iter().filter(serving).map(|(_, trial)| trial.pool.to_string()).collect::<Vec<_>>().join(", ");
     let keeps = if now.is_empty() { String::new() } else { format!(" Until then it keeps {}.", listed(now)) };
     let (about_pools, verdict) = match (refusal.reason, pools.as_str()) {
-        (Reason::NoEligiblePool | Reason::NamespaceNotAllowed | Reason::PoolNotFound | Reason::PoolDraining | Reason::PoolDisabled, _) => {
-            (step(Check::Pools, Verdict::Bad(refusal.reason), format!("{noun}: {}", refusal.message)), Verdict::Unknown)
-        }
+        (
+            Reason::NoEligiblePool
+            | Reason::NamespaceNotAllowed
+            | Reason::PoolNotFound
+            | Reason::PoolDraining
+            | Reason::PoolDisabled,
+            _,
+        ) => (step(Check::Pools, Verdict::Bad(refusal.reason), format!("{noun}: {}", refusal.message)), Verdict::Unknown),
         (reason, "") => (step(Check::Pools, Verdict::Unknown, format!("{noun}: no pool was asked")), Verdict::Bad(reason)),
         (reason, _) => (step(Check::Pools, Verdict::Well, format!("{noun}: may come from {pools}")), Verdict::Bad(reason)),
     };

@@ -57,7 +57,8 @@ fn wished(spec: &ServiceSpec) -> impl Iterator<Item = Family> {
 /// The family of services that leave it open: IPv4 wherever a cluster service pool has it, or no pool says otherwise.
 fn usual(cluster: &Cluster) -> Family {
     let offers = |family: Family| {
-        let open = |pool: &&std::sync::Arc<crate::ipam::Pool>| pool.purpose == Purpose::ClusterService && pool.state == PoolState::Enabled;
+        let open =
+            |pool: &&std::sync::Arc<crate::ipam::Pool>| pool.purpose == Purpose::ClusterService && pool.state == PoolState::Enabled;
         cluster.ipam.pools().filter(open).any(|pool| pool.ranges.iter().any(|range| range.family() == family))
     };
     if !offers(Family::V4) && offers(Family::V6) { Family::V6 } else { Family::V4 }

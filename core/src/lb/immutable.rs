@@ -31,7 +31,8 @@ pub(super) fn check(before: &Service, after: &ServiceSpec) -> Result<(), Refusal
     for address in &after.cluster_ips {
         let held = before.cluster.iter().find(|vip| Family::of(vip.address) == Family::of(*address));
         if let Some(held) = held.filter(|held| held.address != *address && Side::Cluster.belongs_to(to)) {
-            let text = format!("the cluster IP is {} and cannot become {address}; delete the service and create it again", held.address);
+            let text =
+                format!("the cluster IP is {} and cannot become {address}; delete the service and create it again", held.address);
             bad.add("service.spec.cluster_ips", Reason::FieldImmutable, text);
         }
     }

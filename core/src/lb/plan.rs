@@ -136,7 +136,13 @@ pub(super) fn revised(before: &Arc<Service>, after: Service, ctx: PlanContext) -
 }
 
 /// The service with its addresses, unless a wish is refused.
-fn decide(cluster: &Cluster, wish: Service, before: Option<&Arc<Service>>, wishes: Wishes, ctx: PlanContext) -> Result<Service, Refusal> {
+fn decide(
+    cluster: &Cluster,
+    wish: Service,
+    before: Option<&Arc<Service>>,
+    wishes: Wishes,
+    ctx: PlanContext,
+) -> Result<Service, Refusal> {
     let Addressed { service, failures, .. } = address(cluster, ctx.now, wish, before.map(AsRef::as_ref))?;
     let refused = |side: Side, refusal: &Refusal| {
         let ask = Ask { cluster, now: ctx.now, service: &service, side, settled: false };

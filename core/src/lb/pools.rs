@@ -22,7 +22,8 @@ pub(super) fn check_selected(cluster: &Cluster, pool: &Pool, service: &Service) 
     }
     if !selectors.objects.matches(&service.labels) {
         let wanted = selectors.objects.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-        let message = format!("pool `{}` is only for services with labels {wanted}, and `{}` has not got them", pool.name, service.key);
+        let message =
+            format!("pool `{}` is only for services with labels {wanted}, and `{}` has not got them", pool.name, service.key);
         return Err(Refusal::new(Reason::NoEligiblePool, message).with("pool", &pool.name).with("selector", wanted));
     }
     Ok(())

@@ -49,7 +49,8 @@ fn is_displaced(cluster: &Cluster, service: &Service) -> bool {
 /// The service with what it can have now. A new sentence for an old reason alone is no reason to write.
 fn mended(cluster: &Cluster, before: &Arc<Service>, ctx: PlanContext) -> Option<Decision> {
     let after = address(cluster, ctx.now, Service::clone(before), Some(before)).ok()?.service;
-    let reasons = |service: &Service| service.conditions.iter().map(|condition| (condition.kind, condition.reason)).collect::<Vec<_>>();
+    let reasons =
+        |service: &Service| service.conditions.iter().map(|condition| (condition.kind, condition.reason)).collect::<Vec<_>>();
     let same = after.cluster == before.cluster && after.external == before.external && reasons(&after) == reasons(before);
     (!same).then(|| revised(before, after, ctx))
 }

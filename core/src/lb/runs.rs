@@ -5,8 +5,8 @@ use std::ops::Bound;
 
 use imbl::OrdMap;
 
-use crate::net::{AddrRange, Family};
 use crate::net::range::number;
+use crate::net::{AddrRange, Family};
 
 /// The address after this one, within its family.
 pub(super) fn next(address: IpAddr) -> Option<IpAddr> {
@@ -60,7 +60,8 @@ impl Runs {
     /// How many addresses of the range are in the set.
     pub(super) fn count_in(&self, range: AddrRange) -> u128 {
         let before = self.run(range.start()).map(|(_, last)| (range.start(), last));
-        let inside = self.0.range((Bound::Excluded(range.start()), Bound::Included(range.end()))).map(|(first, last)| (*first, *last));
+        let inside =
+            self.0.range((Bound::Excluded(range.start()), Bound::Included(range.end()))).map(|(first, last)| (*first, *last));
         let end = number(range.end());
         before.into_iter().chain(inside).map(|(first, last)| number(last).min(end) - number(first) + 1).sum()
     }

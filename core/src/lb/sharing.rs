@@ -50,7 +50,8 @@ pub(super) fn check(pool: &Pool, address: IpAddr, newcomer: &Service, holder: &S
         let why = ", and with external traffic policy Local both must have that policy and the same selector.".to_owned();
         return refuse(Reason::SharingBackendMismatch, why);
     }
-    let taken = |port: &&super::ServicePort| old.ports.iter().any(|other| (other.protocol, other.port) == (port.protocol, port.port));
+    let taken =
+        |port: &&super::ServicePort| old.ports.iter().any(|other| (other.protocol, other.port) == (port.protocol, port.port));
     if let Some(port) = new.ports.iter().find(taken) {
         let why = format!(
             ", which has {} port {} there already. Use another port, or ask for another address.",

@@ -176,12 +176,12 @@ fn broken(uri: &str, status: &Status) -> Status {
 
 fn is_timeout(error: &tonic::transport::Error) -> bool {
     let first: Option<&(dyn Error + 'static)> = Some(error);
-    std::iter::successors(first, |error| error.source()).any(|error| error.is::<TimeoutExpired>())
+    std::iter::successors(first, |&error| error.source()).any(|error| error.is::<TimeoutExpired>())
 }
 
 /// An error with its causes, which is where transports keep the interesting part.
 fn chain(error: &(dyn Error + 'static)) -> String {
-    let all = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    let all = std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string);
     let mut parts: Vec<String> = all.collect();
     parts.dedup();
     parts.join(": ")

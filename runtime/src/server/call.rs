@@ -50,13 +50,13 @@ pub(super) struct Record {
     metrics: Metrics,
     method: Method,
     began: Instant,
-    code: Option<Code>,
+    ended: bool,
 }
 
 impl Record {
     pub(super) fn begin(span: Span, metrics: Metrics, method: Method) -> Self {
         metrics.call_began();
-        Self { span, metrics, method, began: clock::monotonic(), code: None }
+        Self { span, metrics, method, began: clock::monotonic(), ended: false }
     }
 
     pub(super) fn span(&self) -> Span {
@@ -65,31 +65,39 @@ impl Record {
 
     /// Notes the status that the call ends with. The first one counts.
     pub(super) fn ended(&mut self, status: &Status) {
-        if self.code.is_some() {
+        if self.ended {
             return;
         }
-        let code = status.code();
-        self.code = Some(code);
+        self.count(status.code());
+        if status.code() != Code::Ok {
+            self.log(status);
+        }
+    }
+
+    fn count(&mut self, code: Code) {
+        self.ended = true;
+        self.metrics.call_ended(&self.method.service, &self.method.name, code, clock::monotonic() - self.began);
         self.span.record("rpc.grpc.status_code", i32::from(code));
-        if code == Code::Ok {
-            return;
-        }
-        let reason = status::decode(status).reason;
+    }
+
+    fn log(&self, status: &Status) {
+        let (code, reason) = (i32::from(status.code()), status::decode(status).reason);
         self.span.record("error.type", reason.as_str());
         let _entered = self.span.enter();
-        if is_servers_fault(code) {
+        if is_servers_fault(status.code()) {
             self.span.record("otel.status_code", "ERROR");
-            tracing::warn!(method = %self.method.name, code = i32::from(code), %reason, "a call has failed: {}", status.message());
+            tracing::warn!(method = %self.method.name, code, %reason, "a call has failed: {}", status.message());
         } else {
-            tracing::debug!(method = %self.method.name, code = i32::from(code), %reason, "a call was refused: {}", status.message());
+            tracing::debug!(method = %self.method.name, code, %reason, "a call was refused: {}", status.message());
         }
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let code = self.code.unwrap_or(Code::Cancelled);
-        self.metrics.call_ended(&self.method.service, &self.method.name, code, clock::monotonic() - self.began);
+        if !self.ended {
+            self.count(Code::Cancelled);
+        }
     }
 }
 

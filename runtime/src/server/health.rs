@@ -19,7 +19,7 @@ use super::incoming::shutting_down;
 const EVERY: Duration = Duration::from_millis(250);
 
 /// A component's answer to "can you work?": `Err` says why not.
-pub type Check = Arc<dyn Fn() -> Result<(), Refusal> + Send + Sync>;
+pub(crate) type Check = Arc<dyn Fn() -> Result<(), Refusal> + Send + Sync>;
 
 /// One component's part in the health of the process.
 #[derive(Clone)]

@@ -32,19 +32,25 @@ pub(super) struct Outgoing {
     ends: Ends,
     record: Record,
     ended: bool,
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Outgoing {
     pub(super) fn new(inner: Body, ends: Ends, record: Record, permit: Option<OwnedSemaphorePermit>) -> Self {
-        Self { inner, ends, record, ended: false, _permit: permit }
+        Self { inner, ends, record, ended: false, permit }
+    }
+
+    /// Notes the end. Everything that the call held is free before the caller learns of it.
+    fn finish(&mut self, status: &Status) {
+        self.ended = true;
+        self.permit = None;
+        self.record.ended(status);
     }
 
     /// Ends the answer with a status in trailers.
     fn end(&mut self, status: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.ended = true;
         let status = status::explained(status);
-        self.record.ended(&status);
+        self.finish(&status);
         let mut trailers = HeaderMap::new();
         Poll::Ready(Some(status.add_header(&mut trailers).map(|()| Frame::trailers(trailers))))
     }
@@ -53,8 +59,7 @@ impl Outgoing {
         match Status::from_header_map(&trailers) {
             Some(status) if !status::is_explained(&status) && status.code() != tonic::Code::Ok => self.end(status),
             status => {
-                self.ended = true;
-                self.record.ended(&status.unwrap_or_else(|| Status::ok("")));
+                self.finish(&status.unwrap_or_else(|| Status::ok("")));
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
         }
@@ -87,8 +92,7 @@ impl HttpBody for Outgoing {
             },
             Ok(Poll::Ready(Some(Err(status)))) => self.end(status),
             Ok(Poll::Ready(None)) => {
-                self.ended = true;
-                self.record.ended(&Status::ok(""));
+                self.finish(&Status::ok(""));
                 Poll::Ready(None)
             }
             Ok(Poll::Pending) => match self.cut_short(cx) {

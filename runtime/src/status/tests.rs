@@ -27,10 +27,10 @@ fn every_reason_survives_the_way_there_and_back() {
 
 #[test]
 fn all_parts_of_a_refusal_arrive() {
-    let refusal = Refusal::new(Reason::PoolInUse, "pool `a` is in use")
-        .about("pool", "a")
-        .retry_in(Duration::from_secs(3))
-        .blocked_by(Obstacle { reason: Reason::AddressInUse, subject: "allocations/7".into(), description: "holds 10.0.0.7".into() });
+    let refusal =
+        Refusal::new(Reason::PoolInUse, "pool `a` is in use").about("pool", "a").retry_in(Duration::from_secs(3)).blocked_by(
+            Obstacle { reason: Reason::AddressInUse, subject: "allocations/7".into(), description: "holds 10.0.0.7".into() },
+        );
     let status = encode(&refusal);
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert_eq!(decode(&status), refusal);

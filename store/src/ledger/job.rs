@@ -56,6 +56,11 @@ pub(super) struct Job<S: Schema> {
 }
 
 impl<S: Schema> Job<S> {
+    /// Whether nobody waits for it any more, or nobody should. Only then may it be dropped without being sent.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.deadline <= now || self.reply.is_closed() || !self.stage.send()
+    }
+
     pub(super) fn answer(self, result: Result<Committed, Refusal>) {
         // A caller that is gone is no failure: the request is in, and its id will be answered.
         _ = self.reply.send(result);
@@ -84,11 +89,6 @@ impl Stage {
     /// The caller gives up. False when the request may be on its way.
     pub(super) fn abandon(&self) -> bool {
         self.moved(WAITING, ABANDONED)
-    }
-
-    /// Whether the caller has given up.
-    pub(super) fn is_abandoned(&self) -> bool {
-        self.0.load(Ordering::Acquire) == ABANDONED
     }
 
     fn moved(&self, from: u8, to: u8) -> bool {

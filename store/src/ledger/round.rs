@@ -85,7 +85,8 @@ impl<S: Schema> Rounds<S> {
         }
         let commit = batch.draft.commit(self.config.service, &batch.id, batch.record.as_ref(), &snapshot);
         let writes = !commit.writes.is_empty();
-        let sending = Sending { store: self.mirror.store(), service: self.config.service, batch: &batch.id, until: until(&batch) };
+        let record = batch.record.as_ref();
+        let sending = Sending { store: self.mirror.store(), service: self.config.service, batch: &batch.id, record, until: until(&batch) };
         let fate = sending.send(commit).await;
         match fate {
             Fate::In(revision) => {
@@ -109,7 +110,7 @@ impl<S: Schema> Rounds<S> {
         let (mut owed, mut refused) = (Vec::new(), Vec::new());
         let clock = Instant::now();
         while let Some(job) = self.waiting.pop_front() {
-            if job.deadline <= clock || !job.stage.send() {
+            if job.is_over(clock) {
                 job.answer(Err(too_late()));
                 continue;
             }

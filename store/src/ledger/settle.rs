@@ -39,6 +39,8 @@ pub(super) struct Sending<'a> {
     pub(super) store: &'a Store,
     pub(super) service: &'a str,
     pub(super) batch: &'a BatchId,
+    /// The journal record among the writes, if there is one.
+    pub(super) record: Option<&'a JournalRecord>,
     /// Until when to look for the outcome.
     pub(super) until: Instant,
 }
@@ -46,23 +48,24 @@ pub(super) struct Sending<'a> {
 impl Sending<'_> {
     /// Sends the commit and answers what became of it.
     pub(super) async fn send(&self, commit: Commit) -> Fate {
-        let journal = journal::key(self.service, self.batch);
-        let recorded = commit.writes.iter().any(|write| *write.key() == journal);
         match self.store.commit(commit).await {
             Ok(Outcome::Committed { revision }) => Fate::In(revision),
             Ok(Outcome::Conflict { current, .. }) => Fate::Lost(current),
-            // Without a record nothing was to be written: it was a mere check, and is simply done again.
-            Err(Error::OutcomeUnknown(_)) if !recorded => Fate::Barred,
-            Err(Error::OutcomeUnknown(why)) => {
-                tracing::warn!(why, batch = %self.batch, "no answer to a commit; finding out what became of it");
-                self.settle(journal).await
-            }
+            Err(Error::OutcomeUnknown(why)) => match self.record {
+                Some(record) => {
+                    tracing::warn!(why, batch = %self.batch, "no answer to a commit; finding out what became of it");
+                    self.settle(record).await
+                }
+                // Nothing was to be written: it was a mere check, and is simply done again.
+                None => Fate::Barred,
+            },
             Err(error) => Fate::Failed(Refusal::from(error)),
         }
     }
 
-    async fn settle(&self, journal: Bytes) -> Fate {
-        let bar = JournalRecord { version: journal::VERSION, batch: self.batch.to_string(), barred: true, ..JournalRecord::default() };
+    async fn settle(&self, record: &JournalRecord) -> Fate {
+        let journal = journal::key(self.service, self.batch);
+        let bar = JournalRecord { entries: Vec::new(), barred: true, ..record.clone() };
         while Instant::now() < self.until {
             let commit = Commit {
                 guards: vec![Guard::Absent(journal.clone())],

@@ -1,24 +1,25 @@
 //! Taking the oldest records out of the journal, a few at a time: one huge delete makes etcd's reads slow for long after.
 
+use polder_core::schema::Schema;
 use polder_core::time::Timestamp;
 use prost::Message as _;
 
 use super::{LedgerConfig, Retention};
 use crate::backend::{Commit, Entry, KeyRange, Write};
 use crate::error::Error;
-use crate::handle::Store;
 use crate::journal::{JournalRecord, prefix};
+use crate::mirror::Mirror;
 
 /// Records that go in one commit.
 const AT_ONCE: usize = 100;
 
 /// The task's own things. Every replica may run one: deleting what is gone already changes nothing.
-pub(super) struct Trimmer {
-    pub(super) store: Store,
+pub(super) struct Trimmer<S: Schema> {
+    pub(super) mirror: Mirror<S>,
     pub(super) config: LedgerConfig,
 }
 
-impl Trimmer {
+impl<S: Schema> Trimmer<S> {
     /// Runs for the life of the ledger.
     pub(super) async fn run(self) {
         loop {
@@ -32,9 +33,9 @@ impl Trimmer {
     /// Trims until nothing is too old and nothing too much.
     async fn trim(&self) -> Result<(), Error> {
         let journal = KeyRange::prefix(prefix(self.config.service));
-        let newest = self.newest(&journal).await?;
+        let newest = self.mirror.snapshot().journal.ordinal();
         loop {
-            let page = self.store.range(journal.clone(), AT_ONCE, None).await?;
+            let page = self.mirror.store().range(journal.clone(), AT_ONCE, None).await?;
             let now = (self.config.clock)();
             let old: Vec<_> =
                 page.entries.iter().take_while(|entry| gone(entry, newest, now, &self.config.retention)).collect();
@@ -43,31 +44,11 @@ impl Trimmer {
             }
             let all = old.len() == AT_ONCE;
             let writes = old.into_iter().map(|entry| Write::delete(entry.key.clone())).collect();
-            _ = self.store.commit(Commit { guards: Vec::new(), writes }).await?;
+            _ = self.mirror.store().commit(Commit { guards: Vec::new(), writes }).await?;
             if !all {
                 return Ok(());
             }
         }
-    }
-
-    /// The ordinal of the newest record. Keys sort by time, so it is found by halving the time that can hold it.
-    async fn newest(&self, journal: &KeyRange) -> Result<u64, Error> {
-        let (mut low, mut high) = (0, (self.config.clock)().0);
-        let mut newest = 0;
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let start = crate::journal::first_key(self.config.service, Timestamp(middle));
-            let end = journal.end().unwrap_or_default().to_vec();
-            let page = self.store.range(KeyRange::span(start, end), 1, None).await?;
-            match page.entries.first().and_then(record) {
-                Some(record) => {
-                    newest = record.ordinal.max(newest);
-                    low = record.at_micros.max(middle) + 1;
-                }
-                None => high = middle,
-            }
-        }
-        Ok(newest)
     }
 }
 

@@ -73,9 +73,9 @@ fn ports_with_the_addresses_of_their_targets() {
     assert_eq!(
         lines(&message.additional),
         [
-            "172-27-0-23.peers.shop.svc.cluster.local. 5 A 172.27.0.23",
             "p0.peers.shop.svc.cluster.local. 5 A 172.27.0.20",
             "p1.peers.shop.svc.cluster.local. 5 A 172.27.0.21",
+            "172-27-0-23.peers.shop.svc.cluster.local. 5 A 172.27.0.23",
         ]
     );
 }
@@ -93,10 +93,7 @@ fn reverse_names_and_a_virtual_ip_that_is_an_endpoint_too() {
         message.answer.into_iter().map(|record| record.data).collect::<Vec<_>>()
     };
     assert_eq!(ptr("3.0.28.172.in-addr.arpa"), ["db.shop.svc.cluster.local."]);
-    assert_eq!(
-        ptr("20.0.27.172.in-addr.arpa"),
-        ["172-27-0-20.front.shop.svc.cluster.local.", "p0.peers.shop.svc.cluster.local."]
-    );
+    assert_eq!(ptr("20.0.27.172.in-addr.arpa"), ["p0.peers.shop.svc.cluster.local.", "172-27-0-20.front.shop.svc.cluster.local."]);
 }
 
 #[test]
@@ -160,13 +157,13 @@ fn aliases_are_followed_inside_our_zones() {
     assert_eq!(lines(&message.answer), ["pay.shop.svc.cluster.local. 5 CNAME pay.example.com."]);
     assert_eq!((message.rcode, message.authority.len()), (Rcode::NoError, 0));
     let alias = "store.shop.svc.cluster.local. 5 CNAME db.shop.svc.cluster.local.";
-    assert_eq!(
-        lines(&ask("store.shop.svc.cluster.local", "A").answer),
-        [alias, "db.shop.svc.cluster.local. 5 A 172.28.0.3"]
-    );
+    assert_eq!(lines(&ask("store.shop.svc.cluster.local", "A").answer), [alias, "db.shop.svc.cluster.local. 5 A 172.28.0.3"]);
     assert_eq!(lines(&ask("store.shop.svc.cluster.local", "CNAME").answer), [alias]);
     let message = ask("store.shop.svc.cluster.local", "TXT");
-    assert_eq!((lines(&message.answer), lines(&message.authority)), (vec![alias.to_owned()], vec![format!("cluster.local. {SOA}")]));
+    assert_eq!(
+        (lines(&message.answer), lines(&message.authority)),
+        (vec![alias.to_owned()], vec![format!("cluster.local. {SOA}")])
+    );
 }
 
 #[test]

@@ -67,7 +67,7 @@ pub(super) fn compile(name: &DomainName, sources: &[&[Record]]) -> Arc<[Set]> {
     // Every record with all the records of its source: only there its targets' addresses are looked for.
     let mut here: Vec<(&Record, &[Record])> =
         sources.iter().flat_map(|source| at(source, name).iter().map(move |record| (record, *source))).collect();
-    here.sort_by(|(a, _), (b, _)| a.cmp(b));
+    here.sort_by_key(|(record, _)| *record);
     here.dedup_by(|(a, _), (b, _)| a.data == b.data);
     let rank = |record: &Record| match record.data {
         Data::Ptr { rank, .. } => Some(rank),

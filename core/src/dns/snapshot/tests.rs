@@ -53,8 +53,8 @@ fn arbitrary_change() -> impl Strategy<Value = Change> {
     );
     let drop_service = (namespaces.clone(), 0..5_u8)
         .prop_map(|(namespace, name)| Change::Lb(LbChange::Service(key(&format!("{namespace}/s{name}")), None)));
-    let change_pod =
-        (namespaces.clone(), 0..6_u8, 0..6_u8, 0..3_u8, 0..4_u8, any::<bool>()).prop_map(|(namespace, name, at, label, host, ready)| {
+    let change_pod = (namespaces.clone(), 0..6_u8, 0..6_u8, 0..3_u8, 0..4_u8, any::<bool>()).prop_map(
+        |(namespace, name, at, label, host, ready)| {
             let v4 = format!("172.27.0.{at}");
             let v6 = format!("fd00:27::{at}");
             let host = if host == 0 { String::new() } else { format!("h{host}.s{name}") };
@@ -65,11 +65,13 @@ fn arbitrary_change() -> impl Strategy<Value = Change> {
                 host: &host,
                 ready,
             })
+        },
+    );
+    let drop_pod =
+        (namespaces, 0..6_u8).prop_map(|(namespace, name)| match ready(&format!("{namespace}/p{name}"), "10.0.0.1", "") {
+            Change::Ipam(IpamChange::Allocation(uid, _)) => Change::Ipam(IpamChange::Allocation(uid, None)),
+            other => other,
         });
-    let drop_pod = (namespaces, 0..6_u8).prop_map(|(namespace, name)| match ready(&format!("{namespace}/p{name}"), "10.0.0.1", "") {
-        Change::Ipam(IpamChange::Allocation(uid, _)) => Change::Ipam(IpamChange::Allocation(uid, None)),
-        other => other,
-    });
     let pools = (0..3_u8).prop_map(|n| pool("service", Purpose::ClusterService, &[&format!("172.{}.0.0/16", 28 + n)]));
     prop_oneof![4 => change_service, 2 => drop_service, 6 => change_pod, 2 => drop_pod, 1 => pools]
 }

@@ -17,10 +17,6 @@ impl NumberSet {
         self.words.get(&(level, at)).copied().unwrap_or(0)
     }
 
-    pub(super) fn contains(&self, number: u128) -> bool {
-        self.word(0, number >> 6) & bit(number) != 0
-    }
-
     pub(super) fn insert(&mut self, number: u128) {
         self.set(number >> 6, bit(number));
     }

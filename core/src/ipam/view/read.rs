@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::super::record::{Allocation, Block, ComputeNetwork, Namespace, Node, Pool, Reservation};
+use super::super::record::{Allocation, Block, Change, ComputeNetwork, Namespace, Node, Pool, Reservation};
 use super::super::node;
 use super::{Rest, View, host};
 use crate::id::Uid;
@@ -250,5 +250,20 @@ impl View {
     /// The part of `range` that is the first aligned run of 64 with a resting address.
     pub(in crate::ipam) fn next_queue(&self, range: AddrRange) -> Option<AddrRange> {
         self.occupancy.next_queue(range)
+    }
+}
+
+/// The whole.
+impl View {
+    /// Every record as the change that would put it: applied to an empty view they give this one.
+    pub fn changes(&self) -> impl Iterator<Item = Change> {
+        let namespaces = self.namespaces.iter().map(|(name, record)| Change::Namespace(name.clone(), Some(Arc::clone(record))));
+        let pools = self.pools.iter().map(|(name, record)| Change::Pool(name.clone(), Some(Arc::clone(record))));
+        let kept = self.reservations.iter().map(|(name, record)| Change::Reservation(name.clone(), Some(Arc::clone(record))));
+        let network = self.network.iter().map(|record| Change::Network(Some(Arc::clone(record))));
+        let nodes = self.nodes.iter().map(|(name, record)| Change::Node(name.clone(), Some(Arc::clone(record))));
+        let blocks = self.blocks.iter().map(|(cidr, record)| Change::Block(*cidr, Some(Arc::clone(record))));
+        let allocations = self.allocations.iter().map(|(uid, record)| Change::Allocation(*uid, Some(Arc::clone(record))));
+        namespaces.chain(pools).chain(kept).chain(network).chain(nodes).chain(blocks).chain(allocations)
     }
 }

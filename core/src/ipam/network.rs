@@ -1,0 +1,203 @@
+//! The compute network: what an operator types in, checked as a whole, and the pools and reservations that follow from it.
+//!
+//! Everything is written in one transaction: the network's record, its four pools, and the reservations of the service subnet's
+//! first and tenth address. [`check`] gives every finding and the changes; [`apply`] is the same with errors turned into a refusal.
+
+mod findings;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::decision::Decision;
+use super::finding::{Finding, Severity};
+use super::pool;
+use super::record::{Change, ComputeNetwork, Pool, Purpose, Reservation};
+use super::view::View;
+use crate::cluster::Cluster;
+use crate::id::Uid;
+use crate::meta::Meta;
+use crate::net::{AddrRange, Labels, Name, RangeSet};
+use crate::reason::Refusal;
+use crate::schema::{Domain, PlanContext};
+
+const READS: &[Domain] = &[Domain::IpamPools, Domain::IpamNodes, Domain::IpamAllocations, Domain::LbServices];
+
+/// The pools that follow from the network: name, purpose, and the field that their ranges come from.
+const POOLS: [(&str, Purpose, &str); 4] = [
+    ("node", Purpose::Node, "network.node_range"),
+    ("external", Purpose::ExternalService, "network.external_range"),
+    ("pod", Purpose::Pod, "network.pod_subnet"),
+    ("service", Purpose::ClusterService, "network.service_subnet"),
+];
+
+/// The reservations that follow from it: name, whom they are for, and which address of every service subnet.
+const RESERVED: [(&str, &str, u128); 2] = [("cluster-api", "cluster API", 1), ("cluster-dns", "cluster DNS", 10)];
+
+/// What an operator typed in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Draft {
+    /// The interface of the nodes that the ranges lie on; empty: the one towards the default gateway.
+    pub interface: String,
+    /// The subnet on it; `None`: what the nodes report.
+    pub subnet: Option<IpNet>,
+    /// The gateway in it; `None`: what the nodes report.
+    pub gateway: Option<IpAddr>,
+    /// Addresses for nodes.
+    pub node_ranges: Vec<AddrRange>,
+    /// Addresses for services on the outside.
+    pub external_ranges: Vec<AddrRange>,
+    /// Pod subnets; none: 172.27.0.0/16.
+    pub pod_subnets: Vec<IpNet>,
+    /// Service subnets; none: 172.28.0.0/16.
+    pub service_subnets: Vec<IpNet>,
+    /// Prefixes that were typed in with host bits: field, text, and what is stored.
+    pub normalised: Vec<(String, String, IpNet)>,
+    /// The version the caller has seen; empty: any.
+    pub etag: String,
+}
+
+/// A network, what is to be said about it, and the changes that would apply it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The network as it would be stored.
+    pub network: Arc<ComputeNetwork>,
+    /// Everything found, worst first.
+    pub findings: Vec<Finding>,
+    /// The changes; they may be committed only when nothing found is an error.
+    pub changes: Vec<Change>,
+}
+
+impl Checked {
+    /// Whether the network may be applied.
+    #[must_use]
+    pub fn acceptable(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity != Severity::Error)
+    }
+}
+
+/// Checks a network as a whole.
+///
+/// # Errors
+/// `ETAG_MISMATCH`; everything else is a finding.
+pub fn check(cluster: &Cluster, draft: &Draft, context: PlanContext) -> Result<Decision<Checked>, Refusal> {
+    let old = cluster.ipam.network();
+    if let Some(old) = old {
+        old.meta.check_etag("network", "compute", &draft.etag)?;
+    }
+    let network = network(old, draft, context);
+    let mut findings = findings::all(cluster, draft, &network);
+    findings.sort_by_key(|finding| finding.severity);
+    let changes = changes(&cluster.ipam, &network, context);
+    let answer = Checked { network: Arc::new(network), findings, changes: changes.clone() };
+    Ok(Decision { changes, reads: READS, answer })
+}
+
+/// Sets the network.
+///
+/// # Errors
+/// `ETAG_MISMATCH`; else the reason of the first finding that is an error, with all of them as obstacles.
+pub fn apply(cluster: &Cluster, draft: &Draft, context: PlanContext) -> Result<Decision<Checked>, Refusal> {
+    let decision = check(cluster, draft, context)?;
+    let errors: Vec<&Finding> =
+        decision.answer.findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
+    let Some(first) = errors.first() else {
+        return Ok(decision);
+    };
+    let mut message = format!("{}: {}", first.field, first.message);
+    if !first.suggestion.is_empty() {
+        message.push_str(&format!(" {}", first.suggestion));
+    }
+    if errors.len() > 1 {
+        message.push_str(&format!(" ({} more findings forbid it; the details list them.)", errors.len() - 1));
+    }
+    let mut refusal = Refusal::new(first.reason, message).with("field", &first.field).about("network", "compute");
+    refusal.obstacles = errors.iter().map(|finding| finding.obstacle()).collect();
+    Err(refusal)
+}
+
+fn network(old: Option<&Arc<ComputeNetwork>>, draft: &Draft, context: PlanContext) -> ComputeNetwork {
+    let merged = |ranges: &[AddrRange]| ranges.iter().copied().collect::<RangeSet>().ranges().to_vec();
+    let or_default = |subnets: &[IpNet], second: u8| {
+        let usual = Ipv4Net::new_assert(Ipv4Addr::new(172, second, 0, 0), 16);
+        if subnets.is_empty() { vec![IpNet::V4(usual)] } else { subnets.to_vec() }
+    };
+    let mut network = ComputeNetwork {
+        meta: old.map_or_else(|| Meta::new(context.now, context.entropy, 0), |old| old.meta),
+        interface: draft.interface.clone(),
+        subnet: draft.subnet,
+        gateway: draft.gateway,
+        node_ranges: merged(&draft.node_ranges),
+        external_ranges: merged(&draft.external_ranges),
+        pod_subnets: or_default(&draft.pod_subnets, 27),
+        service_subnets: or_default(&draft.service_subnets, 28),
+    };
+    if old.is_some_and(|old| **old != network) {
+        network.meta = network.meta.changed(context.now);
+    }
+    network
+}
+
+/// The ranges of each pool that follows from the network, in the order of [`POOLS`].
+fn ranges(network: &ComputeNetwork) -> [Vec<AddrRange>; 4] {
+    let whole = |subnets: &[IpNet]| subnets.iter().map(|net| AddrRange::of_net(*net)).collect::<RangeSet>().ranges().to_vec();
+    [
+        network.node_ranges.clone(),
+        network.external_ranges.clone(),
+        whole(&network.pod_subnets),
+        whole(&network.service_subnets),
+    ]
+}
+
+/// The changes that make the state follow the network; none where it does already.
+fn changes(view: &View, network: &ComputeNetwork, context: PlanContext) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if view.network().is_none_or(|old| **old != *network) {
+        changes.push(Change::Network(Some(Arc::new(network.clone()))));
+    }
+    for (n, ((name, purpose, _), ranges)) in POOLS.iter().zip(ranges(network)).enumerate() {
+        changes.extend(name.parse().ok().and_then(|name: Name| pool_change(view, name, (*purpose, ranges), (n as u64 + 1, context))));
+    }
+    for (n, (name, owner, nth)) in RESERVED.iter().enumerate() {
+        let addresses = network.service_subnets.iter().filter_map(|net| AddrRange::of_net(*net).nth(*nth));
+        let ranges: Vec<AddrRange> = addresses.map(AddrRange::single).collect();
+        let uid = context.entropy.uid(n as u64 + 5);
+        changes.extend(name.parse().ok().and_then(|name: Name| reservation_change(view, name, (owner, ranges), (uid, context))));
+    }
+    changes
+}
+
+fn pool_change(view: &View, name: Name, (purpose, ranges): (Purpose, Vec<AddrRange>), (n, context): (u64, PlanContext)) -> Option<Change> {
+    match view.pool(&name) {
+        None if ranges.is_empty() => None,
+        None => {
+            let meta = Meta::new(context.now, context.entropy, n);
+            let made = pool::Draft::new(name.clone(), purpose, ranges).pool(purpose, meta);
+            Some(Change::Pool(name, Some(Arc::new(made))))
+        }
+        Some(_) if ranges.is_empty() => Some(Change::Pool(name, None)),
+        Some(old) if old.ranges == ranges => None,
+        Some(old) => {
+            let grown = Pool { ranges, meta: old.meta.changed(context.now), ..Pool::clone(old) };
+            Some(Change::Pool(name, Some(Arc::new(grown))))
+        }
+    }
+}
+
+fn reservation_change(
+    view: &View,
+    name: Name,
+    (owner, ranges): (&str, Vec<AddrRange>),
+    (uid, context): (Uid, PlanContext),
+) -> Option<Change> {
+    let old = view.reservation(&name);
+    if old.is_some_and(|old| old.ranges == ranges && old.system) {
+        return None;
+    }
+    let fresh = Meta { uid, version: 1, created: context.now, updated: context.now };
+    let meta = old.map_or(fresh, |old| old.meta.changed(context.now));
+    let (owner, labels) = (owner.to_owned(), Labels::default());
+    let kept = Reservation { name: name.clone(), meta, ranges, owner, expires: None, labels, system: true };
+    Some(Change::Reservation(name, Some(Arc::new(kept))))
+}

@@ -1,0 +1,84 @@
+//! Single values in their stored form. A value that cannot be read is told in a sentence.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use polder_core::id::Uid;
+use polder_core::meta::Meta;
+use polder_core::net::Labels;
+use polder_core::time::Timestamp;
+
+use crate::state::v1 as pb;
+
+pub(super) fn write_address(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    }
+}
+
+pub(super) fn read_address(bytes: &[u8]) -> Result<IpAddr, String> {
+    let v4 = || <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    let v6 = || <[u8; 16]>::try_from(bytes).map(IpAddr::from);
+    v4().or_else(|_| v6()).map_err(|_| format!("an address has {} bytes", bytes.len()))
+}
+
+pub(super) fn write_prefix(prefix: &IpNet) -> Vec<u8> {
+    let mut bytes = write_address(prefix.addr());
+    bytes.push(prefix.prefix_len());
+    bytes
+}
+
+pub(super) fn read_prefix(bytes: &[u8]) -> Result<IpNet, String> {
+    let (length, address) = bytes.split_last().ok_or("a prefix is empty")?;
+    IpNet::new(read_address(address)?, *length).map_err(|error| error.to_string())
+}
+
+pub(super) fn write_meta(meta: &Meta) -> pb::Meta {
+    pb::Meta {
+        uid: meta.uid.0.to_be_bytes().to_vec(),
+        generation: meta.version,
+        created: meta.created.0,
+        updated: meta.updated.0,
+    }
+}
+
+pub(super) fn read_meta(meta: Option<pb::Meta>) -> Result<Meta, String> {
+    let meta = meta.ok_or("it has no identity")?;
+    let uid = <[u8; 16]>::try_from(meta.uid.as_slice()).map_err(|_| format!("its uid has {} bytes", meta.uid.len()))?;
+    Ok(Meta {
+        uid: Uid(u128::from_be_bytes(uid)),
+        version: meta.generation,
+        created: Timestamp(meta.created),
+        updated: Timestamp(meta.updated),
+    })
+}
+
+pub(super) fn read_labels(labels: impl IntoIterator<Item = (String, String)>) -> Result<Labels, String> {
+    Labels::new(labels).map_err(|error| error.to_string())
+}
+
+/// Empty text is absent.
+pub(super) fn read_optional<T: FromStr<Err: ToString>>(text: &str) -> Result<Option<T>, String> {
+    match text {
+        "" => Ok(None),
+        text => read_text(text).map(Some),
+    }
+}
+
+pub(super) fn read_text<T: FromStr<Err: ToString>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+pub(super) fn write_optional<T: ToString>(value: Option<&T>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
+}
+
+pub(super) fn read_port(number: u32) -> Result<u16, String> {
+    u16::try_from(number).map_err(|_| format!("{number} is no port"))
+}
+
+pub(super) fn read_each<A, B>(items: impl IntoIterator<Item = A>, read: impl Fn(A) -> Result<B, String>) -> Result<Vec<B>, String> {
+    items.into_iter().map(read).collect()
+}

@@ -1,0 +1,125 @@
+use std::collections::BTreeMap;
+
+use polder_core::id::Uid;
+use polder_core::lb::*;
+use polder_core::meta::Meta;
+use polder_core::net::{Family, Labels};
+use polder_core::reason::Reason;
+use polder_core::time::Timestamp;
+
+use super::*;
+
+/// A service with every field set.
+fn full() -> Service {
+    let port = |name: &str, protocol, port, target| ServicePort {
+        name: Some(name.parse().unwrap()),
+        protocol,
+        port,
+        target,
+        app_protocol: "http".to_owned(),
+    };
+    let vip = |address: &str, pool: &str| Vip { address: address.parse().unwrap(), pool: pool.parse().unwrap() };
+    Service {
+        key: ServiceKey { namespace: "shop".parse().unwrap(), name: "web".parse().unwrap() },
+        meta: Meta { uid: Uid(0x0102), version: 3, created: Timestamp(1_700_000_000_000_000), updated: Timestamp(1_700_000_000_000_001) },
+        labels: Labels::new([("app".to_owned(), "WS".to_owned())]).unwrap(),
+        annotations: BTreeMap::from([("note".to_owned(), "ä".to_owned())]),
+        spec: ServiceSpec {
+            service_type: ServiceType::LoadBalancer,
+            node_ports: false,
+            selector: "app=WS,tier in (a,b)".parse().unwrap(),
+            ports: vec![
+                port("http", Protocol::Tcp, 80, TargetPort::Number(8080)),
+                port("dns", Protocol::Udp, 53, TargetPort::Name("dns".parse().unwrap())),
+                port("sctp", Protocol::Sctp, 99, TargetPort::Number(99)),
+            ],
+            cluster_ips: vec!["172.28.0.9".parse().unwrap()],
+            families: vec![Family::V4, Family::V6],
+            family_policy: FamilyPolicy::RequireDualStack,
+            external: External {
+                addresses: vec!["2001:db8::5".parse().unwrap()],
+                pools: vec!["external".parse().unwrap()],
+                reservation: Some("kept".parse().unwrap()),
+                sharing_key: "key".to_owned(),
+                class: "polder.dev/lb".to_owned(),
+                source_ranges: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+                allocate_node_ports: Some(false),
+            },
+            affinity: Affinity::ClientIp { timeout: 10_800 },
+            internal_policy: TrafficPolicy::Local,
+            external_policy: TrafficPolicy::Local,
+            publish_not_ready: true,
+            external_name: "db.example.com".to_owned(),
+            endpoints: vec![Endpoint {
+                address: "192.0.2.7".parse().unwrap(),
+                ready: false,
+                node: Some("node-a".parse().unwrap()),
+                zone: "z1".to_owned(),
+                hostname: Some("db-0".parse().unwrap()),
+                pod: String::new(),
+                ports: vec![Some(8080), None, Some(99)],
+            }],
+            health_check_port: 30_000,
+        },
+        cluster: vec![vip("172.28.0.9", "service")],
+        external: vec![vip("2001:db8::5", "external")],
+        conditions: vec![Condition {
+            kind: ConditionKind::ExternalAddresses,
+            reason: Reason::PoolExhausted,
+            message: "full".to_owned(),
+            since: Timestamp(1_700_000_000_000_002),
+        }],
+    }
+}
+
+fn put(service: &Service) -> Change {
+    Change::Service(service.key.clone(), Some(Arc::new(service.clone())))
+}
+
+fn again(change: &Change) -> Result<Option<Change>, Corrupt> {
+    let write = encode(change);
+    let key = String::from_utf8(write.key).unwrap();
+    decode(key.strip_prefix(PREFIX).unwrap(), write.value.as_deref())
+}
+
+#[test]
+fn every_field_comes_back() {
+    let full = full();
+    assert_eq!(again(&put(&full)).unwrap(), Some(put(&full)));
+    let types = [ServiceType::ClusterIp, ServiceType::Headless, ServiceType::ExternalName];
+    for (service_type, node_ports) in types.map(|one| (one, false)).into_iter().chain([(ServiceType::ClusterIp, true)]) {
+        let mut service = full.clone();
+        (service.spec.service_type, service.spec.node_ports) = (service_type, node_ports);
+        assert_eq!(again(&put(&service)).unwrap(), Some(put(&service)));
+    }
+    let bare = Service { spec: ServiceSpec::default(), conditions: Vec::new(), ..full };
+    assert_eq!(again(&put(&bare)).unwrap(), Some(put(&bare)));
+    let gone = Change::Service(bare.key, None);
+    assert_eq!(again(&gone).unwrap(), Some(gone));
+}
+
+#[test]
+fn the_bytes_of_version_1_stay_what_they_are() {
+    let write = encode(&put(&full()));
+    assert_eq!(write.key, b"/polder/lb/services/shop/web");
+    let hex: String = write.value.unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, include_str!("golden_v1.hex").trim());
+    assert_eq!(before(&View::default(), &put(&full())), None);
+    let mut view = View::default();
+    view.apply(&put(&full()));
+    assert_eq!(before(&view, &Change::Service(full().key, None)), encode(&put(&full())).value);
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_what_is_no_record_is_passed_over() {
+    for other in ["head/services", "journal/0001", "announcements/10.0.0.13"] {
+        assert_eq!(decode(other, Some(b"x")), Ok(None));
+    }
+    let newer = pb::Service { version: 2, ..service::write(&full(), VERSION) }.encode_to_vec();
+    let nothing = pb::Service { version: 1, ..pb::Service::default() }.encode_to_vec();
+    for (key, value) in [("services/shop", &[][..]), ("services/Shop/web", &[]), ("services/shop/web", &newer), ("services/shop/web", &nothing)] {
+        let corrupt = decode(key, Some(value)).unwrap_err();
+        assert_eq!(corrupt.key, format!("{PREFIX}{key}"));
+    }
+    assert!(decode("services/shop/web", Some(b"\xff\xff\xff")).is_err());
+}

@@ -1,0 +1,270 @@
+//! A process from start to end: components on their ports, then an orderly drain.
+//!
+//! The drain has a fixed order. (1) Health says NOT_SERVING, to its watchers at once. (2) Listeners close; calls in flight finish,
+//! streams end with `SHUTTING_DOWN`. (3) Tasks are asked to stop. (4) What components registered for closing is closed. Each step
+//! gets what is left of the drain timeout, but at least a second. A second signal ends the process at once.
+
+mod drain;
+mod main;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tower::ServiceExt;
+
+use crate::component::Component;
+use crate::config::{ProcessConfig, TlsConfig};
+use crate::link::{Link, LinkError};
+use crate::metrics::Metrics;
+use crate::server::health::Health;
+use crate::server::listener::{Connections, Listener, Security};
+use crate::server::tls::{self, TlsError};
+use crate::server::{BadDescriptors, BindError, Stack, side};
+use crate::tasks::Tasks;
+
+pub use drain::{Ended, Running};
+pub use main::{RunError, run};
+
+/// What a program is.
+#[derive(Debug, Clone, Copy)]
+pub struct Program {
+    /// Its name: `polder-ipam`.
+    pub name: &'static str,
+    /// Its version: `env!("CARGO_PKG_VERSION")`.
+    pub version: &'static str,
+    /// The encoded `FileDescriptorSet` of the protos it serves.
+    pub descriptors: &'static [u8],
+}
+
+/// Why a process cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The program's descriptors cannot be read.
+    #[error(transparent)]
+    Descriptors(#[from] BadDescriptors),
+    /// Reflection cannot be offered.
+    #[error("reflection cannot be offered: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// Two components serve the same gRPC service.
+    #[error("the service {0} is there twice")]
+    Twice(&'static str),
+}
+
+/// A process that does not serve yet: what components are built with.
+#[derive(Debug, Clone)]
+pub struct Process {
+    program: Program,
+    config: ProcessConfig,
+    metrics: Metrics,
+    stack: Stack,
+    tasks: Tasks,
+    stop: CancellationToken,
+}
+
+impl Process {
+    /// A process with an empty registry. Nothing global is touched, so tests may have many.
+    ///
+    /// # Errors
+    /// [`StartError::Descriptors`] when the program's descriptors are damaged.
+    pub fn new(program: Program, config: ProcessConfig) -> Result<Self, StartError> {
+        let metrics = Metrics::new(program.name, program.version);
+        let stack = Stack::new(&[program.descriptors], &config.limits, metrics.clone())?;
+        Ok(Self { program, config, metrics, stack, tasks: Tasks::new(), stop: CancellationToken::new() })
+    }
+
+    /// The registry, for a component's own metrics.
+    #[must_use]
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The process's tasks. A component should rather bring its own with [`Component::task`].
+    #[must_use]
+    pub const fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// Cancelled when the process is asked to stop; cancelling it asks.
+    #[must_use]
+    pub fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// A link to a component of this process.
+    #[must_use]
+    pub fn local(&self, component: &Component) -> Link {
+        Link::local(self.stack.wrap(component.add_to(Routes::default())))
+    }
+
+    /// A link to the replicas of a service elsewhere, with the process's own certificates where an address is `https`.
+    ///
+    /// # Errors
+    /// [`LinkError`] for addresses or certificates that cannot be used.
+    pub fn remote<U: AsRef<str>>(&self, uris: &[U]) -> Result<Link, LinkError> {
+        let tls = tls::client(&self.config.tls);
+        let tls = tls.map_err(|error| LinkError::BadAddress { uri: joined(uris), why: error.to_string() })?;
+        Link::remote(uris, tls.as_ref())
+    }
+
+    /// Binds the ports, starts everything, and serves. When this returns, every port answers.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then.
+    pub async fn start(self, mut components: Vec<Component>) -> Result<Running, StartError> {
+        unique(&components)?;
+        let health = Health::of(components.iter().map(Component::member).collect());
+        health.report().await;
+        let grpc = self.stack.wrap(self.all_routes(&components, &health)?);
+        let pages = components.iter_mut().filter_map(Component::take_http).reduce(axum::Router::merge);
+        let probes = side::routes(self.metrics.clone(), health.clone());
+        let sockets = Sockets::bind(&self.config, pages.is_some()).await?;
+        let addresses = sockets.addresses();
+
+        let connections = Tasks::new();
+        let serving = Serving { drain: self.stack.drain_token(), limit: self.config.limits.connections, connections };
+        if let Some(listener) = sockets.grpc {
+            serving.spawn("grpc", listener, true, move |peer| {
+                let grpc = grpc.clone();
+                grpc.map_request(move |request: http::Request<hyper::body::Incoming>| {
+                    let mut request = request.map(tonic::body::Body::new);
+                    request.extensions_mut().insert(peer.clone());
+                    request
+                })
+            });
+        }
+        if let (Some(listener), Some(pages)) = (sockets.http, pages) {
+            serving.router("http", listener, pages);
+        }
+        if let Some(listener) = sockets.metrics {
+            serving.router("metrics", listener, probes);
+        }
+        self.tasks.spawn("health", |stop| health.clone().keep_reporting(stop));
+        let closing = components.into_iter().flat_map(|component| component.start(&self.tasks)).collect();
+        Ok(Running::new(self, addresses, health, serving.connections, closing))
+    }
+
+    fn all_routes(&self, components: &[Component], health: &Health) -> Result<Routes, StartError> {
+        let health = tonic_health::pb::health_server::HealthServer::new(health.service());
+        let routes = components.iter().fold(Routes::default(), |routes, component| component.add_to(routes));
+        let services = components.iter().flat_map(Component::services);
+        let reflection = || {
+            let builder = tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(self.program.descriptors)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+            // Only what this process serves is listed, whatever else the descriptors know.
+            let own = ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
+            services.clone().chain(own).fold(builder, tonic_reflection::server::Builder::with_service_name)
+        };
+        let (v1, v1alpha) = (reflection().build_v1()?, reflection().build_v1alpha()?);
+        Ok(routes.add_service(health).add_service(v1).add_service(v1alpha))
+    }
+}
+
+/// Where a running process can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// gRPC.
+    pub grpc: Option<SocketAddr>,
+    /// Pages and REST.
+    pub http: Option<SocketAddr>,
+    /// Metrics and probes.
+    pub metrics: Option<SocketAddr>,
+}
+
+struct Sockets {
+    grpc: Option<Listener>,
+    http: Option<Listener>,
+    metrics: Option<Listener>,
+}
+
+impl Sockets {
+    async fn bind(config: &ProcessConfig, has_pages: bool) -> Result<Self, StartError> {
+        let tls = tls::server(&config.tls)?;
+        // Scrapers and probes have no certificates of ours, and can change nothing.
+        let open_tls = tls::server(&TlsConfig { ca_file: None, ..config.tls.clone() })?;
+        let bind = async |address: Option<SocketAddr>, tls: Option<Security>| match address {
+            Some(address) => Listener::bind(address, tls, config.insecure).await.map(Some),
+            None => Ok(None),
+        };
+        Ok(Self {
+            grpc: bind(config.grpc_listen, tls.clone()).await?,
+            http: bind(config.http_listen.filter(|_| has_pages), tls).await?,
+            metrics: bind(config.metrics_listen, open_tls).await?,
+        })
+    }
+
+    fn addresses(&self) -> Addresses {
+        let of = |listener: &Option<Listener>| listener.as_ref().map(Listener::address);
+        Addresses { grpc: of(&self.grpc), http: of(&self.http), metrics: of(&self.metrics) }
+    }
+}
+
+/// What listeners are started with.
+struct Serving {
+    drain: CancellationToken,
+    limit: usize,
+    connections: Tasks,
+}
+
+impl Serving {
+    fn router(&self, name: &'static str, listener: Listener, router: axum::Router) {
+        self.spawn(name, listener, false, move |peer| {
+            let router = router.clone();
+            router.map_request(move |request: http::Request<hyper::body::Incoming>| {
+                let mut request = request.map(axum::body::Body::new);
+                request.extensions_mut().insert(peer.clone());
+                request
+            })
+        });
+    }
+
+    fn spawn<F, S, B>(&self, name: &'static str, listener: Listener, h2_only: bool, service: F)
+    where
+        F: Fn(crate::context::Peer) -> S + Send + Sync + 'static,
+        S: tower::Service<
+                http::Request<hyper::body::Incoming>,
+                Response = http::Response<B>,
+                Error = std::convert::Infallible,
+                Future: Send,
+            > + Clone
+            + Send
+            + 'static,
+        B: http_body::Body<Data = bytes::Bytes, Error: Into<crate::tasks::Failure>> + Send + 'static,
+    {
+        let shared = Connections { h2_only, limit: self.limit, drain: self.drain.clone(), tasks: self.connections.clone() };
+        self.connections.spawn(name, |_| listener.serve(service, shared));
+    }
+}
+
+fn unique(components: &[Component]) -> Result<(), StartError> {
+    let mut seen = BTreeSet::new();
+    match components.iter().flat_map(Component::services).find(|service| !seen.insert(*service)) {
+        Some(twice) => Err(StartError::Twice(twice)),
+        None => Ok(()),
+    }
+}
+
+fn joined<U: AsRef<str>>(uris: &[U]) -> String {
+    uris.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")
+}
+
+/// What is closed at the end, by name.
+type Closing = Vec<(&'static str, BoxFuture<'static, ()>)>;
+
+impl fmt::Display for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = [("grpc", self.grpc), ("http", self.http), ("metrics", self.metrics)];
+        let parts: Vec<String> = all.iter().filter_map(|(name, at)| at.map(|at| format!("{name} {at}"))).collect();
+        f.write_str(&parts.join(", "))
+    }
+}

@@ -1,0 +1,216 @@
+//! Real etcd processes on free loopback ports, with their data in a folder that goes with them.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::backend::{Backend as _, KeyRange};
+use crate::etcd::EtcdConfig;
+use crate::handle::Store;
+
+/// How long a member may take to serve; the machine may be busy.
+const START: Duration = Duration::from_secs(60);
+
+struct Member {
+    client: u16,
+    peer: u16,
+    process: Option<Child>,
+}
+
+/// An etcd cluster of one or more members. Dropping it kills them.
+pub struct Etcd {
+    members: Vec<Member>,
+    flags: Vec<String>,
+    folder: TempDir,
+}
+
+#[expect(clippy::expect_used, clippy::panic, reason = "a test without its etcd has failed")]
+impl Etcd {
+    /// One member.
+    ///
+    /// # Panics
+    /// When etcd is missing or does not serve.
+    pub async fn start() -> Self {
+        Self::cluster(1).await
+    }
+
+    /// A cluster of `members`.
+    ///
+    /// # Panics
+    /// When etcd is missing or does not serve.
+    pub async fn cluster(members: usize) -> Self {
+        Self::with_flags(members, &[]).await
+    }
+
+    /// A cluster whose members get further flags.
+    ///
+    /// # Panics
+    /// When etcd is missing or does not serve.
+    pub async fn with_flags(members: usize, flags: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let ports = free_ports(members * 2);
+        let members = ports.chunks(2).map(|ports| Member { client: ports[0], peer: ports[1], process: None }).collect();
+        let mut etcd = Self { members, flags, folder };
+        (0..etcd.members.len()).for_each(|member| etcd.launch(member));
+        etcd.serving().await;
+        etcd
+    }
+
+    /// The members as `host:port`.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<String> {
+        self.members.iter().map(|member| format!("127.0.0.1:{}", member.client)).collect()
+    }
+
+    /// The members as a store URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("etcd://{}", self.endpoints().join(","))
+    }
+
+    /// A store on all members.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub async fn store(&self) -> Store {
+        Store::open(&self.url()).await.expect("a store on etcd")
+    }
+
+    /// Stops every member as an operator would, and waits.
+    pub fn stop(&mut self) {
+        for member in 0..self.members.len() {
+            self.signal(member, "TERM");
+            self.reap(member);
+        }
+    }
+
+    /// Kills every member at once.
+    pub fn kill(&mut self) {
+        (0..self.members.len()).for_each(|member| self.kill_member(member));
+    }
+
+    /// Starts every member that does not run, on its old data, and waits until the cluster serves.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn restart(&mut self) {
+        for member in 0..self.members.len() {
+            if self.members[member].process.is_none() {
+                self.launch(member);
+            }
+        }
+        self.serving().await;
+    }
+
+    /// Kills one member.
+    pub fn kill_member(&mut self, member: usize) {
+        if let Some(process) = &mut self.members[member].process {
+            // It may have ended by itself.
+            _ = process.kill();
+        }
+        self.reap(member);
+    }
+
+    /// Makes one member hang: it keeps its connections and answers nothing.
+    pub fn pause_member(&self, member: usize) {
+        self.signal(member, "STOP");
+    }
+
+    /// Lets a hanging member go on.
+    pub fn resume_member(&self, member: usize) {
+        self.signal(member, "CONT");
+    }
+
+    /// The number of the member that leads.
+    ///
+    /// # Panics
+    /// When there is none for long.
+    pub async fn leader(&self) -> usize {
+        let until = Instant::now() + START;
+        while Instant::now() < until {
+            for (number, member) in self.members.iter().enumerate().filter(|(_, member)| member.process.is_some()) {
+                if leads(member.client).await {
+                    return number;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the cluster has no leader");
+    }
+
+    fn launch(&mut self, number: usize) {
+        let peers: Vec<String> =
+            self.members.iter().enumerate().map(|(n, member)| format!("m{n}=http://127.0.0.1:{}", member.peer)).collect();
+        let member = &mut self.members[number];
+        let (client, peer) = (format!("http://127.0.0.1:{}", member.client), format!("http://127.0.0.1:{}", member.peer));
+        let child = Command::new("etcd")
+            .args(["--name", &format!("m{number}"), "--log-level", "error", "--logger", "zap"])
+            .arg("--data-dir")
+            .arg(self.folder.path().join(format!("m{number}")))
+            .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
+            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+            .args(["--initial-cluster", &peers.join(","), "--initial-cluster-state", "new"])
+            .args(&self.flags)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("etcd must be installed: apt-get install etcd-server");
+        member.process = Some(child);
+    }
+
+    /// Waits until every running member answers a linearizable read.
+    async fn serving(&self) {
+        for member in self.members.iter().filter(|member| member.process.is_some()) {
+            let config = EtcdConfig { members: vec![format!("127.0.0.1:{}", member.client)], ..EtcdConfig::default() };
+            let etcd = crate::etcd::Etcd::open(&config).await.expect("an etcd client");
+            let until = Instant::now() + START;
+            loop {
+                let asked = tokio::time::timeout(Duration::from_secs(2), etcd.range(KeyRange::key("x"), 1, None)).await;
+                match asked {
+                    Ok(Ok(_)) => break,
+                    _ if Instant::now() > until => panic!("etcd does not serve: {asked:?}"),
+                    _ => tokio::time::sleep(Duration::from_millis(30)).await,
+                }
+            }
+        }
+    }
+
+    fn signal(&self, member: usize, signal: &str) {
+        if let Some(process) = &self.members[member].process {
+            let sent = Command::new("kill").args([&format!("-{signal}"), &process.id().to_string()]).status();
+            assert!(sent.is_ok_and(|status| status.success()), "the signal {signal} must reach etcd");
+        }
+    }
+
+    fn reap(&mut self, member: usize) {
+        if let Some(mut process) = self.members[member].process.take() {
+            process.wait().expect("etcd must end");
+        }
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Ports that were free a moment ago; all are held until all are found, so that they differ.
+#[expect(clippy::expect_used, reason = "a test without a port has failed")]
+fn free_ports(count: usize) -> Vec<u16> {
+    let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    held.iter().map(|listener| listener.local_addr().expect("its address").port()).collect()
+}
+
+async fn leads(port: u16) -> bool {
+    let asked = async {
+        let mut client = etcd_client::Client::connect([format!("http://127.0.0.1:{port}")], None).await.ok()?;
+        let status = client.status().await.ok()?;
+        Some(status.leader() == status.header()?.member_id())
+    };
+    tokio::time::timeout(Duration::from_secs(1), asked).await.ok().flatten().unwrap_or(false)
+}
