@@ -5,7 +5,10 @@ set -euo pipefail
 # shellcheck source=tools/env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
-if docker compose version >/dev/null 2>&1 && docker buildx version >/dev/null 2>&1; then exit 0; fi
+answer() { docker compose version >/dev/null 2>&1 && docker buildx version >/dev/null 2>&1; }
+own() { DOCKER_CONFIG="$TOOLS/docker" "$@"; }
+
+if answer || own answer; then exit 0; fi
 
 "$ROOT/tools/trixie.sh" docker-compose docker-buildx
 mkdir -p "$TOOLS/docker/cli-plugins"
@@ -14,4 +17,4 @@ for plugin in docker-compose docker-buildx; do
     [ -n "$found" ] || die "Debian 13's package $plugin holds no plugin of that name any more"
     ln -sfn "$found" "$TOOLS/docker/cli-plugins/$plugin"
 done
-DOCKER_CONFIG="$TOOLS/docker" docker compose version >&2
+own answer || die "the docker client does not take Debian 13's plugins"

@@ -4,6 +4,7 @@
 //! * [`schema`]: what the ledger needs to know of a view; plans as data.
 //! * [`id`], [`meta`], [`time`]: identifiers, revisions, what every stored object carries, points in time.
 //! * [`net`]: ranges, names, labels and selectors: parse or refuse.
+//! * [`filter`]: the filters of List and Watch requests.
 //! * [`cluster`]: the whole state as one value.
 //! * [`ipam`]: pools, nodes, blocks, allocations.
 //! * [`lb`]: services, virtual IPs, endpoints. It reads ipam's types.
@@ -11,6 +12,7 @@
 
 pub mod cluster;
 pub mod dns;
+pub mod filter;
 pub mod id;
 pub mod ipam;
 pub mod lb;

@@ -97,6 +97,3 @@ fn router(options: &Options, upstreams: &Upstreams, stop: &CancellationToken) ->
         .layer(from_fn_with_state(allowed, origin::guard));
     Ok(page::with_policy(router))
 }
-
-#[cfg(test)]
-mod tests;

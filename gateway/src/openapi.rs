@@ -54,6 +54,3 @@ fn tag_name(service: &ServiceDescriptor) -> String {
 fn tag(api: &Api, service: &ServiceDescriptor) -> Json {
     json!({ "name": tag_name(service), "description": api.of_service(service).unwrap_or_default() })
 }
-
-#[cfg(test)]
-mod tests;

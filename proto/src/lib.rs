@@ -6,6 +6,7 @@
 //! * [`dynamic`]: messages and calls known by their descriptors only, for JSON.
 //! * [`reason`]: the catalogue of reasons, read from the comments of the proto enum.
 
+pub mod convert;
 pub mod dynamic;
 pub mod reason;
 

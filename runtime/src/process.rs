@@ -20,10 +20,11 @@ use crate::component::Component;
 use crate::config::{ProcessConfig, TlsConfig};
 use crate::link::{Link, LinkError};
 use crate::metrics::Metrics;
+use crate::server::ending::EndsOnDrain;
 use crate::server::health::Health;
 use crate::server::listener::{Connections, Listener, Security};
 use crate::server::tls::{self, TlsError};
-use crate::server::{BadDescriptors, BindError, Stack, side};
+use crate::server::{BadDescriptors, BindError, Grpc, Stack, side};
 use crate::tasks::Tasks;
 
 pub use drain::{Ended, Running};
@@ -103,7 +104,13 @@ impl Process {
     /// A link to a component of this process.
     #[must_use]
     pub fn local(&self, component: &Component) -> Link {
-        Link::local(self.stack.wrap(component.add_to(Routes::default())))
+        Link::local(self.join(&[component]))
+    }
+
+    /// The gRPC services of several components behind the process's stack: for one link to all of them, or for gRPC-Web.
+    #[must_use]
+    pub fn join(&self, components: &[&Component]) -> Grpc {
+        self.stack.wrap(components.iter().fold(Routes::default(), |routes, component| component.add_to(routes)))
     }
 
     /// A link to the replicas of a service elsewhere, with the process's own certificates where an address is `https`.
@@ -218,13 +225,15 @@ struct Serving {
 
 impl Serving {
     fn router(&self, name: &'static str, listener: Listener, router: axum::Router) {
+        let drain = self.drain.clone();
         self.spawn(name, listener, false, move |peer| {
-            let router = router.clone();
-            router.map_request(move |request: http::Request<hyper::body::Incoming>| {
+            let (router, drain) = (router.clone(), drain.clone());
+            let router = router.map_request(move |request: http::Request<hyper::body::Incoming>| {
                 let mut request = request.map(axum::body::Body::new);
                 request.extensions_mut().insert(peer.clone());
                 request
-            })
+            });
+            router.map_response(move |response: axum::response::Response| response.map(|body| EndsOnDrain::new(body, &drain)))
         });
     }
 

@@ -6,11 +6,13 @@
 //! 3. the caller's deadline (`grpc-timeout`), for the handler and for a streamed answer;
 //! 4. a panic of the handler becomes `INTERNAL`;
 //! 5. messages above the size limit are refused with `REQUEST_TOO_LARGE`;
-//! 6. while the process drains, answers that have nothing to say now, and requests still to come, end with `SHUTTING_DOWN`.
+//! 6. a moment into the drain of the process, answers that have nothing more to say, and requests still to come, end with
+//!    `SHUTTING_DOWN`.
 //!
 //! Every status that leaves here carries a reason, also one made by a codec or a router.
 
 mod call;
+pub(crate) mod ending;
 pub(crate) mod health;
 mod incoming;
 pub(crate) mod listener;
@@ -43,6 +45,7 @@ use crate::metrics::Metrics;
 use crate::tasks::panic_text;
 use crate::{clock, status};
 use call::Record;
+use ending::Ending;
 use incoming::Incoming;
 use methods::{Method, Methods};
 use outgoing::{Ends, Outgoing};
@@ -153,8 +156,7 @@ async fn answer(
     let context = call::context(&request, &record.span(), clock::monotonic());
     let deadline = context.deadline;
     request.extensions_mut().insert(context);
-    let draining = || shared.drain.clone().cancelled_owned();
-    let request = request.map(|body| Body::new(Incoming::new(body, shared.message_bytes, draining())));
+    let request = request.map(|body| Body::new(Incoming::new(body, shared.message_bytes, Ending::of(&shared.drain))));
     match handle(routes, request, deadline).await {
         Ok(response) => match Status::from_header_map(response.headers()).filter(|status| status.code() != Code::Ok) {
             Some(status) => trailers_only(status, &mut record),
@@ -162,7 +164,7 @@ async fn answer(
                 drop(permits.call);
                 let ends = Ends {
                     deadline: deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline))),
-                    draining: Box::pin(draining()),
+                    ending: Ending::of(&shared.drain),
                 };
                 response.map(|body| Body::new(Outgoing::new(body, ends, record, permits.stream)))
             }

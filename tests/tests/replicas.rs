@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use polder_proto::ipam::v1::allocation_service_client::AllocationServiceClient;
-use polder_proto::ipam::v1::{AllocateAddressesRequest, ListAllocationsRequest};
+use polder_proto::ipam::v1::{AllocateAddressesRequest, AllocationSpec, ListAllocationsRequest, Owner, OwnerKind};
 use polder_tests::wait::PATIENCE;
 use polder_tests::{Shape, Site};
 use tonic::transport::{Channel, Endpoint};
@@ -72,13 +72,15 @@ async fn allocate_all(urls: Vec<String>, done: Arc<AtomicUsize>) -> BTreeMap<Str
 
 async fn allocate_one(urls: &[String], handle: &str, turn: usize) -> Vec<String> {
     let deadline = std::time::Instant::now() + PATIENCE;
-    let request = AllocateAddressesRequest {
-        handle: handle.to_owned(),
-        request_id: format!("request-{handle}"),
-        node: format!("node-{}", turn % 8),
+    let owner = Owner {
+        kind: OwnerKind::Pod.into(),
         namespace: "load".to_owned(),
-        ..Default::default()
+        name: handle.to_owned(),
+        node: format!("node-{}", turn % 8),
+        ..Owner::default()
     };
+    let spec = AllocationSpec { handle: handle.to_owned(), owner: Some(owner), ..AllocationSpec::default() };
+    let request = AllocateAddressesRequest { spec: Some(spec), request_id: format!("request-{handle}"), validate_only: false };
     for attempt in 0.. {
         match client(&urls[(turn + attempt) % urls.len()]).allocate_addresses(request.clone()).await {
             Ok(answer) => {
@@ -114,7 +116,7 @@ fn check(site: &Site, urls: &[String], got: &BTreeMap<String, Vec<String>>) {
 async fn list(url: &str) -> BTreeMap<String, Vec<String>> {
     let (mut all, mut page_token) = (BTreeMap::new(), String::new());
     loop {
-        let request = ListAllocationsRequest { page_size: 500, page_token, filter: "namespace = \"load\"".to_owned(), ..Default::default() };
+        let request = ListAllocationsRequest { page_size: 500, page_token, namespace: "load".to_owned(), ..Default::default() };
         let page = client(url).list_allocations(request).await.expect("a page").into_inner();
         let entry = |allocation: polder_proto::ipam::v1::Allocation| {
             (allocation.handle, allocation.addresses.into_iter().map(|held| held.address).collect())

@@ -132,6 +132,19 @@ impl Snapshot {
         self.records.iter().flat_map(|(source, records)| records.iter().map(move |record| (source, record)))
     }
 
+    /// The records of one name, each with its source.
+    pub fn records_at(&self, name: &DomainName) -> impl Iterator<Item = (&Source, &Record)> {
+        let sources = self.names.get(name).into_iter().flat_map(|node| node.sources.iter());
+        let runs = sources.filter_map(|source| Some((source, self.records.get(source)?)));
+        runs.flat_map(|(source, records)| set::at(records, name).iter().map(move |record| (source, record)))
+    }
+
+    /// The innermost of our zones that has the name.
+    #[must_use]
+    pub fn zone_containing(&self, name: &DomainName) -> Option<DomainName> {
+        self.zone_of(name.as_wire()).and_then(DomainName::from_wire)
+    }
+
     /// How many names there are, empty ones included.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -198,6 +198,6 @@ fn reservation_change(
     let fresh = Meta { uid, version: 1, created: context.now, updated: context.now };
     let meta = old.map_or(fresh, |old| old.meta.changed(context.now));
     let (owner, labels) = (owner.to_owned(), Labels::default());
-    let kept = Reservation { name: name.clone(), meta, ranges, owner, expires: None, labels, system: true };
+    let kept = Reservation { name: name.clone(), meta, ranges, owner, expires: None, ttl: None, labels, system: true };
     Some(Change::Reservation(name, Some(Arc::new(kept))))
 }

@@ -75,7 +75,7 @@ fn registered(known: Option<&Arc<Node>>, request: &Registration, context: PlanCo
     let mut node = Node {
         name,
         meta: known.map_or(fresh, |node| node.meta),
-        labels: known.map_or_else(|| labels.clone(), |node| overlaid(&node.labels, &labels)),
+        labels: known.map_or_else(|| labels.clone(), |node| overlaid(node, &labels)),
         zone,
         interfaces,
         agent_version,
@@ -84,6 +84,7 @@ fn registered(known: Option<&Arc<Node>>, request: &Registration, context: PlanCo
         unschedulable: known.is_some_and(|node| node.unschedulable),
         draining: known.is_some_and(|node| node.draining),
         excluded_from_external: known.is_some_and(|node| node.excluded_from_external),
+        operator_labels: known.map(|node| node.operator_labels.clone()).unwrap_or_default(),
     };
     if known.is_some_and(|known| **known != node) {
         node.meta = node.meta.changed(context.now);
@@ -91,9 +92,10 @@ fn registered(known: Option<&Arc<Node>>, request: &Registration, context: PlanCo
     node
 }
 
-/// Labels that an operator set stay; those that the node gives replace its earlier ones.
-fn overlaid(stored: &Labels, given: &Labels) -> Labels {
-    let pairs = stored.iter().chain(given.iter()).map(|(key, value)| (key.to_owned(), value.to_owned()));
+/// The labels that the node gives, over which those stay that an operator set.
+fn overlaid(stored: &Node, given: &Labels) -> Labels {
+    let kept = stored.labels.iter().filter(|(key, _)| stored.operator_labels.iter().any(|own| own == key));
+    let pairs = given.iter().chain(kept).map(|(key, value)| (key.to_owned(), value.to_owned()));
     Labels::new(pairs).unwrap_or_default()
 }
 
@@ -177,7 +179,10 @@ pub fn update(cluster: &Cluster, request: &Update, context: PlanContext) -> Resu
     node.meta.check_etag("node", node.name.as_str(), &request.etag)?;
     let fields = &request.fields;
     let mut changed = Node::clone(node);
-    changed.labels = fields.pick("labels", &request.labels, &node.labels);
+    if fields.has("labels") && request.labels != node.labels {
+        changed.operator_labels = request.labels.iter().map(|(key, _)| key.to_owned()).collect();
+        changed.labels = request.labels.clone();
+    }
     changed.zone = fields.pick("zone", &request.zone, &node.zone);
     changed.unschedulable = fields.pick("unschedulable", &request.unschedulable, &node.unschedulable);
     changed.draining = fields.pick("draining", &request.draining, &node.draining);

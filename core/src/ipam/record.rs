@@ -167,6 +167,8 @@ pub struct Reservation {
     pub owner: String,
     /// When the reservation ends by itself.
     pub expires: Option<Timestamp>,
+    /// How long it lasts after a change; `None` for ever.
+    pub ttl: Option<Duration>,
     /// Labels.
     pub labels: Labels,
     /// Made by Polder for itself; nobody else changes or deletes it.
@@ -247,6 +249,8 @@ pub struct Node {
     pub draining: bool,
     /// Never announces an external virtual IP.
     pub excluded_from_external: bool,
+    /// Keys of the labels that an operator set: a registration leaves those alone.
+    pub operator_labels: Vec<String>,
 }
 
 /// A slice of a pod pool lent to one node.

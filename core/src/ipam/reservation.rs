@@ -50,6 +50,7 @@ fn filled(draft: &Draft, meta: Meta, context: PlanContext) -> Reservation {
         ranges: draft.ranges.iter().copied().collect::<RangeSet>().ranges().to_vec(),
         owner: draft.owner.clone(),
         expires: draft.ttl.map(|ttl| context.now.after(ttl)),
+        ttl: draft.ttl,
         labels: draft.labels.clone(),
         system: false,
     }
@@ -106,9 +107,10 @@ pub fn update(cluster: &Cluster, request: &Update, context: PlanContext) -> Resu
     let mut changed = Reservation::clone(old);
     changed.ranges = request.fields.pick("ranges", &new.ranges, &old.ranges);
     changed.owner = request.fields.pick("owner", &new.owner, &old.owner);
-    changed.expires = request.fields.pick("ttl", &new.expires, &old.expires);
+    changed.ttl = request.fields.pick("ttl", &new.ttl, &old.ttl);
+    changed.expires = changed.ttl.map(|ttl| context.now.after(ttl));
     changed.labels = request.fields.pick("labels", &new.labels, &old.labels);
-    if changed == **old {
+    if changed == **old && changed.ttl.is_none() {
         return Ok(Decision { changes: Vec::new(), reads: &[Domain::IpamPools], answer: Arc::clone(old) });
     }
     check(&cluster.ipam, &changed)?;

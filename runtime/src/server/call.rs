@@ -84,9 +84,13 @@ impl Record {
         let (code, reason) = (i32::from(status.code()), status::decode(status).reason);
         self.span.record("error.type", reason.as_str());
         let _entered = self.span.enter();
-        if is_servers_fault(status.code()) {
+        if is_error(status.code()) {
             self.span.record("otel.status_code", "ERROR");
-            tracing::warn!(method = %self.method.name, code, %reason, "a call has failed: {}", status.message());
+        }
+        // A store that is down or a busy process refuses thousands of calls a second; health says so once. Only what should
+        // never happen is loud.
+        if matches!(status.code(), Code::Unknown | Code::Internal | Code::DataLoss) {
+            tracing::error!(method = %self.method.name, code, %reason, "a call has failed: {}", status.message());
         } else {
             tracing::debug!(method = %self.method.name, code, %reason, "a call was refused: {}", status.message());
         }
@@ -102,7 +106,7 @@ impl Drop for Record {
 }
 
 /// The codes that OpenTelemetry counts as errors of a server.
-const fn is_servers_fault(code: Code) -> bool {
+const fn is_error(code: Code) -> bool {
     matches!(
         code,
         Code::Unknown | Code::DeadlineExceeded | Code::Unimplemented | Code::Internal | Code::Unavailable | Code::DataLoss

@@ -74,18 +74,17 @@ impl Health {
         let mut reported = self.0.reported.lock().await;
         let answers = self.ask();
         let mut now = BTreeMap::from([("", answers.iter().all(|(_, answer)| answer.is_ok()))]);
-        for (member, (component, answer)) in self.0.members.iter().zip(&answers) {
+        for (member, (_, answer)) in self.0.members.iter().zip(&answers) {
             now.extend(member.services.iter().map(|service| (*service, answer.is_ok())));
-            let lead = member.services.first().copied().unwrap_or("");
-            if let (Err(refusal), Some(true)) = (answer, reported.get(lead)) {
-                tracing::warn!(component, "no longer ready: {refusal}");
-            }
         }
         for (service, ready) in &now {
             if reported.get(service) != Some(ready) {
                 let status = if *ready { ServingStatus::Serving } else { ServingStatus::NotServing };
                 self.0.reporter.set_service_status(service, status).await;
             }
+        }
+        if *reported != now {
+            log(&answers);
         }
         *reported = now;
     }
@@ -103,5 +102,14 @@ impl Health {
     pub(crate) async fn drain(&self) {
         self.0.draining.store(true, Ordering::Release);
         self.report().await;
+    }
+}
+
+fn log(answers: &[(&'static str, Result<(), Refusal>)]) {
+    for (component, answer) in answers {
+        match answer {
+            Ok(()) => tracing::info!(component, "ready"),
+            Err(refusal) => tracing::info!(component, "not ready: {refusal}"),
+        }
     }
 }

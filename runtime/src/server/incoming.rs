@@ -10,10 +10,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use polder_core::reason::{Reason, Refusal};
-use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::Status;
 use tonic::body::Body;
 
+use super::ending::Ending;
 use crate::status;
 
 const PREFIX_BYTES: usize = 5;
@@ -57,13 +57,13 @@ pub(super) struct Incoming {
     inner: Body,
     framing: Framing,
     limit: usize,
-    draining: Pin<Box<WaitForCancellationFutureOwned>>,
+    ending: Ending,
     refused: bool,
 }
 
 impl Incoming {
-    pub(super) fn new(inner: Body, limit: usize, draining: WaitForCancellationFutureOwned) -> Self {
-        Self { inner, framing: Framing::default(), limit, draining: Box::pin(draining), refused: false }
+    pub(super) fn new(inner: Body, limit: usize, ending: Ending) -> Self {
+        Self { inner, framing: Framing::default(), limit, ending, refused: false }
     }
 
     fn refuse(&mut self, refusal: &Refusal) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
@@ -89,7 +89,7 @@ impl HttpBody for Incoming {
                     None => Poll::Ready(Some(Ok(frame))),
                 }
             }
-            Poll::Pending if self.draining.as_mut().poll(cx).is_ready() => self.refuse(&shutting_down()),
+            Poll::Pending if self.ending.has_come(cx) => self.refuse(&shutting_down()),
             other => other,
         }
     }

@@ -21,7 +21,7 @@ use tower::Service;
 use crate::context::Peer;
 use crate::tasks::Tasks;
 
-/// How long a client may take to say what it wants: the TLS handshake, the head of an HTTP/1 request.
+/// How long a client may take to say what it wants: its first byte, the TLS handshake, the head of an HTTP/1 request.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// HTTP/2 pings find peers that are gone without a word; their streams end with them.
 const PING_EVERY: Duration = Duration::from_secs(20);
@@ -125,6 +125,9 @@ impl Listener {
             let (tls, drain, h2_only) = (self.tls.clone(), connections.drain.clone(), connections.h2_only);
             connections.tasks.spawn("connection", |_| async move {
                 let _slot = slot;
+                if !speaks(&stream, &drain).await {
+                    return;
+                }
                 match tls {
                     None => converse(stream, service, h2_only, drain).await,
                     Some(tls) => {
@@ -146,6 +149,13 @@ async fn accept(tcp: &TcpListener, slots: &Arc<Semaphore>) -> std::io::Result<Ac
     // Answers are small and complete: waiting to fill a segment only delays them.
     stream.set_nodelay(true)?;
     Ok((stream, address, slot))
+}
+
+/// Whether the client says anything in time. One that connects and keeps silent must not hold a slot, nor the drain.
+async fn speaks(stream: &TcpStream, drain: &CancellationToken) -> bool {
+    let mut first = [0];
+    let heard = drain.run_until_cancelled(tokio::time::timeout(HANDSHAKE, stream.peek(&mut first)));
+    matches!(heard.await, Some(Ok(Ok(bytes))) if bytes > 0)
 }
 
 async fn secure(acceptor: &TlsAcceptor, stream: TcpStream, peer: SocketAddr) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {

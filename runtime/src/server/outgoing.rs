@@ -11,11 +11,11 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use polder_core::reason::{Reason, Refusal};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
-use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::Status;
 use tonic::body::Body;
 
 use super::call::Record;
+use super::ending::Ending;
 use super::incoming::shutting_down;
 use crate::status;
 use crate::tasks::panic_text;
@@ -23,7 +23,7 @@ use crate::tasks::panic_text;
 /// What ends an answer before its handler does.
 pub(super) struct Ends {
     pub(super) deadline: Option<Pin<Box<Sleep>>>,
-    pub(super) draining: Pin<Box<WaitForCancellationFutureOwned>>,
+    pub(super) ending: Ending,
 }
 
 /// See the module.
@@ -70,7 +70,7 @@ impl Outgoing {
         if self.ends.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
             return Some(deadline_passed());
         }
-        self.ends.draining.as_mut().poll(cx).is_ready().then(shutting_down)
+        self.ends.ending.has_come(cx).then(shutting_down)
     }
 }
 

@@ -96,19 +96,18 @@ async fn above_the_bound_calls_are_refused_at_once_but_probes_are_not() {
     config.limits.calls = 1;
     let served = Served::with(config).await;
     for link in served.links() {
-        let first = tokio::task::spawn_blocking({
-            let (link, runtime) = (link.clone(), tokio::runtime::Handle::current());
-            move || runtime.block_on(say(&link, Text::of("hang")))
-        });
-        served.echo.hanging(1).await;
-        let status = say(&link, Text::of("too many")).await.unwrap_err();
-        assert_eq!(status.code(), Code::ResourceExhausted, "{link:?}: {status}");
-        let refusal = decode(&status);
-        assert_eq!(refusal.reason, Reason::Overloaded, "{link:?}");
-        assert!(refusal.retry_after.is_some(), "{link:?}");
-        HealthClient::new(served.remote.clone()).check(HealthCheckRequest::default()).await.unwrap();
-        served.echo.release();
-        assert_eq!(first.await.unwrap().unwrap().text, "hang", "{link:?}");
+        let second = async {
+            served.echo.hanging(1).await;
+            let status = say(&link, Text::of("too many")).await.unwrap_err();
+            assert_eq!(status.code(), Code::ResourceExhausted, "{link:?}: {status}");
+            let refusal = decode(&status);
+            assert_eq!(refusal.reason, Reason::Overloaded, "{link:?}");
+            assert!(refusal.retry_after.is_some(), "{link:?}");
+            HealthClient::new(served.remote.clone()).check(HealthCheckRequest::default()).await.unwrap();
+            served.echo.release();
+        };
+        let (first, ()) = tokio::join!(say(&link, Text::of("hang")), second);
+        assert_eq!(first.unwrap().text, "hang", "{link:?}");
     }
 }
 

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use futures::StreamExt;
 use polder_core::reason::Reason;
 use polder_runtime::config::Period;
 use polder_runtime::process::Ended;
 use polder_runtime::status::decode;
 use polder_runtime::tasks::{Failure, Stuck};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Code, Request};
 use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
@@ -90,4 +92,37 @@ async fn things_are_closed_in_order_after_the_tasks_have_ended() {
     served.running.stop_token().cancel();
     served.running.wait().await.unwrap();
     assert_eq!(*order.lock().unwrap(), ["task", "ledger", "store"]);
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_does_not_hold_up_the_drain() {
+    let served = Served::with(config()).await;
+    let addresses = served.running.addresses();
+    let _silent = [
+        tokio::net::TcpStream::connect(addresses.grpc.unwrap()).await.unwrap(),
+        tokio::net::TcpStream::connect(addresses.metrics.unwrap()).await.unwrap(),
+    ];
+    served.running.stop_token().cancel();
+    tokio::time::timeout(Duration::from_secs(5), served.running.wait()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_page_that_streams_ends_with_the_process() {
+    let page = async || {
+        let lines = futures::stream::iter([Ok::<_, std::io::Error>("first\n")]).chain(futures::stream::pending());
+        axum::body::Body::from_stream(lines)
+    };
+    let router = axum::Router::new().route("/events", axum::routing::get(page));
+    let served = Served::start(config(), Echo::default(), |component| component.http(router)).await;
+    let mut stream = tokio::net::TcpStream::connect(served.running.addresses().http.unwrap()).await.unwrap();
+    stream.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"first\n\r\n") {
+        stream.read_buf(&mut answer).await.unwrap();
+    }
+    served.running.stop_token().cancel();
+    let (ended, rest) = tokio::join!(served.running.wait(), stream.read_to_end(&mut answer));
+    ended.unwrap();
+    rest.unwrap();
+    assert!(answer.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&answer));
 }

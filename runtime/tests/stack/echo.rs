@@ -91,8 +91,10 @@ impl Echo {
         let told = request.into_inner().text;
         match told.as_str() {
             "hang" => {
+                // Made before the count goes up, so that a release after the count is not missed.
+                let released = self.state.release.notified();
                 let _hanging = Hanging::begin(&self.state);
-                self.state.release.notified().await;
+                released.await;
             }
             "panic" => panic!("as told"),
             "refuse" => return Err(status::encode(&Refusal::missing(Reason::PoolNotFound, "pool", "external"))),

@@ -1,4 +1,4 @@
-//! Whole processes on real sockets: the server stack, links, health, reflection, telemetry, TLS, drain and signals.
+//! Whole processes on real sockets: the server stack, links, health, reflection, TLS, drain and signals.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends where its expectation does")]
 
@@ -8,5 +8,4 @@ mod echo;
 mod health;
 mod links;
 mod program;
-mod telemetry;
 mod tls;

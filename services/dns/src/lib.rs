@@ -1,1 +1,129 @@
-//! placeholder
+//! Polder's name server and the DNS API.
+//!
+//! It owns `/polder/dns/` in the store (zones, records and settings of operators; none are stored yet) and follows everything
+//! that names are computed from: pools, allocations, services. What is served is one [`Snapshot`](polder_core::dns::Snapshot),
+//! replaced whole for every revision; UDP, TCP and the `Resolve` RPC put queries to the same function
+//! [`answer`](polder_core::dns::answer()).
+//!
+//! With the store gone it goes on answering from the last snapshot, for ever. A crash loses nothing: all state is computed, and a
+//! server that starts without the store answers SERVFAIL for our names until it has read it once.
+
+mod config;
+mod listen;
+mod metrics;
+mod names;
+mod page;
+mod rpc;
+mod service;
+mod tcp;
+mod udp;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use polder_core::cluster::{Change, Cluster};
+use polder_core::dns::Transport;
+use polder_core::schema::Schema;
+use polder_proto::dns::v1::dns_service_server::DnsServiceServer;
+use polder_runtime::component::Component;
+use polder_runtime::metrics::Metrics;
+use polder_runtime::tasks::Failure;
+use polder_store::{Mirror, MirrorConfig, Store};
+
+pub use config::{Config, DnsConfig};
+pub use listen::CannotListen;
+
+use listen::Sockets;
+use metrics::{PublishMetrics, QueryMetrics};
+use names::Names;
+use rpc::Rpc;
+use service::Service;
+use udp::Worker;
+
+/// The name server, bound but not serving yet.
+#[derive(Debug)]
+pub struct Dns {
+    /// To be started by the process.
+    pub component: Component,
+    /// Where DNS is served, in the order of [`DnsConfig::listen`], with the ports that were really bound.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// Builds the name server over a store. Must be called inside a runtime.
+///
+/// # Errors
+/// [`CannotListen`] for a port that cannot be had; a refusal of the domain or the times to live.
+pub fn build<S>(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns, Failure>
+where
+    S: Schema<View = Cluster, Change = Change>,
+{
+    let settings = config.settings()?;
+    let zone = settings.zone().to_string();
+    let sockets = config.listen.iter().map(|address| Sockets::bind(*address, config.worker_count()));
+    let sockets: Vec<Sockets> = sockets.collect::<Result<_, _>>()?;
+    let addresses = sockets.iter().map(|bound| bound.address).collect();
+
+    let names = Arc::new(Names::new(settings, PublishMetrics::register(metrics)));
+    let mirror = Mirror::<S>::open(store, MirrorConfig::default());
+    let (following, followed, ready) = (Arc::clone(&names), mirror.clone(), Arc::clone(&names));
+    let service = Service::new(Arc::clone(&names));
+    let component = Component::new("dns")
+        .grpc(DnsServiceServer::new(Rpc::new(service)))
+        .ready_when(move || ready.ready())
+        .vital_task("dns-names", move |stop| async move { following.follow(&followed, stop).await })
+        .closing("dns-mirror", async move { mirror.shutdown().await });
+    let server = Server { config, zone, names, queries: QueryMetrics::register(metrics) };
+    Ok(Dns { component: sockets.into_iter().fold(component, |component, bound| server.serve(component, bound)), addresses })
+}
+
+/// What the tasks of all sockets share.
+struct Server<'a> {
+    config: &'a DnsConfig,
+    zone: String,
+    names: Arc<Names>,
+    queries: QueryMetrics,
+}
+
+impl Server<'_> {
+    /// Adds the tasks of one address.
+    fn serve(&self, component: Component, bound: Sockets) -> Component {
+        let lane = |transport| self.queries.lane(bound.address, transport, &self.zone);
+        let shared = tcp::Shared {
+            names: Arc::clone(&self.names),
+            lane: lane(Transport::Tcp),
+            idle: self.config.tcp_idle.0,
+            turn: AtomicU32::new(0),
+        };
+        let most = self.config.tcp_connections;
+        let component = component.vital_task("dns-tcp", move |stop| async move {
+            tcp::serve(bound.tcp, most, Arc::new(shared), stop).await.map_err(Failure::from)
+        });
+        bound.udp.into_iter().fold(component, |component, socket| {
+            let stopping = Arc::new(AtomicBool::new(false));
+            let worker = Worker { socket, names: Arc::clone(&self.names), lane: lane(Transport::Udp), stop: Arc::clone(&stopping) };
+            component.vital_task("dns-udp", move |stop| async move {
+                // A thread cannot be cancelled: the flag asks it, also when this task is cut off.
+                let _asked = Asks(Arc::clone(&stopping));
+                let mut thread = tokio::task::spawn_blocking(move || worker.run());
+                let ended = tokio::select! {
+                    ended = &mut thread => ended,
+                    () = stop.cancelled() => {
+                        stopping.store(true, Ordering::Relaxed);
+                        thread.await
+                    }
+                };
+                Ok(ended??)
+            })
+        })
+    }
+}
+
+/// Asks a thread to end when it goes.
+struct Asks(Arc<AtomicBool>);
+
+impl Drop for Asks {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

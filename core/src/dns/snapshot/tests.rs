@@ -140,3 +140,13 @@ fn the_seed_changes_no_name() {
     other.seed = Seed(8);
     assert_eq!(content(&Snapshot::build(Arc::new(other), &shop(), Revision(1))), content(&snapshot(&shop(), 1)));
 }
+
+#[test]
+fn a_name_shows_its_records_with_their_sources_and_its_zone() {
+    let names = snapshot(&shop(), 1);
+    let name: DomainName = "3.0.28.172.in-addr.arpa".parse().unwrap();
+    let found: Vec<String> = names.records_at(&name).map(|(source, record)| format!("{source} {}", record.data)).collect();
+    assert_eq!(found, ["service/shop/db db.shop.svc.cluster.local."]);
+    assert_eq!(names.zone_containing(&name).unwrap().to_string(), "28.172.in-addr.arpa.");
+    assert_eq!(names.zone_containing(&"example.com".parse().unwrap()), None);
+}

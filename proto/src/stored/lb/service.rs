@@ -15,15 +15,15 @@ use super::fields::{
 use crate::state::v1 as pb;
 
 pub(super) fn write(service: &Service, version: u32) -> pb::Service {
-    let vips = |vips: &[Vip]| vips.iter().map(|vip| pb::Vip { address: write_address(vip.address), pool: vip.pool.to_string() });
+    let vip = |vip: &Vip| pb::Vip { address: write_address(vip.address), pool: vip.pool.to_string() };
     pb::Service {
         version,
         meta: Some(write_meta(&service.meta)),
         labels: service.labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         annotations: service.annotations.clone(),
         spec: Some(write_spec(&service.spec)),
-        cluster: vips(&service.cluster).collect(),
-        external: vips(&service.external).collect(),
+        cluster: service.cluster.iter().map(vip).collect(),
+        external: service.external.iter().map(vip).collect(),
         conditions: service.conditions.iter().map(write_condition).collect(),
     }
 }

@@ -1,4 +1,11 @@
-//! Traces: continued over hops, exported by OTLP.
+//! Traces: continued over hops, exported by OTLP. A program of its own, and one test at a time: whether a span is recorded is
+//! decided once per process, by whoever gets there first.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends where its expectation does")]
+
+#[path = "../stack/echo.rs"]
+#[allow(dead_code, reason = "shared with the tests of the stack, which use all of it")]
+mod echo;
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +16,9 @@ use polder_runtime::telemetry::{Telemetry, TelemetryConfig};
 use tonic::{Request, Response, Status};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::echo::{Echo, Served, Text, config, say, say_request};
+use echo::{Echo, Served, Text, config, say, say_request};
+
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
@@ -47,6 +56,7 @@ fn hex(bytes: &[u8]) -> String {
 /// One thread, so that the subscriber of the thread sees the servers too.
 #[tokio::test(flavor = "current_thread")]
 async fn one_trace_spans_two_hops_and_reaches_the_collector() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let (collector, endpoint) = Collector::start().await;
     let settings = TelemetryConfig { otlp_endpoint: Some(endpoint), log_filter: "error".into(), ..TelemetryConfig::default() };
     let (telemetry, subscriber) = Telemetry::prepare("polder-test", "0.0.1", &settings).unwrap();
@@ -77,6 +87,7 @@ async fn one_trace_spans_two_hops_and_reaches_the_collector() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn the_trace_goes_through_a_local_link_too_and_without_a_collector() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let settings = TelemetryConfig { log_filter: "error".into(), ..TelemetryConfig::default() };
     let (_telemetry, subscriber) = Telemetry::prepare("polder-test", "0.0.1", &settings).unwrap();
     let _installed = subscriber.set_default();
@@ -89,8 +100,8 @@ async fn the_trace_goes_through_a_local_link_too_and_without_a_collector() {
     assert!(fresh.len() == 32 && fresh != TRACE, "{fresh}");
 }
 
-#[test]
-fn a_bad_filter_is_named() {
+#[tokio::test]
+async fn a_bad_filter_is_named() {
     let settings = TelemetryConfig { log_filter: "loud=!".into(), ..TelemetryConfig::default() };
     let error = Telemetry::prepare("polder-test", "0.0.1", &settings).err().unwrap();
     assert!(error.to_string().contains("`loud=!`"), "{error}");

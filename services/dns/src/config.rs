@@ -1,0 +1,101 @@
+//! What the name server can be told.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use polder_core::dns::{Seed, Settings};
+use polder_core::reason::{Malformed, Reason};
+use polder_runtime::config::{Configured, Period, ProcessConfig};
+use polder_runtime::entropy;
+use serde::{Deserialize, Serialize};
+
+/// The section `dns`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DnsConfig {
+    /// Where DNS is served, UDP and TCP on the same port number. Port 0 takes a free one. On a machine with several addresses
+    /// name each of them: an answer to a packet for `0.0.0.0` leaves from the address that the route prefers.
+    pub listen: Vec<SocketAddr>,
+    /// The cluster domain.
+    pub domain: String,
+    /// Seconds for which a resolver may keep a record.
+    pub ttl: u32,
+    /// Seconds for which a resolver may keep the news that there is no record.
+    pub negative_ttl: u32,
+    /// The addresses under which pods ask: those of `ns.dns` in the cluster domain.
+    pub servers: Vec<IpAddr>,
+    /// UDP threads per listen address; 0 is one for each core.
+    pub workers: usize,
+    /// Open TCP connections per listen address; more of them wait to be accepted.
+    pub tcp_connections: usize,
+    /// How long a TCP connection may do nothing, and how long one message may take.
+    pub tcp_idle: Period,
+}
+
+impl Default for DnsConfig {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5300))],
+            domain: Settings::DEFAULT_ZONE.to_owned(),
+            ttl: Settings::DEFAULT_TTL,
+            negative_ttl: Settings::DEFAULT_TTL,
+            servers: Vec::new(),
+            workers: 0,
+            tcp_connections: 512,
+            tcp_idle: Period(Duration::from_secs(10)),
+        }
+    }
+}
+
+impl DnsConfig {
+    /// The longest time to live that may be set: a name that moved must not be remembered for longer.
+    const MOST_TTL: u32 = 3600;
+
+    /// What the engine needs of it, with a fresh seed.
+    ///
+    /// # Errors
+    /// When the domain is not one, or a time to live is above an hour.
+    pub fn settings(&self) -> Result<Settings, Malformed> {
+        if self.ttl.max(self.negative_ttl) > Self::MOST_TTL {
+            let description = format!("a time to live of {} s is too long: at most {}", self.ttl.max(self.negative_ttl), Self::MOST_TTL);
+            return Err(Malformed::new(Reason::CountOutOfBounds, description));
+        }
+        let uid = entropy::draw().uid(0);
+        let [low, high] = [uid.0, uid.0 >> 64].map(|half| u64::try_from(half & u128::from(u64::MAX)).unwrap_or_default());
+        let mut settings = Settings::new(self.domain.parse()?, Seed(low ^ high))?;
+        settings.ttl = self.ttl;
+        settings.negative_ttl = self.negative_ttl;
+        settings.servers.clone_from(&self.servers);
+        Ok(settings)
+    }
+
+    /// UDP threads per listen address.
+    pub(crate) fn worker_count(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            fixed => fixed,
+        }
+    }
+}
+
+/// The whole configuration of `polder-dns`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// The sections that every process has.
+    #[serde(flatten)]
+    pub process: ProcessConfig,
+    /// The name server.
+    pub dns: DnsConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { process: ProcessConfig::default().with_grpc(7663).with_metrics(9663), dns: DnsConfig::default() }
+    }
+}
+
+impl Configured for Config {
+    fn process(&self) -> &ProcessConfig {
+        &self.process
+    }
+}

@@ -1,0 +1,200 @@
+//! Use cases: all of them read what is served now.
+
+use std::collections::{BTreeSet, BinaryHeap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use polder_core::dns::message::Message;
+use polder_core::dns::wire::{MOST_TCP, encode_query};
+use polder_core::dns::{Client, DomainName, Outcome, Record, Snapshot, Source, Transport, answer};
+use polder_core::id::Revision;
+use polder_core::reason::{Reason, Refusal};
+use polder_proto::convert::dns::{Question, no_zone};
+
+use crate::names::{Names, Position};
+
+/// Names with fewer dots are tried with the search list first, as in a pod (`ndots:5`).
+const NDOTS: usize = 5;
+
+/// The use cases of the name server. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Service {
+    names: Arc<Names>,
+}
+
+/// An answer, with the names that were tried before.
+pub(crate) struct Resolution {
+    pub(crate) name: DomainName,
+    pub(crate) message: Message,
+    pub(crate) tried: Vec<DomainName>,
+    /// The snapshot that answered.
+    pub(crate) names: Arc<Snapshot>,
+}
+
+/// What orders records in lists: zone, name, type, data.
+pub(crate) type RecordKey = [String; 4];
+
+/// A record on a page.
+pub(crate) struct Listed {
+    pub(crate) key: RecordKey,
+    pub(crate) source: Source,
+    pub(crate) record: Record,
+}
+
+impl PartialEq for Listed {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Listed {}
+
+impl PartialOrd for Listed {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Listed {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key.cmp(&other.key)
+    }
+}
+
+impl Service {
+    pub(crate) const fn new(names: Arc<Names>) -> Self {
+        Self { names }
+    }
+
+    /// What is served, once anything is.
+    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
+        self.names.ready()?;
+        Ok(self.names.current().load_full())
+    }
+
+    /// Puts the question to the engine as a pod's resolver would: the first name with an answer, else the last one tried.
+    pub(crate) fn resolve(&self, question: &Question) -> Result<Resolution, Refusal> {
+        let names = self.names.current().load_full();
+        let mut tried = Vec::new();
+        let mut candidates = candidates(&names, question)?.into_iter().peekable();
+        while let Some(name) = candidates.next() {
+            let message = ask(&names, &name, question)?;
+            if !message.answer.is_empty() || candidates.peek().is_none() {
+                return Ok(Resolution { name, message, tried, names });
+            }
+            tried.push(name);
+        }
+        Err(Refusal::new(Reason::Internal, "a question had no name to try"))
+    }
+
+    /// The first `most` records after `after`, in the order of their keys, and whether there are more.
+    pub(crate) fn list(
+        &self,
+        zone: Option<&DomainName>,
+        after: Option<&RecordKey>,
+        most: usize,
+    ) -> Result<(Vec<Listed>, bool, Revision), Refusal> {
+        let names = self.snapshot()?;
+        if let Some(zone) = zone {
+            known_zone(&names, zone)?;
+        }
+        // The largest of the smallest stands on top: no more than a page and one is ever kept.
+        let mut page = BinaryHeap::new();
+        for (source, record) in names.records() {
+            let Some(key) = key(&names, zone, record).filter(|key| after.is_none_or(|after| key > after)) else { continue };
+            page.push(Listed { key, source: source.clone(), record: record.clone() });
+            if page.len() > most + 1 {
+                page.pop();
+            }
+        }
+        let mut page = page.into_sorted_vec();
+        let more = page.len() > most;
+        page.truncate(most);
+        Ok((page, more, names.revision()))
+    }
+
+    /// All zones that are computed, by name.
+    pub(crate) fn zones(&self) -> Result<(Vec<DomainName>, Arc<Snapshot>), Refusal> {
+        let names = self.snapshot()?;
+        let mut zones: Vec<DomainName> = names.reverse_zones().cloned().chain([names.settings().zone().clone()]).collect();
+        zones.sort_by_cached_key(ToString::to_string);
+        Ok((zones, names))
+    }
+
+    /// One zone.
+    pub(crate) fn zone(&self, zone: &DomainName) -> Result<Arc<Snapshot>, Refusal> {
+        let names = self.snapshot()?;
+        known_zone(&names, zone)?;
+        Ok(names)
+    }
+
+    /// The zone as the lines of a zone file, without those of names that have no data.
+    pub(crate) fn export(&self, zone: &DomainName) -> Result<(Vec<String>, Arc<Snapshot>), Refusal> {
+        let names = self.zone(zone)?;
+        let line = |record: &Record| {
+            let [zone, name, rtype, data] = key(&names, Some(zone), record)?;
+            Some(([zone, name.clone(), rtype.clone(), data.clone()], format!("{name} {} IN {rtype} {data}\n", record.ttl)))
+        };
+        let lines: BTreeSet<_> = names.records().filter_map(|(_, record)| line(record)).collect();
+        let message = ask(&names, zone, &soa())?;
+        let start = message.answer.iter().map(|soa| format!("{} {} IN SOA {}\n", soa.name, soa.ttl, soa.data));
+        let lines = start.chain(lines.into_iter().map(|(_, line)| line)).collect();
+        Ok((lines, names))
+    }
+
+    /// Waits until `revision` is served.
+    pub(crate) async fn wait_for(&self, revision: Revision, within: Duration) -> Result<Position, Refusal> {
+        let mut position = self.names.position();
+        let reached = tokio::time::timeout(within, position.wait_for(|position| position.revision >= revision)).await;
+        if let Ok(Ok(reached)) = reached {
+            return Ok(*reached);
+        }
+        let serving = self.names.position().borrow().revision;
+        let message = format!("Revision {revision} is not served after {within:?}; this server stands at {serving}. Try again.");
+        Err(Refusal::new(Reason::OutcomeUnknown, message).with("revision", revision).with("serving_revision", serving))
+    }
+}
+
+fn soa() -> Question {
+    Question { name: String::new(), rtype: polder_core::dns::RecordType::SOA, namespace: None }
+}
+
+fn known_zone(names: &Snapshot, zone: &DomainName) -> Result<(), Refusal> {
+    let is_known = names.zone_containing(zone).is_some_and(|known| known == *zone);
+    if is_known { Ok(()) } else { Err(no_zone(&zone.to_string())) }
+}
+
+/// `None` for a record of another zone, and for a name without data.
+fn key(names: &Snapshot, only: Option<&DomainName>, record: &Record) -> Option<RecordKey> {
+    let rtype = record.data.record_type()?;
+    let zone = names.zone_containing(&record.name);
+    if only.is_some() && zone.as_ref() != only {
+        return None;
+    }
+    // An address outside our reverse zones still has its name.
+    let zone = zone.map_or_else(String::new, |zone| zone.to_string());
+    Some([zone, record.name.to_string(), rtype.to_string(), record.data.to_string()])
+}
+
+fn candidates(names: &Snapshot, question: &Question) -> Result<Vec<DomainName>, Refusal> {
+    let whole: DomainName = question.name.parse()?;
+    let Some(namespace) = question.namespace.as_ref().filter(|_| !question.name.ends_with('.')) else { return Ok(vec![whole]) };
+    let zone = names.settings().zone();
+    let text = &question.name;
+    let searched = [format!("{text}.{namespace}.svc.{zone}"), format!("{text}.svc.{zone}"), format!("{text}.{zone}")];
+    // A name that is too long with its suffix is not tried.
+    let mut list: Vec<DomainName> = searched.iter().filter_map(|name| name.parse().ok()).collect();
+    let first = if text.matches('.').count() < NDOTS { list.len() } else { 0 };
+    list.insert(first, whole);
+    Ok(list)
+}
+
+fn ask(names: &Snapshot, name: &DomainName, question: &Question) -> Result<Message, Refusal> {
+    let mut out = vec![0; usize::from(MOST_TCP)];
+    let client = Client { transport: Transport::Tcp, turn: 0 };
+    let message = match answer(names, client, &encode_query(0, name, question.rtype), &mut out) {
+        Outcome::Sent(sent) | Outcome::Forward(sent) => out.get(..sent.length).and_then(Message::read),
+        Outcome::Dropped => None,
+    };
+    message.ok_or_else(|| Refusal::new(Reason::Internal, "the engine gave no readable answer"))
+}

@@ -1,0 +1,222 @@
+//! Mirrors: they follow, they notice what they are not told, and they recover.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use polder_core::id::Revision;
+use polder_core::reason::Reason;
+use polder_core::schema::Domain;
+use polder_store::mirror::{Mirror, MirrorConfig};
+use polder_store::{Commit, Outcome, Store, Write, testing};
+
+use crate::toy::{self, Change, PATIENCE, Toy, allocate, intent, ledger, limit};
+
+/// Writes a slot as another process would, with its domain's head.
+async fn write(store: &Store, slot: u64, owner: &str) -> Revision {
+    let writes = vec![
+        Write::put(format!("/polder/ipam/allocations/{slot}"), owner.to_owned()),
+        Write::put(Domain::IpamAllocations.head_key(), owner.to_owned()),
+    ];
+    match store.commit(Commit { guards: Vec::new(), writes }).await.unwrap() {
+        Outcome::Committed { revision } => revision,
+        conflict @ Outcome::Conflict { .. } => panic!("{conflict:?}"),
+    }
+}
+
+fn open(store: &Store) -> Mirror<Toy> {
+    let config = MirrorConfig { check_every: Duration::from_millis(50), ..MirrorConfig::default() };
+    Mirror::open(store.clone(), config)
+}
+
+#[tokio::test]
+async fn a_mirror_shows_what_was_there_and_what_comes() {
+    let (_folder, store) = testing::embedded();
+    for slot in 0..2500 {
+        write(&store, slot, "old").await;
+    }
+    let mirror = open(&store);
+    let snapshot = mirror.synced(PATIENCE).await.unwrap();
+    assert_eq!(snapshot.view.slots.len(), 2500, "more than one page");
+    let revision = write(&store, 7, "new").await;
+    let snapshot = mirror.wait_for(revision, PATIENCE).await.unwrap();
+    assert_eq!((snapshot.view.slots[&7].as_str(), snapshot.heads.get(Domain::IpamAllocations)), ("new", Some(revision)));
+    toy::until("the view is known to be fresh", async || mirror.snapshot().age().is_some_and(|age| age < Duration::from_secs(5))).await;
+}
+
+#[tokio::test]
+async fn subscribers_get_every_batch_once_and_in_order() {
+    let (_folder, store) = testing::embedded();
+    let ledger = ledger(&store).await;
+    ledger.submit(intent("", 0), limit(100)).await.unwrap();
+    let mirror = ledger.mirror();
+    let (snapshot, mut changes) = mirror.subscribe();
+    let mut view = snapshot.view.clone();
+    let mut last = snapshot.revision;
+    let mut final_revision = last;
+    for n in 0..50 {
+        final_revision = ledger.submit(intent("", 0), allocate(n.to_string())).await.unwrap().revision;
+    }
+    while last < final_revision {
+        let batch = changes.next().await.unwrap();
+        assert!(batch.revision > last, "revisions rise");
+        last = batch.revision;
+        for change in &batch.changes {
+            <Toy as polder_core::schema::Schema>::apply(&mut view, change);
+        }
+    }
+    assert_eq!(view, mirror.snapshot().view);
+    // A reader that was away goes on where it was.
+    let mut resumed = mirror.subscribe_after(snapshot.revision).unwrap();
+    let first = resumed.next().await.unwrap();
+    assert!(first.revision > snapshot.revision && !first.changes.is_empty());
+    let unknown = mirror.subscribe_after(Revision(0)).map(drop).unwrap_err();
+    assert_eq!(unknown.reason, Reason::ResumeTokenCompacted);
+}
+
+#[tokio::test]
+async fn a_slow_subscriber_is_told_that_it_lost_batches() {
+    let (_folder, store) = testing::embedded();
+    let mirror = open(&store);
+    mirror.synced(PATIENCE).await.unwrap();
+    let (_, mut changes) = mirror.subscribe();
+    let mut last = Revision(0);
+    for n in 0..4200 {
+        last = write(&store, n, "x").await;
+    }
+    mirror.wait_for(last, PATIENCE).await.unwrap();
+    let lagged = changes.next().await.map(drop).unwrap_err();
+    assert_eq!(lagged.reason, Reason::WatchLagged);
+}
+
+#[tokio::test]
+async fn a_silent_watch_is_noticed() {
+    let (_folder, faulty, store) = toy::faulty();
+    let mirror = open(&store);
+    mirror.synced(PATIENCE).await.unwrap();
+    let (_, mut changes) = mirror.subscribe();
+    faulty.set_deaf(true);
+    write(&store, 1, "unheard").await;
+    toy::until("the view has it all the same", async || mirror.snapshot().view.slots.contains_key(&1)).await;
+    let batch = changes.next().await.unwrap();
+    assert_eq!((batch.relisted, &batch.changes[..]), (true, &[Change::Slot(1, Some("unheard".into()))][..]), "the difference, no more");
+}
+
+#[tokio::test]
+async fn a_lost_delete_is_healed_too() {
+    let (_folder, faulty, store) = toy::faulty();
+    write(&store, 1, "x").await;
+    write(&store, 2, "y").await;
+    let mirror = open(&store);
+    mirror.synced(PATIENCE).await.unwrap();
+    faulty.set_deaf(true);
+    let writes = vec![Write::delete("/polder/ipam/allocations/1"), Write::put(Domain::IpamAllocations.head_key(), "z")];
+    _ = store.commit(Commit { guards: Vec::new(), writes }).await.unwrap();
+    toy::until("the slot is gone", async || !mirror.snapshot().view.slots.contains_key(&1)).await;
+    assert!(mirror.snapshot().view.slots.contains_key(&2));
+}
+
+#[tokio::test]
+async fn with_the_store_gone_the_view_stays_and_ages() {
+    let (_folder, faulty, store) = toy::faulty();
+    let revision = write(&store, 1, "x").await;
+    let mirror = open(&store);
+    mirror.wait_for(revision, PATIENCE).await.unwrap();
+    faulty.set_down(true);
+    toy::until("the age grows", async || mirror.snapshot().age().is_some_and(|age| age > Duration::from_millis(400))).await;
+    assert_eq!(mirror.snapshot().view.slots.len(), 1);
+    assert_eq!(mirror.latest(PATIENCE).await.map(drop).unwrap_err().reason, Reason::StoreUnavailable);
+    faulty.set_down(false);
+    toy::until("it is fresh again", async || mirror.snapshot().age().is_some_and(|age| age < Duration::from_millis(200))).await;
+}
+
+#[tokio::test]
+async fn a_store_that_was_set_back_is_read_anew() {
+    let (_old_folder, old) = testing::embedded();
+    let (_new_folder, new) = testing::embedded();
+    write(&old, 1, "kept").await;
+    for n in 0..20 {
+        write(&new, n, "lost").await;
+    }
+    let switch = Arc::new(Switch { stores: [new, old], second: std::sync::atomic::AtomicBool::new(false) });
+    let store = Store::new(Arc::clone(&switch) as Arc<dyn polder_store::Backend>);
+    let mirror = open(&store);
+    assert_eq!(mirror.synced(PATIENCE).await.unwrap().view.slots.len(), 20);
+    switch.second.store(true, std::sync::atomic::Ordering::SeqCst);
+    toy::until("the view goes back with the store", async || mirror.snapshot().view.slots.len() == 1).await;
+    let revision = write(&store, 2, "after").await;
+    assert_eq!(mirror.wait_for(revision, PATIENCE).await.unwrap().view.slots.len(), 2);
+}
+
+/// One store, and later another: what a restore from a backup looks like.
+struct Switch {
+    stores: [Store; 2],
+    second: std::sync::atomic::AtomicBool,
+}
+
+impl Switch {
+    fn store(&self) -> &Store {
+        &self.stores[usize::from(self.second.load(std::sync::atomic::Ordering::SeqCst))]
+    }
+}
+
+#[async_trait::async_trait]
+impl polder_store::Backend for Switch {
+    fn limits(&self) -> polder_store::backend::Limits {
+        self.store().limits()
+    }
+    async fn range(
+        &self,
+        keys: polder_store::KeyRange,
+        limit: usize,
+        at: Option<Revision>,
+    ) -> Result<polder_store::backend::Page, polder_store::Error> {
+        self.store().range(keys, limit, at).await
+    }
+    async fn commit(&self, commit: Commit) -> Result<Outcome, polder_store::Error> {
+        self.store().commit(commit).await
+    }
+    async fn watch(
+        &self,
+        keys: polder_store::KeyRange,
+        after: Revision,
+    ) -> Result<futures::stream::BoxStream<'static, Result<polder_store::backend::Batch, polder_store::Error>>, polder_store::Error> {
+        self.store().watch(keys, after).await
+    }
+    async fn grant(&self, ttl: Duration) -> Result<polder_store::backend::Lease, polder_store::Error> {
+        self.store().grant(ttl).await
+    }
+    async fn keep_alive(&self, lease: polder_store::backend::LeaseId) -> Result<Duration, polder_store::Error> {
+        self.store().keep_alive(lease).await
+    }
+    async fn revoke(&self, lease: polder_store::backend::LeaseId) -> Result<(), polder_store::Error> {
+        self.store().revoke(lease).await
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_stops_decisions_until_it_is_mended() {
+    let (_folder, store) = testing::embedded();
+    let ledger = ledger(&store).await;
+    ledger.submit(intent("", 0), limit(5)).await.unwrap();
+    let broken = vec![Write::put("/polder/ipam/allocations/what", "?")];
+    let Outcome::Committed { revision } = store.commit(Commit { guards: Vec::new(), writes: broken }).await.unwrap() else { panic!() };
+    ledger.mirror().wait_for(revision, PATIENCE).await.unwrap();
+    let refusal = ledger.submit(intent("", 0), allocate("a".into())).await.unwrap_err();
+    assert_eq!((refusal.reason, refusal.metadata["key"].as_str()), (Reason::DataCorrupt, "/polder/ipam/allocations/what"));
+    let writes = vec![Write::delete("/polder/ipam/allocations/what")];
+    let Outcome::Committed { revision } = store.commit(Commit { guards: Vec::new(), writes }).await.unwrap() else { panic!() };
+    ledger.mirror().wait_for(revision, PATIENCE).await.unwrap();
+    ledger.submit(intent("", 0), allocate("a".into())).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_last_handle_ends_the_task() {
+    let (folder, store) = testing::embedded();
+    let ledger = ledger(&store).await;
+    ledger.shutdown().await;
+    ledger.mirror().shutdown().await;
+    let refusal = ledger.submit(intent("", 0), limit(1)).await.unwrap_err();
+    assert_eq!(refusal.reason, Reason::ShuttingDown);
+    drop((ledger, store));
+    toy::until("the folder is free", async || polder_store::embedded::Embedded::open(folder.path()).is_ok()).await;
+}
