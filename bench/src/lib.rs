@@ -1,1 +1,85 @@
-//! placeholder
+//! Polder's benchmark: allocations per second through the real IPAM service, beside what the store and the wire allow.
+//!
+//! One run measures, for every number of callers: a bare tonic echo (the limit of the wire), the same echo behind Polder's
+//! server stack, and on each store raw transactions (the limit of the store) and the service itself, over a socket and over a
+//! local link. So every figure stands beside its limits from the same machine and the same minutes. Stores are fresh for
+//! every case and lie in temporary folders; nothing is left behind.
+
+pub mod bed;
+pub mod echo;
+pub mod load;
+pub mod machine;
+pub mod options;
+pub mod raw;
+pub mod report;
+mod site;
+pub mod trips;
+pub mod workload;
+
+use std::time::Duration;
+
+use polder_runtime::tasks::Failure;
+
+use bed::{Bed, Engine};
+use load::Window;
+use machine::Machine;
+use options::Options;
+use report::{Case, PUBLISHED, Report, Row, Table};
+use trips::Odometer;
+use workload::Phase;
+
+/// Runs all cases, hands every row to `each` as soon as it is there, and returns the whole.
+///
+/// # Errors
+/// The first case that fails: a call that was refused for good, or addresses that are not as they must be.
+pub async fn run(options: &Options, mut each: impl FnMut(Table<'_>)) -> Result<Report, Failure> {
+    let machine = Machine::examine().await?;
+    let mut report = Report { machine, seconds: options.seconds, warm_up: options.warm_up, rows: Vec::new(), published: PUBLISHED };
+    each(Table::Head);
+    let window = options.window();
+    let mut take = |row| each(Table::Line(report.take(row)));
+    for callers in options.callers.iter().copied().map(usize::from) {
+        take(Row::new(Case::Echo, &echo::bare(callers, window).await?));
+        take(Row::new(Case::StackEcho, &echo::behind_the_stack(callers, window).await?));
+        for engine in options.stores.iter().copied() {
+            take(Row::new(Case::RawTransaction, &raw::measure(engine, callers, window).await?).on(engine));
+            for local in [false, true] {
+                service(engine, callers, window, local).await?.into_iter().for_each(&mut take);
+            }
+        }
+    }
+    each(Table::Foot(&report));
+    Ok(report)
+}
+
+/// Measures the service on a fresh store, allocation and then release, and verifies in the end what it holds.
+///
+/// # Errors
+/// As [`run`].
+pub async fn service(engine: Engine, callers: usize, window: Window, local: bool) -> Result<[Row; 2], Failure> {
+    let bed = Bed::fresh(engine).await;
+    let serving = site::ipam(bed.store()).await?;
+    let links = if local { vec![serving.local()] } else { serving.links(callers)? };
+    site::prepare(&links[0]).await?;
+
+    let odometer = Odometer::begin(bed.store());
+    let (allocated, held) = workload::allocate(&links, callers, window).await?;
+    let case = if local { Case::AllocateLocally } else { Case::Allocate };
+    let allocated = row(case, engine, &allocated, &odometer);
+    held.verify(&links[0]).await?;
+
+    let odometer = Odometer::begin(bed.store());
+    let (released, held) = workload::release(&links, held, Window { warm_up: Duration::ZERO, ..window }).await?;
+    let case = if local { Case::ReleaseLocally } else { Case::Release };
+    let released = row(case, engine, &released, &odometer);
+    held.verify(&links[0]).await?;
+
+    drop(links);
+    serving.stop().await?;
+    Ok([allocated, released])
+}
+
+fn row(case: Case, engine: Engine, phase: &Phase, odometer: &Odometer) -> Row {
+    let trips = odometer.read(phase.measured.answered);
+    Row { retries: phase.retries, trips: Some(trips), ..Row::new(case, &phase.measured).on(engine) }
+}

@@ -78,7 +78,11 @@ impl Held {
     fn all_differ(&self) -> Result<(), Failure> {
         let answered = self.0.iter().map(Vec::len).sum::<usize>();
         let distinct = self.0.iter().flatten().collect::<BTreeSet<_>>().len();
-        if distinct == answered { Ok(()) } else { Err(format!("{answered} addresses were given, {distinct} different ones").into()) }
+        if distinct == answered {
+            Ok(())
+        } else {
+            Err(format!("{answered} addresses were given, {distinct} different ones").into())
+        }
     }
 
     /// Asks the service what is held, which must be exactly this.
@@ -148,7 +152,8 @@ impl Caller for Allocating {
             match self.client.allocate_addresses(request.clone()).await {
                 Ok(answer) => {
                     let given = answer.into_inner().allocation.map(|allocation| allocation.addresses).unwrap_or_default();
-                    let [address] = <[_; 1]>::try_from(given).map_err(|given| format!("one address was asked for, not {given:?}"))?;
+                    let [address] =
+                        <[_; 1]>::try_from(given).map_err(|given| format!("one address was asked for, not {given:?}"))?;
                     self.held.push(address.address);
                     return Ok(true);
                 }

@@ -18,6 +18,8 @@ use crate::failure::Failure;
 /// How often a call is sent in all when nobody is there to answer it. Mutations keep their request id.
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(300);
+/// How long the services of a process that has just been started may take to become ready.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The services of one site.
 #[derive(Debug, Clone)]
@@ -79,6 +81,24 @@ impl Client {
             }
         }
         Ok("ready\n".to_owned())
+    }
+
+    /// Waits until every service answers from its view: right after the start it may still be reading the store.
+    ///
+    /// # Errors
+    /// What a service last said, after [`PATIENCE`].
+    pub async fn until_ready(&self) -> Result<(), Failure> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        for method in ["ipam.PoolService/ListPools", "lb.ServiceCatalogService/ListServices"] {
+            loop {
+                match self.call(method, serde_json::json!({ "pageSize": 1 })).await {
+                    Ok(_) => break,
+                    Err(failure) if !failure.is_passing() || tokio::time::Instant::now() > deadline => return Err(failure),
+                    Err(_) => tokio::time::sleep(PAUSE / 10).await,
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Calls a list method page by page and gives all its items.

@@ -25,13 +25,15 @@ use output::Format;
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
     let format = cli.global.output;
+    if let Verb::Up(up) = &cli.verb {
+        return up::run(up);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return finish(Err(Failure::Local(format!("no threads can be started: {error}"))), format),
     };
     let outcome = runtime.block_on(async {
         match cli.verb {
-            Verb::Up(up) => up::run(*up).await.map(|()| String::new()),
             Verb::Explain { reason } => cmd::explain::run(&reason),
             verb => ask(&cli.global, verb).await,
         }

@@ -17,6 +17,7 @@ pub mod record;
 mod runs;
 mod sharing;
 mod space;
+pub mod touched;
 pub mod view;
 
 pub use address::{CLASS, is_foreign};
@@ -31,6 +32,7 @@ pub use record::{
     Affinity, Change, Condition, ConditionKind, Endpoint, External, FamilyPolicy, Protocol, Service, ServiceKey, ServicePort,
     ServiceSpec, ServiceType, TargetPort, TrafficPolicy, Vip,
 };
+pub use touched::touched;
 pub use view::View;
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ const OUTPUT_ONLY: &str = "Output only.";
 
 /// The API's types and RPCs with their comments.
 #[derive(Debug, Clone)]
-pub struct Api {
+pub(crate) struct Api {
     pool: DescriptorPool,
     /// By the name of the file and the path inside it.
     comments: HashMap<(String, Vec<i32>), String>,
@@ -21,7 +21,7 @@ impl Api {
     ///
     /// # Errors
     /// The set is not well formed.
-    pub fn decode(descriptors: &[u8]) -> Result<Self, DescriptorError> {
+    pub(crate) fn decode(descriptors: &[u8]) -> Result<Self, DescriptorError> {
         let pool = DescriptorPool::decode(descriptors)?;
         let comments = pool.file_descriptor_protos().flat_map(comments_of).collect();
         Ok(Self { pool, comments })

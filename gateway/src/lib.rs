@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `/v1/…` | the REST face, from the `google.api.http` annotations |
 //! | `/openapi.json` | its description, OpenAPI 3.1 |
-//! | `/polder.*.v1.*Service/*` | gRPC-Web, and gRPC over HTTP/2 |
+//! | `/polder.*.v1.*Service/*` | gRPC-Web, and gRPC over HTTP/2, with reflection |
 //! | `/`, `/ui/…` | the web page |
 //!
 //! A new RPC shows up in all of them without a line here.
@@ -65,6 +65,9 @@ pub enum BuildError {
     /// An RPC's annotation cannot be served.
     #[error(transparent)]
     Annotation(#[from] AnnotationError),
+    /// Reflection cannot be offered.
+    #[error("reflection cannot be offered: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
     /// An entry of [`Options::allowed_origins`] is no origin.
     #[error("`{0}` is no origin; write it as https://console.example, without a path")]
     Origin(String),
@@ -90,7 +93,7 @@ fn router(options: &Options, upstreams: &Upstreams, stop: &CancellationToken) ->
     };
     let router = Router::new()
         .merge(page::routes())
-        .merge(proxy::routes(&api, upstreams, stop))
+        .merge(proxy::routes(&api, upstreams, stop)?)
         .route("/openapi.json", get(|headers: HeaderMap| async move { tagged(&headers, error::JSON, document) }))
         .fallback(serve_rest)
         .layer(allowed.cors())

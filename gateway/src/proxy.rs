@@ -12,6 +12,7 @@ use http::{Request, Response, Version};
 use prost_reflect::MethodDescriptor;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
+use tonic_reflection::server as reflection;
 use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, Service};
 
@@ -22,20 +23,38 @@ use crate::upstream::{Streams, Upstreams};
 /// Headers of one hop, or meant for the gateway alone.
 const NOT_FORWARDED: [HeaderName; 6] = [CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING, UPGRADE];
 
-/// The routes of every RPC of the services behind the gateway.
-pub(crate) fn routes(api: &Api, upstreams: &Upstreams, stop: &CancellationToken) -> Router {
+/// The routes of every RPC of the services behind the gateway, and of reflection over them.
+///
+/// # Errors
+/// Reflection cannot read the descriptors.
+pub(crate) fn routes(api: &Api, upstreams: &Upstreams, stop: &CancellationToken) -> Result<Router, reflection::Error> {
     let mut router = Router::new();
+    let mut names = Vec::new();
     for service in api.services() {
         let Some(link) = upstreams.of(service.package_name()) else { continue };
         let name = service.full_name();
         // Methods that this build does not know pass too; the service says what it thinks of them.
         router = router.route_service(&format!("/{name}/{{method}}"), forward(link.clone()));
         for method in service.methods().filter(MethodDescriptor::is_server_streaming) {
-            let streams = Streams { link: link.clone(), stop: stop.clone() };
+            let streams = Streams { inner: link.clone(), stop: stop.clone() };
             router = router.route_service(&format!("/{name}/{}", method.name()), forward(streams));
         }
+        names.push(name.to_owned());
     }
-    router
+    Ok(router.merge(reflection(names, stop)?))
+}
+
+/// Reflection, v1 and v1alpha: what lets `grpcurl` call without the proto files.
+fn reflection(names: Vec<String>, stop: &CancellationToken) -> Result<Router, reflection::Error> {
+    let builder = || {
+        let known = reflection::Builder::configure().register_encoded_file_descriptor_set(polder_proto::FILE_DESCRIPTOR_SET);
+        names.iter().fold(known, |known, name| known.with_service_name(name.clone()))
+    };
+    let v1 = Streams { inner: builder().build_v1()?, stop: stop.clone() };
+    let v1alpha = Streams { inner: builder().build_v1alpha()?, stop: stop.clone() };
+    Ok(Router::new()
+        .route_service("/grpc.reflection.v1.ServerReflection/{method}", forward(v1))
+        .route_service("/grpc.reflection.v1alpha.ServerReflection/{method}", forward(v1alpha)))
 }
 
 fn forward<S: Upstream>(upstream: S) -> GrpcWebService<Forward<S>> {

@@ -94,7 +94,7 @@ impl RestFace {
         let codec = DynamicCodec { answer: binding.rpc.output() };
         let path = binding.grpc_path.clone();
         if binding.rpc.is_server_streaming() {
-            let mut client = Grpc::new(Streams { link: link.clone(), stop: self.stop.clone() });
+            let mut client = Grpc::new(Streams { inner: link.clone(), stop: self.stop.clone() });
             client.ready().await.unwrap_or_else(|never| match never {});
             let answers = client.server_streaming(request, path, codec).await?;
             return Ok(answer::many(headers, answers.into_inner()).await);

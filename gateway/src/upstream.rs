@@ -40,25 +40,29 @@ impl Upstreams {
     }
 }
 
-/// A link whose answers end when the gateway stops: for streams, which would hold it up until the drain timeout.
+/// A service whose answers end when the gateway stops: for streams, which would hold it up until the drain timeout.
 #[derive(Debug, Clone)]
-pub(crate) struct Streams {
-    pub(crate) link: Link,
+pub(crate) struct Streams<S> {
+    pub(crate) inner: S,
     pub(crate) stop: CancellationToken,
 }
 
-impl Service<Request<Body>> for Streams {
+impl<S> Service<Request<Body>> for Streams<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.link.poll_ready(cx)
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let stopped = Box::pin(self.stop.clone().cancelled_owned());
-        let answer = self.link.call(request);
+        let answer = self.inner.call(request);
         answer.map(|answer| answer.map(|head| head.map(|inner| Body::new(Ending { inner, stopped, ended: false })))).boxed()
     }
 }

@@ -1,4 +1,5 @@
 //! The gateway as its callers see it: a real process on a loopback port, in front of small services made for these tests.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "face/fakes.rs"]
 mod fakes;

@@ -40,7 +40,6 @@ function showFreshness() {
   const status = pill.querySelector("[role=status]");
   if (status.textContent !== text) status.textContent = text;
   pill.dataset.state = stale ? "stale" : "live";
-  document.body.classList.toggle("stale", stale);
   const newest = [...revisions.values()].reduce((most, revision) => (revision > most ? revision : most), 0n);
   element("revision").textContent = `rev ${newest}`;
 }

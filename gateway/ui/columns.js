@@ -4,6 +4,7 @@
 
 const strip = (prefix, value) => (value ?? "").replace(prefix, "");
 const none = "<none>";
+const EXAMPLE = "polder apply -f examples/two-tier.yaml";
 const list = (items, otherwise = none) => (items?.length ? items.join(",") : otherwise);
 
 /** The age of a time in kubectl's way: 45s, 12m, 3h5m, 2d. */
@@ -20,10 +21,7 @@ export function age(time, now = Date.now()) {
 }
 
 /** Counts arrive as text, since they may be larger than a double can hold. */
-function count(value) {
-  if (!value) return "0";
-  return `${value.saturated ? ">" : ""}${BigInt(value.value ?? "0").toLocaleString("en")}`;
-}
+const count = (value) => `${value?.saturated ? ">" : ""}${BigInt(value?.value ?? "0").toLocaleString("en")}`;
 
 function share(usage) {
   const total = Number(usage?.total?.value ?? 0);
@@ -34,8 +32,8 @@ function share(usage) {
 const unhappy = (conditions) => (conditions ?? []).filter((condition) => condition.status === "CONDITION_STATUS_FALSE");
 
 function why(conditions, type) {
-  const condition = unhappy(conditions).find((candidate) => candidate.type === type);
-  return condition && `${condition.reason}: ${condition.message}`;
+  const found = unhappy(conditions).find((condition) => condition.type === type);
+  return found && `${found.reason}: ${found.message}`;
 }
 
 const TYPES = {
@@ -71,7 +69,7 @@ export const LISTS = [
     key: (service) => service.uid ?? `${service.namespace}/${service.name}`,
     label: (service) => `Service ${service.namespace}/${service.name}`,
     conditions: (service) => unhappy(service.status?.conditions),
-    empty: { text: "No services yet. This makes a web and a database service with their pods:", command: "polder apply -f examples/two-tier.yaml" },
+    empty: { text: "No services yet. This makes a web and a database service with their pods:", command: EXAMPLE },
     columns: [
       ["NAMESPACE", (service) => service.namespace],
       ["NAME", (service) => service.name],
@@ -92,7 +90,7 @@ export const LISTS = [
     key: (pool) => pool.uid ?? pool.name,
     label: (pool) => `Pool ${pool.name}`,
     conditions: (pool) => unhappy(pool.conditions),
-    empty: { text: "No pools yet, so nothing can have an address. This makes the node, external, pod and service pools:", command: "polder apply -f examples/two-tier.yaml" },
+    empty: { text: "No pools yet, so nothing can have an address. This makes the node, external, pod and service pools:", command: EXAMPLE },
     columns: [
       ["NAME", (pool) => pool.name],
       ["PURPOSE", (pool) => strip("POOL_PURPOSE_", pool.purpose)],
@@ -113,7 +111,7 @@ export const LISTS = [
     key: (node) => node.uid ?? node.name,
     label: (node) => `Node ${node.name}`,
     conditions: (node) => unhappy(node.conditions),
-    empty: { text: "No nodes yet. An agent registers its node by itself; a manifest can name nodes too:", command: "polder get nodes" },
+    empty: { text: "No nodes yet. An agent registers its node by itself; a manifest can name nodes too:", command: EXAMPLE },
     columns: [
       ["NAME", (node) => node.name],
       ["STATUS", (node) => `${strip("NODE_STATE_", node.state)}${node.draining ? ",DRAINING" : ""}${node.unschedulable ? ",UNSCHEDULABLE" : ""}`],

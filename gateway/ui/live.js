@@ -56,12 +56,12 @@ export function follow(sources, { heard, answered, failed, settled }) {
         tags.set(name, etag);
         answered(name);
       } catch (error) {
-        failed(name, error);
+        failed(name, error instanceof CallError ? error : new CallError(String(error), "PAGE_DEFECT", 0));
       }
     }
     running = false;
-    settled();
     timer = setTimeout(round, PERIOD_MS);
+    settled();
   }
 
   document.addEventListener("visibilitychange", round);

@@ -41,13 +41,14 @@ export class Table {
   constructor(list) {
     this.list = list;
     this.items = [];
+    this.read = false;
     this.rows = new Map();
     this.count = make("span", { class: "count" });
     this.problem = make("div", { role: "alert" });
     this.body = make("tbody");
     this.note = make("caption");
     const heads = list.columns.map(([title, , kind]) => make("th", { scope: "col", class: kind ?? "" }, title));
-    const table = make("table", {}, this.note, make("thead", {}, make("tr", {}, ...heads)), this.body);
+    const table = make("table", { "aria-labelledby": `${list.name}-title` }, this.note, make("thead", {}, make("tr", {}, ...heads)), this.body);
     this.scroll = make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `${list.title} table`, hidden: "" }, table);
     this.empty = make("p", { class: "empty", hidden: "" }, `${list.empty.text} `, ...commandLine(list.empty.command));
     const title = make("h2", { id: `${list.name}-title` }, list.title);
@@ -58,7 +59,8 @@ export class Table {
 
   /** Shows a new answer. */
   show(body) {
-    const first = this.items.length === 0 && this.rows.size === 0;
+    const first = !this.read;
+    this.read = true;
     this.items = this.list.items(body);
     const kept = new Set();
     let before = null;
@@ -116,7 +118,7 @@ export class Table {
       row.hidden = !words.every((word) => text.includes(word));
       if (!row.hidden) shown += 1;
     }
-    this.count.textContent = words.length ? `${shown} of ${this.items.length}` : String(this.items.length);
+    if (this.read) this.count.textContent = words.length ? `${shown} of ${this.items.length}` : String(this.items.length);
   }
 
   /** Says what the server said when the list could not be read; `null` when it could. */
@@ -124,7 +126,8 @@ export class Table {
     const text = error && `${error.reason}: ${error.message}`;
     if (this.problem.text === text) return;
     this.problem.text = text;
-    const words = () => make("p", { class: "problem" }, make("code", {}, error.reason), ` ${error.message}`);
-    this.problem.replaceChildren(...(error ? [words()] : []));
+    this.section.classList.toggle("stale", error !== null);
+    this.problem.replaceChildren();
+    if (error) this.problem.append(make("p", { class: "problem" }, make("code", {}, error.reason), ` ${error.message}`));
   }
 }

@@ -4,8 +4,14 @@
 //!
 //! * [`common`]: values that all packages share.
 //! * [`mask`]: the fields that an update replaces.
+//! * [`page`]: pages of lists.
+//! * [`dns`]: questions, records, zones.
+//! * [`ipam`]: pools, nodes, allocations.
 //! * [`lb`]: services.
 
 pub mod common;
+pub mod ipam;
+pub mod dns;
 pub mod lb;
 pub mod mask;
+pub mod page;

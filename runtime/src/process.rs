@@ -4,8 +4,9 @@
 //! streams end with `SHUTTING_DOWN`. (3) Tasks are asked to stop. (4) What components registered for closing is closed. Each step
 //! gets what is left of the drain timeout, but at least a second. A second signal ends the process at once.
 
+mod announce;
 mod drain;
-mod main;
+mod run;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -28,7 +29,7 @@ use crate::server::{BadDescriptors, BindError, Grpc, Stack, side};
 use crate::tasks::Tasks;
 
 pub use drain::{Ended, Running};
-pub use main::{RunError, run};
+pub use run::{RunError, run};
 
 /// What a program is.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! The store inside the process: durable, for one machine.
 //!
-//! It owns a folder: `polder.redb` (see [`disk`]) and `LOCK`. All keys live in memory; the file is read once, at the start, and
-//! then only written, by one thread, one fsync for everyone who waits (see [`writer`]). A crash at any moment leaves whole
+//! It owns a folder: `polder.redb` (see `embedded/disk.rs`) and `LOCK`. All keys live in memory; the file is read once, at the start, and
+//! then only written, by one thread, one fsync for everyone who waits (see `embedded/writer.rs`). A crash at any moment leaves whole
 //! groups of commits, every acknowledged one among them. After a start the revision goes on where it was; older revisions are
 //! compacted, because the history is not stored.
 

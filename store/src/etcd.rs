@@ -12,14 +12,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use etcd_client::{Client, Compare, CompareOp, ConnectOptions, GetOptions, KeyValue, PutOptions, Txn, TxnOp, TxnOpResponse, WatchOptions};
+use etcd_client::{
+    Client, Compare, CompareOp, ConnectOptions, GetOptions, KeyValue, PutOptions, Txn, TxnOp, TxnOpResponse, WatchOptions,
+};
 use futures::stream::BoxStream;
 use polder_core::id::Revision;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use tower::util::BoxCloneSyncService;
 
-pub use self::channel::{TraceInjector, set_trace_injector};
 use self::channel::Sticky;
+pub use self::channel::{TraceInjector, set_trace_injector};
 use self::classify::{Call, classify, is_compacted, is_lease_gone, is_oversized};
 use self::watching::Watching;
 use crate::backend::{Backend, Batch, Commit, Entry, Guard, KeyRange, Lease, LeaseId, Limits, Outcome, Page, Write};
@@ -127,7 +129,8 @@ impl Backend for Etcd {
             Write::Delete { .. } => None,
         });
         let call = if commit.writes.is_empty() { Call::Read } else { Call::Write };
-        let looks: Vec<TxnOp> = commit.guards.iter().map(|guard| TxnOp::get(&guard.key()[..], Some(GetOptions::new().with_keys_only()))).collect();
+        let looks: Vec<TxnOp> =
+            commit.guards.iter().map(|guard| TxnOp::get(&guard.key()[..], Some(GetOptions::new().with_keys_only()))).collect();
         let compares: Vec<Compare> = commit.guards.iter().map(compare).collect();
         let writes: Vec<TxnOp> = commit.writes.into_iter().map(write).collect();
         let txn = Txn::new().when(compares).and_then(writes).or_else(looks);

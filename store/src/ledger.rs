@@ -56,12 +56,7 @@ pub struct Retention {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self {
-            age: Duration::from_secs(30 * 24 * 3600),
-            entries: 200_000,
-            ids: Duration::from_secs(24 * 3600),
-            ceiling: 2_000_000,
-        }
+        Self { age: Duration::from_secs(30 * 24 * 3600), entries: 200_000, ids: Duration::from_secs(24 * 3600), ceiling: 2_000_000 }
     }
 }
 

@@ -5,6 +5,7 @@
 //! [`Snapshot::age`] says; with the store back the mirror catches up by itself, by the watch where it can and by reading
 //! everything again where it must.
 
+mod audit;
 mod changes;
 mod check;
 mod follow;
@@ -14,6 +15,7 @@ mod snapshot;
 mod state;
 
 use std::collections::VecDeque;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,8 +29,8 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use self::check::Standing;
 pub use self::changes::Changes;
+use self::check::Standing;
 pub use self::heads::Heads;
 pub use self::snapshot::{ChangeBatch, Snapshot};
 pub(crate) use self::state::OwnCommit;
@@ -70,11 +72,13 @@ pub struct MirrorConfig {
     pub journal: Option<FollowJournal>,
     /// The time between two questions to the store whether the view is current.
     pub check_every: Duration,
+    /// The time between two pages of the slow round that compares everything stored with the view.
+    pub audit_every: Duration,
 }
 
 impl Default for MirrorConfig {
     fn default() -> Self {
-        Self { journal: None, check_every: Duration::from_secs(1) }
+        Self { journal: None, check_every: Duration::from_secs(1), audit_every: Duration::from_secs(1) }
     }
 }
 
@@ -288,6 +292,14 @@ impl<S: Schema> Core<S> {
 
     fn own_commits(&self) -> u64 {
         self.state().own_commits()
+    }
+
+    /// The known keys from `start` to `end` that were put at `at` or before, as a difference to a store that lacks them all.
+    fn known(&self, start: &[u8], end: Option<&[u8]>, at: Revision) -> audit::Difference {
+        let state = self.state();
+        let bounds = (Bound::Included(start), end.map_or(Bound::Unbounded, Bound::Excluded));
+        let known = state.known().range::<[u8], _>(bounds).filter(|(_, revision)| **revision <= at);
+        known.map(|(key, revision)| (key.clone(), (None, Some(*revision)))).collect()
     }
 
     fn mark_fresh(&self, at: Instant) {

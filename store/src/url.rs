@@ -102,9 +102,20 @@ mod tests {
 
     #[test]
     fn what_is_no_store_is_refused() {
-        for text in ["", "embedded:", "etcd://", "etcd://host", "etcd://:2379", "etcd://a:1,b", "redis://a:1", "etcd://a:1?x=1",
-            "etcd://a:1?password=%zz", "etcd://a:1?ca=x&cert=y", "etcd://a:1?cert=x&key=y", "etcd://a:99999"]
-        {
+        for text in [
+            "",
+            "embedded:",
+            "etcd://",
+            "etcd://host",
+            "etcd://:2379",
+            "etcd://a:1,b",
+            "redis://a:1",
+            "etcd://a:1?x=1",
+            "etcd://a:1?password=%zz",
+            "etcd://a:1?ca=x&cert=y",
+            "etcd://a:1?cert=x&key=y",
+            "etcd://a:99999",
+        ] {
             assert!(text.parse::<StoreUrl>().is_err(), "{text}");
         }
     }

@@ -1,14 +1,19 @@
 //! The store's tests: contract, traps, durability, mirrors, ledgers.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail like the tests themselves")]
 
+#[path = "suite/cluster.rs"]
+mod cluster;
 #[path = "suite/conformance.rs"]
 mod conformance;
-#[path = "suite/ledger.rs"]
-mod ledger;
-#[path = "suite/toy.rs"]
-mod toy;
 #[path = "suite/differential.rs"]
 mod differential;
 #[path = "suite/embedded.rs"]
 mod embedded;
+#[path = "suite/etcd.rs"]
+mod etcd;
+#[path = "suite/ledger.rs"]
+mod ledger;
 #[path = "suite/mirror.rs"]
 mod mirror;
+#[path = "suite/toy.rs"]
+mod toy;

@@ -6,7 +6,13 @@
 //!
 //! The processes are the workspace's own binaries, so `cargo build --workspace --bins` comes first; `make test` does that.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "this crate is test code: it fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "this crate is test code: it fails by panicking"
+)]
 
 pub mod process;
 pub mod site;

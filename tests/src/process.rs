@@ -16,7 +16,9 @@ use crate::wait::eventually;
 pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     let found = test.ancestors().skip(1).map(|folder| folder.join(name)).find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("the binary `{name}` is not built: run `cargo build --workspace --bins` first, as `make test` does"))
+    found.unwrap_or_else(|| {
+        panic!("the binary `{name}` is not built: run `cargo build --workspace --bins` first, as `make test` does")
+    })
 }
 
 /// A running binary of ours, which has said that it serves. Killed when dropped.

@@ -119,7 +119,11 @@ impl Site {
     /// The addresses of the name servers.
     #[must_use]
     pub fn dns(&self) -> Vec<String> {
-        self.processes.iter().filter(|(role, _)| matches!(role.part, "all" | "dns")).map(|(_, process)| process.address("dns")).collect()
+        self.processes
+            .iter()
+            .filter(|(role, _)| matches!(role.part, "all" | "dns"))
+            .map(|(_, process)| process.address("dns"))
+            .collect()
     }
 
     /// The address of the gateway.

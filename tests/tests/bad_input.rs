@@ -104,7 +104,8 @@ fn every_mistake_has_its_code_and_its_reason_and_nothing_changes() {
         refused(api.pools.get_pool(get).await.map(|_| ()), Code::NotFound, "POOL_NOT_FOUND");
         assert_eq!(api.state().await, before);
 
-        let released = api.allocations.release_addresses(ReleaseAddressesRequest { handle: "nobody".to_owned(), ..Default::default() }).await;
+        let released =
+            api.allocations.release_addresses(ReleaseAddressesRequest { handle: "nobody".to_owned(), ..Default::default() }).await;
         assert!(released.unwrap().into_inner().released.is_empty(), "a handle that holds nothing is no error");
     });
 }

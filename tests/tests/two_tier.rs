@@ -117,8 +117,11 @@ fn json(site: &Site, arguments: &[&str]) -> Value {
 fn web_endpoints(site: &Site) -> Vec<String> {
     let table = rows(&site.polder(&["get", "endpoints", "web", "-n", "shop", "--no-headers"]).ok());
     let text = table.iter().flatten().cloned().collect::<Vec<_>>().join(" ");
-    let mut found: Vec<String> =
-        text.split([' ', ',']).filter(|word| word.starts_with("172.27.")).map(|word| word.split(':').next().unwrap().to_owned()).collect();
+    let mut found: Vec<String> = text
+        .split([' ', ','])
+        .filter(|word| word.starts_with("172.27."))
+        .map(|word| word.split(':').next().unwrap().to_owned())
+        .collect();
     found.sort();
     found
 }

@@ -189,7 +189,8 @@ async fn service(client: &Client, intent: &Intent, dry_run: bool) -> Result<Effe
     let before = current_service(client, intent).await?;
     let mut wanted = Value::Object(intent.object.clone());
     // Endpoints of a service without selector come from EndpointSlices, in documents of their own.
-    let given = wanted["spec"]["endpoints"].is_array() || wanted["spec"]["selector"].as_object().is_some_and(|pairs| !pairs.is_empty());
+    let given =
+        wanted["spec"]["endpoints"].is_array() || wanted["spec"]["selector"].as_object().is_some_and(|pairs| !pairs.is_empty());
     if let Some(before) = before.as_ref().filter(|_| !given) {
         wanted["spec"]["endpoints"] = before["spec"]["endpoints"].clone();
     }

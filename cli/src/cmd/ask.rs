@@ -142,8 +142,9 @@ pub async fn check(context: &Context) -> Result<String, Failure> {
     if matches!(context.format, Format::Json | Format::Yaml) {
         return data(&answer, context.format);
     }
-    let findings: Vec<String> =
-        items(&answer, &["findings"]).map(|finding| format!("✖ {} ({})", text(finding, &["message"]), text(finding, &["reason"]))).collect();
+    let findings: Vec<String> = items(&answer, &["findings"])
+        .map(|finding| format!("✖ {} ({})", text(finding, &["message"]), text(finding, &["reason"])))
+        .collect();
     let checked = format!("{} objects checked at revision {}", text(&answer, &["checked"]), text(&answer, &["revision"]));
     if findings.is_empty() {
         return Ok(format!("✔ {checked}: nothing is wrong\n"));

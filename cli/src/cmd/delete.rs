@@ -64,7 +64,10 @@ async fn remove(client: &Client, kind: Kind, namespace: &str, name: &str, force:
         Kind::Allocation => {
             let found = allocation(client, namespace, name).await?;
             // The uid makes sure that nobody else's address is freed when the handle has changed hands meanwhile.
-            ("ipam.AllocationService/ReleaseAddresses", object([("handle", found["handle"].clone()), ("uid", found["uid"].clone())]))
+            (
+                "ipam.AllocationService/ReleaseAddresses",
+                object([("handle", found["handle"].clone()), ("uid", found["uid"].clone())]),
+            )
         }
         Kind::Network => return Err(Failure::Usage("the compute network cannot be deleted; apply another one".to_owned())),
     };
@@ -82,7 +85,10 @@ async fn allocation(client: &Client, namespace: &str, name: &str) -> Result<Valu
         (Some(first), Some(second)) => {
             let handles = [&first, &second].map(|allocation| text(allocation, &["handle"]));
             let held: usize = [&first, &second].iter().map(|allocation| items(allocation, &["addresses"]).count()).sum();
-            let message = format!("pod `{namespace}/{name}` holds {held} addresses under several handles ({}); release them by handle", handles.join(", "));
+            let message = format!(
+                "pod `{namespace}/{name}` holds {held} addresses under several handles ({}); release them by handle",
+                handles.join(", ")
+            );
             Err(Failure::Usage(message))
         }
     }

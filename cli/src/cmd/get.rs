@@ -117,6 +117,19 @@ pub async fn run(
     show(context, kind, &listing, false)
 }
 
+/// Nodes, pods and services of all namespaces, as tables: what has been assigned.
+///
+/// # Errors
+/// What the server refused.
+pub async fn overview(context: &Context) -> Result<String, Failure> {
+    let everywhere = Namespace { namespace: String::new(), all_namespaces: true };
+    let mut tables = Vec::new();
+    for kind in ["nodes", "pods", "services"] {
+        tables.push(run(context, kind, None, &everywhere, "").await?);
+    }
+    Ok(tables.join("\n"))
+}
+
 fn show(context: &Context, kind: &Kind, listing: &Listing, with_namespace: bool) -> Result<String, Failure> {
     match context.format {
         Format::Json | Format::Yaml => {
@@ -202,7 +215,13 @@ async fn network(context: &Context) -> Result<String, Failure> {
         Format::Table | Format::Wide | Format::Name => {
             let network = &answer["network"];
             let list = |key: &str| joined(items(network, &[key]));
-            let row = vec![text(network, &["interface"]), list("nodeRange"), list("externalRange"), list("podSubnet"), list("serviceSubnet")];
+            let row = vec![
+                text(network, &["interface"]),
+                list("nodeRange"),
+                list("externalRange"),
+                list("podSubnet"),
+                list("serviceSubnet"),
+            ];
             Ok(lines(context, &["INTERFACE", "NODE RANGE", "EXTERNAL RANGE", "POD SUBNET", "SERVICE SUBNET"], &[row]))
         }
     }

@@ -115,7 +115,9 @@ mod tests {
 
     #[test]
     fn what_is_no_manifest_is_refused_with_its_place() {
-        for (text, part) in [("a: b", "apiVersion and kind"), ("- 1", "a mapping"), ("a: [", "document 1"), ("kind: Pod", "apiVersion")] {
+        for (text, part) in
+            [("a: b", "apiVersion and kind"), ("- 1", "a mapping"), ("a: [", "document 1"), ("kind: Pod", "apiVersion")]
+        {
             let message = split("f.yaml", text).unwrap_err().text();
             assert!(message.contains("f.yaml") && message.contains(part), "{message}");
         }

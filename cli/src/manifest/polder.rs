@@ -90,9 +90,9 @@ fn check_keys(document: &Document, map: &Map<String, Value>, prefix: &str, known
 
 /// Refuses what the message does not have, before anything is sent.
 fn check_message(document: &Document, message: &str, object: &Map<String, Value>) -> Result<(), Failure> {
-    let descriptor = descriptors().get_message_by_name(message).ok_or_else(|| {
-        Failure::Local(format!("`{message}` is not a message of this release"))
-    })?;
+    let descriptor = descriptors()
+        .get_message_by_name(message)
+        .ok_or_else(|| Failure::Local(format!("`{message}` is not a message of this release")))?;
     let options = DeserializeOptions::new().deny_unknown_fields(true);
     DynamicMessage::deserialize_with_options(descriptor, Value::Object(object.clone()), &options)
         .map(|_| ())

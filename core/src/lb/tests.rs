@@ -88,6 +88,23 @@ fn a_pool_of_65536_is_used_to_the_last_address_and_found_full() {
     assert_eq!(site.get("n/late").cluster[0].address, nth(40_000));
 }
 
+#[test]
+fn services_come_by_namespace_and_name_from_any_place_on() {
+    let mut site = Site::usual();
+    for name in ["b/a", "a/b", "a/a", "c/z"] {
+        site.create(name, |_| {}).unwrap();
+    }
+    let after = |key: Option<&str>| {
+        let key = key.map(fixture::key);
+        site.cluster.lb.services_after(key.as_ref()).map(|service| service.key.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(after(None), ["a/a", "a/b", "b/a", "c/z"]);
+    assert_eq!(after(Some("a/a")), ["a/b", "b/a", "c/z"]);
+    assert_eq!(after(Some("a/zz")), ["b/a", "c/z"]);
+    assert_eq!(after(Some("aa/0")), ["b/a", "c/z"]);
+    assert!(after(Some("c/z")).is_empty());
+}
+
 /// The address that many places after the first of the big pool.
 fn nth(number: u32) -> std::net::IpAddr {
     std::net::IpAddr::from((0x0A40_0000 + number).to_be_bytes())

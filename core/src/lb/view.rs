@@ -4,6 +4,7 @@
 //! of a batch two services may therefore stand under one address; after the batch they do so only where they share it.
 
 use std::net::IpAddr;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
@@ -37,6 +38,16 @@ impl View {
     /// Every service, by namespace and name.
     pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
         self.tenants.values().flat_map(|tenant| tenant.services.values())
+    }
+
+    /// Every service after a key, by namespace and name; all of them without a key.
+    pub fn services_after(&self, after: Option<&ServiceKey>) -> impl Iterator<Item = &Arc<Service>> + use<'_> {
+        let (namespace, name) = after.map(|key| (key.namespace.clone(), key.name.clone())).unzip();
+        let rest = namespace.as_ref().map_or(Bound::Unbounded, |namespace| Bound::Excluded(namespace.clone()));
+        let here = namespace.and_then(|namespace| self.tenants.get(&namespace)).zip(name);
+        let here = here.into_iter().flat_map(|(tenant, name)| tenant.services.range((Bound::Excluded(name), Bound::Unbounded)));
+        let others = self.tenants.range((rest, Bound::Unbounded)).flat_map(|(_, tenant)| tenant.services.values());
+        here.map(|(_, service)| service).chain(others)
     }
 
     /// One service.

@@ -19,11 +19,19 @@ pub(super) fn operation(api: &Api, binding: &Binding, schemas: &mut Schemas<'_>)
     let mut id = format!("{}_{}", service.name(), binding.rpc.name());
     if binding.additional {
         // Operation ids are unique, and an additional binding is told from the first by its path.
-        id.extend(binding.template.text.split('/').map(|part| part.replace(|c: char| !c.is_alphanumeric(), "")).map(|part| format!("_{part}")));
+        id.extend(
+            binding
+                .template
+                .text
+                .split('/')
+                .map(|part| part.replace(|c: char| !c.is_alphanumeric(), ""))
+                .map(|part| format!("_{part}")),
+        );
     }
+    let tag = tag_name(service);
     let mut operation = json!({
         "operationId": id,
-        "tags": [tag_name(&service)],
+        "tags": [tag],
         "summary": comment.split_inclusive(". ").next().unwrap_or_default().trim(),
         "description": comment,
         "parameters": parameters(api, binding, schemas),
@@ -73,7 +81,8 @@ fn query_fields(message: &MessageDescriptor, outer: &FieldPath, found: &mut Vec<
 
 fn parameter(api: &Api, path: &FieldPath, place: &str, schemas: &mut Schemas<'_>) -> Json {
     let schema = path.last().map_or_else(|| json!({}), |leaf| schemas.field(leaf));
-    let name = if place == "path" { dotted(path) } else { path.iter().map(FieldDescriptor::json_name).collect::<Vec<_>>().join(".") };
+    let name =
+        if place == "path" { dotted(path) } else { path.iter().map(FieldDescriptor::json_name).collect::<Vec<_>>().join(".") };
     let mut parameter = json!({ "name": name, "in": place, "required": place == "path", "schema": schema });
     describe(&mut parameter, path.last().and_then(|leaf| api.of_field(leaf)));
     parameter
@@ -85,7 +94,8 @@ fn request_body(binding: &Binding, schemas: &mut Schemas<'_>) -> Option<Json> {
         RequestBody::Absent => return None,
         RequestBody::Whole if binding.template.variables.is_empty() => schemas.message(&input),
         RequestBody::Whole => {
-            let in_path = |field: &FieldDescriptor| binding.template.variables.iter().any(|path| path.as_slice() == [field.clone()]);
+            let in_path =
+                |field: &FieldDescriptor| binding.template.variables.iter().any(|path| path.as_slice() == [field.clone()]);
             schemas.object(&input, |field| !in_path(field))
         }
         RequestBody::Field(field) => schemas.field(field),

@@ -99,13 +99,8 @@ fn binding(rpc: &MethodDescriptor, rule: &DynamicMessage, additional: bool) -> R
 
 /// The HTTP method and path of a rule.
 fn pattern(rule: &DynamicMessage) -> Result<(Method, String), String> {
-    const VERBS: [(&str, Method); 5] = [
-        ("get", Method::GET),
-        ("put", Method::PUT),
-        ("post", Method::POST),
-        ("delete", Method::DELETE),
-        ("patch", Method::PATCH),
-    ];
+    const VERBS: [(&str, Method); 5] =
+        [("get", Method::GET), ("put", Method::PUT), ("post", Method::POST), ("delete", Method::DELETE), ("patch", Method::PATCH)];
     VERBS
         .into_iter()
         .map(|(name, verb)| (verb, text_field(rule, name)))

@@ -30,7 +30,10 @@ fn labels<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String
 
 #[tonic::async_trait]
 impl NamespaceService for Namespaces {
-    async fn create_namespace(&self, request: Request<CreateNamespaceRequest>) -> Result<Response<CreateNamespaceResponse>, Status> {
+    async fn create_namespace(
+        &self,
+        request: Request<CreateNamespaceRequest>,
+    ) -> Result<Response<CreateNamespaceResponse>, Status> {
         let request = request.into_inner();
         let mut namespace = request.namespace.unwrap_or_default();
         if namespace.name == "taken" {
@@ -69,14 +72,20 @@ impl NamespaceService for Namespaces {
         Ok(Response::new(ListNamespacesResponse { namespaces, next_page_token: String::new(), revision: 7 }))
     }
 
-    async fn update_namespace(&self, request: Request<UpdateNamespaceRequest>) -> Result<Response<UpdateNamespaceResponse>, Status> {
+    async fn update_namespace(
+        &self,
+        request: Request<UpdateNamespaceRequest>,
+    ) -> Result<Response<UpdateNamespaceResponse>, Status> {
         let request = request.into_inner();
         let mut namespace = request.namespace.unwrap_or_default();
         namespace.uid = request.update_mask.unwrap_or_default().paths.join(",");
         Ok(Response::new(UpdateNamespaceResponse { namespace: Some(namespace), revision: 8, impact: Vec::new() }))
     }
 
-    async fn delete_namespace(&self, request: Request<DeleteNamespaceRequest>) -> Result<Response<DeleteNamespaceResponse>, Status> {
+    async fn delete_namespace(
+        &self,
+        request: Request<DeleteNamespaceRequest>,
+    ) -> Result<Response<DeleteNamespaceResponse>, Status> {
         let request = request.into_inner();
         let revision = if request.name == "shop" && request.etag == "e1" { 9 } else { 0 };
         Ok(Response::new(DeleteNamespaceResponse { revision, impact: Vec::new() }))

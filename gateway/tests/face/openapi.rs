@@ -53,10 +53,8 @@ async fn every_annotated_rpc_is_in_it_and_nothing_else() {
     let annotated: BTreeSet<_> = annotations().into_iter().collect();
     assert!(annotated.len() > 50, "the annotations are not found");
     let paths = document["paths"].as_object().unwrap();
-    let described: BTreeSet<_> = paths
-        .iter()
-        .flat_map(|(path, verbs)| verbs.as_object().unwrap().keys().map(|verb| (verb.clone(), path.clone())))
-        .collect();
+    let described: BTreeSet<_> =
+        paths.iter().flat_map(|(path, verbs)| verbs.as_object().unwrap().keys().map(|verb| (verb.clone(), path.clone()))).collect();
     assert_eq!(described, annotated);
 }
 

@@ -12,7 +12,8 @@ async fn path_and_query_reach_the_request_and_large_numbers_survive() {
     let listed = world.get("/v1/namespaces?pageSize=5&page_token=a%2Fb&filter=labels.app%20%3D%20WS").await;
     assert_eq!(listed.status, StatusCode::OK);
     assert_eq!(listed.header("content-type"), "application/json");
-    let expected = json!({ "namespaces": [{ "name": "labels.app = WS", "labels": { "size": "5", "token": "a/b" } }], "revision": "7" });
+    let expected =
+        json!({ "namespaces": [{ "name": "labels.app = WS", "labels": { "size": "5", "token": "a/b" } }], "revision": "7" });
     assert_eq!(listed.json(), expected);
 
     let created = world.json(Method::POST, "/v1/namespaces?requestId=r1&validateOnly=true", r#"{"name":"shop"}"#).await;

@@ -1,6 +1,7 @@
 //! gRPC-Web and gRPC at the gateway's port, and who may use them from a web page.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures::stream;
 use http::{Method, StatusCode};
 use polder_gateway::Options;
 use polder_proto::ipam::v1::namespace_service_client::NamespaceServiceClient;
@@ -9,6 +10,10 @@ use polder_runtime::link::Link;
 use polder_runtime::status;
 use prost::Message;
 use tonic::Code;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use crate::world::{Answer, World};
 
@@ -89,6 +94,26 @@ async fn plain_grpc_passes() {
     let refused = client.get_namespace(get("missing")).await.unwrap_err();
     assert_eq!(refused.code(), Code::NotFound);
     assert_eq!(status::decode(&refused).reason.as_str(), "NAMESPACE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn reflection_lists_the_services_behind_the_gateway() {
+    let world = World::new().await;
+    let mut client = ServerReflectionClient::new(Link::remote(&[format!("http://{}", world.http)], None).unwrap());
+    let ask = |message_request| ServerReflectionRequest { host: String::new(), message_request: Some(message_request) };
+    let questions = [
+        ask(MessageRequest::ListServices(String::new())),
+        ask(MessageRequest::FileContainingSymbol("polder.lb.v1.Service".to_owned())),
+    ];
+    let mut answers = client.server_reflection_info(stream::iter(questions)).await.unwrap().into_inner();
+    let listed = answers.message().await.unwrap().unwrap().message_response.unwrap();
+    let MessageResponse::ListServicesResponse(listed) = listed else { panic!("{listed:?}") };
+    let names: Vec<_> = listed.service.into_iter().map(|service| service.name).collect();
+    for service in ["polder.ipam.v1.PoolService", "polder.lb.v1.ServiceCatalogService", "polder.dns.v1.DnsService"] {
+        assert!(names.iter().any(|name| name == service), "{names:?}");
+    }
+    let described = answers.message().await.unwrap().unwrap().message_response.unwrap();
+    assert!(matches!(described, MessageResponse::FileDescriptorResponse(_)), "{described:?}");
 }
 
 #[tokio::test]

@@ -28,6 +28,9 @@ pub struct ProcessFlags {
     /// Serve /metrics, /healthz and /readyz here [env: POLDER_METRICS_LISTEN]
     #[arg(long, value_name = "ADDR:PORT", help_heading = "Process")]
     pub metrics_listen: Option<SocketAddr>,
+    /// Write the addresses that were bound into this file, as JSON, once everything serves [env: POLDER_READY_FILE]
+    #[arg(long, value_name = "FILE", help_heading = "Process")]
+    pub ready_file: Option<PathBuf>,
     /// Allow listening beyond loopback without TLS [env: POLDER_INSECURE]
     #[arg(long, help_heading = "Process")]
     pub insecure: bool,
@@ -60,6 +63,7 @@ impl ProcessFlags {
         add("grpc_listen", "--grpc-listen", self.grpc_listen.map(|address| address.to_string()));
         add("http_listen", "--http-listen", self.http_listen.map(|address| address.to_string()));
         add("metrics_listen", "--metrics-listen", self.metrics_listen.map(|address| address.to_string()));
+        add("ready_file", "--ready-file", self.ready_file.as_ref().map(|path| path.display().to_string()));
         add("insecure", "--insecure", self.insecure.then(|| "true".to_owned()));
         add("drain_timeout", "--drain-timeout", self.drain_timeout.map(|period| period.to_string()));
         add("telemetry.log_format", "--log-format", self.log_format.clone());

@@ -26,6 +26,8 @@ pub struct ProcessConfig {
     pub http_listen: Option<SocketAddr>,
     /// Where `/metrics`, `/healthz` and `/readyz` are served; nowhere when absent.
     pub metrics_listen: Option<SocketAddr>,
+    /// Written once everything serves, with the addresses that were bound, as JSON: for scripts that start a process.
+    pub ready_file: Option<PathBuf>,
     /// Allows listening beyond loopback without TLS.
     pub insecure: bool,
     /// How long calls in flight may take to end after the process was asked to stop.
@@ -77,6 +79,7 @@ impl Default for ProcessConfig {
             grpc_listen: None,
             http_listen: None,
             metrics_listen: None,
+            ready_file: None,
             insecure: false,
             drain_timeout: Period(Duration::from_secs(10)),
             tls: TlsConfig::default(),

@@ -16,8 +16,8 @@ const LEAST: Duration = Duration::from_secs(1);
 
 /// A process that serves.
 pub struct Running {
-    process: Process,
-    addresses: Addresses,
+    pub(super) process: Process,
+    pub(super) addresses: Addresses,
     health: Health,
     connections: Tasks,
     closing: Closing,

@@ -57,7 +57,8 @@ impl DnsConfig {
     /// When the domain is not one, or a time to live is above an hour.
     pub fn settings(&self) -> Result<Settings, Malformed> {
         if self.ttl.max(self.negative_ttl) > Self::MOST_TTL {
-            let description = format!("a time to live of {} s is too long: at most {}", self.ttl.max(self.negative_ttl), Self::MOST_TTL);
+            let description =
+                format!("a time to live of {} s is too long: at most {}", self.ttl.max(self.negative_ttl), Self::MOST_TTL);
             return Err(Malformed::new(Reason::CountOutOfBounds, description));
         }
         let uid = entropy::draw().uid(0);

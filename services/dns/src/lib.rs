@@ -22,10 +22,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use polder_core::cluster::{Change, Cluster};
 use polder_core::dns::Transport;
-use polder_core::schema::Schema;
 use polder_proto::dns::v1::dns_service_server::DnsServiceServer;
+use polder_proto::stored::Stored;
 use polder_runtime::component::Component;
 use polder_runtime::metrics::Metrics;
 use polder_runtime::tasks::Failure;
@@ -54,10 +53,7 @@ pub struct Dns {
 ///
 /// # Errors
 /// [`CannotListen`] for a port that cannot be had; a refusal of the domain or the times to live.
-pub fn build<S>(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns, Failure>
-where
-    S: Schema<View = Cluster, Change = Change>,
-{
+pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns, Failure> {
     let settings = config.settings()?;
     let zone = settings.zone().to_string();
     let sockets = config.listen.iter().map(|address| Sockets::bind(*address, config.worker_count()));
@@ -65,7 +61,7 @@ where
     let addresses = sockets.iter().map(|bound| bound.address).collect();
 
     let names = Arc::new(Names::new(settings, PublishMetrics::register(metrics)));
-    let mirror = Mirror::<S>::open(store, MirrorConfig::default());
+    let mirror = Mirror::<Stored>::open(store, MirrorConfig::default());
     let (following, followed, ready) = (Arc::clone(&names), mirror.clone(), Arc::clone(&names));
     let service = Service::new(Arc::clone(&names));
     let component = Component::new("dns")

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures::FutureExt;
-use polder_core::cluster::{Change, Cluster};
+use polder_core::cluster::Cluster;
 use polder_core::dns::{Settings, Snapshot, Source, touched};
 use polder_core::id::Revision;
 use polder_core::reason::{Reason, Refusal};
-use polder_core::schema::Schema;
 use polder_core::time::Timestamp;
+use polder_proto::stored::Stored;
 use polder_runtime::clock;
 use polder_runtime::tasks::Failure;
 use polder_store::Mirror;
@@ -70,10 +70,7 @@ impl Names {
     ///
     /// # Errors
     /// When the mirror has ended by itself.
-    pub(crate) async fn follow<S>(&self, mirror: &Mirror<S>, stop: CancellationToken) -> Result<(), Failure>
-    where
-        S: Schema<View = Cluster, Change = Change>,
-    {
+    pub(crate) async fn follow(&self, mirror: &Mirror<Stored>, stop: CancellationToken) -> Result<(), Failure> {
         let following = async {
             loop {
                 // What is served meanwhile stays.
@@ -86,10 +83,7 @@ impl Names {
     }
 
     /// Builds every name, then applies batch after batch; returns when a batch is missing or stands for a gap.
-    async fn follow_once<S>(&self, mirror: &Mirror<S>) -> Result<(), Refusal>
-    where
-        S: Schema<View = Cluster, Change = Change>,
-    {
+    async fn follow_once(&self, mirror: &Mirror<Stored>) -> Result<(), Refusal> {
         let (start, mut changes) = mirror.subscribe();
         let mut cluster = start.view.clone();
         let settings = Arc::new(self.current.load().settings().clone());
@@ -118,10 +112,7 @@ impl Names {
 }
 
 /// Moves the names by some batches.
-fn apply<S>(names: &mut Snapshot, cluster: &mut Cluster, batches: &[Arc<ChangeBatch<S>>])
-where
-    S: Schema<View = Cluster, Change = Change>,
-{
+fn apply(names: &mut Snapshot, cluster: &mut Cluster, batches: &[Arc<ChangeBatch<Stored>>]) {
     let mut sources = BTreeSet::<Source>::new();
     let mut revision = names.revision();
     for batch in batches {
@@ -138,7 +129,7 @@ where
 }
 
 /// The batch in hand and those that wait behind it; `None` when one is lost or stands for a gap: then all is to be built anew.
-fn waiting<S: Schema>(first: Arc<ChangeBatch<S>>, changes: &mut Changes<S>) -> Option<Vec<Arc<ChangeBatch<S>>>> {
+fn waiting(first: Arc<ChangeBatch<Stored>>, changes: &mut Changes<Stored>) -> Option<Vec<Arc<ChangeBatch<Stored>>>> {
     let mut batches = vec![first];
     while batches.len() < MOST_BATCHES {
         match changes.next().now_or_never() {

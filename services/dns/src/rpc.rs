@@ -58,7 +58,8 @@ impl Rpc {
     }
 
     fn named_zone(name: &str) -> Result<DomainName, Refusal> {
-        convert::zone_name(name)?.ok_or_else(|| Refusal::new(Reason::FieldRequired, "zone: a name is required").with("field", "zone"))
+        convert::zone_name(name)?
+            .ok_or_else(|| Refusal::new(Reason::FieldRequired, "zone: a name is required").with("field", "zone"))
     }
 }
 
@@ -73,7 +74,8 @@ fn no_filter(filter: &str) -> Result<(), Refusal> {
 
 /// What operators store comes later; names that follow from services are complete.
 fn not_yet<T>(what: &str) -> Answer<T> {
-    let message = format!("{what} cannot be stored yet. Names of services, endpoints and addresses are computed and need no records.");
+    let message =
+        format!("{what} cannot be stored yet. Names of services, endpoints and addresses are computed and need no records.");
     Err(refuse(Refusal::new(Reason::NotImplemented, message)))
 }
 
@@ -148,10 +150,7 @@ impl DnsService for Rpc {
         Ok(Response::new(GetResolverSettingsResponse { settings: Some(convert::resolver_settings(&names)) }))
     }
 
-    async fn update_resolver_settings(
-        &self,
-        _: Request<UpdateResolverSettingsRequest>,
-    ) -> Answer<UpdateResolverSettingsResponse> {
+    async fn update_resolver_settings(&self, _: Request<UpdateResolverSettingsRequest>) -> Answer<UpdateResolverSettingsResponse> {
         not_yet("Resolver settings")
     }
 

@@ -27,7 +27,8 @@ fn event(key: &str, value: Option<&str>) -> Event {
 async fn one_commit_is_one_batch(backend: &dyn Backend) {
     let start = put(backend, "w/one/old", "x").await;
     let mut batches = backend.watch(KeyRange::prefix("w/one/"), start).await.expect("a watch");
-    let writes = vec![Write::put("w/one/b", "2"), Write::delete("w/one/old"), Write::delete("w/one/none"), Write::put("w/one/a", "1")];
+    let writes =
+        vec![Write::put("w/one/b", "2"), Write::delete("w/one/old"), Write::delete("w/one/none"), Write::put("w/one/a", "1")];
     let revision = committed(backend, Vec::new(), writes).await;
     let events = vec![event("w/one/b", Some("2")), event("w/one/old", None), event("w/one/a", Some("1"))];
     assert_eq!(next(&mut batches).await.expect("a batch"), Batch { revision, events }, "whole, and in the order of the writes");

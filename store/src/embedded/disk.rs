@@ -96,8 +96,8 @@ fn load(database: &Database) -> Result<Loaded, Error> {
     for row in transaction.open_table(ENTRIES).map_err(failed)?.iter().map_err(failed)? {
         let (key, value) = row.map_err(failed)?;
         let key = Bytes::copy_from_slice(key.value());
-        let stored = unpack(value.value())
-            .ok_or_else(|| Error::Corrupt(format!("the entry `{}` is cut short", key.escape_ascii())))?;
+        let stored =
+            unpack(value.value()).ok_or_else(|| Error::Corrupt(format!("the entry `{}` is cut short", key.escape_ascii())))?;
         entries.insert(key, stored);
     }
     let mut leases = Vec::new();

@@ -58,8 +58,11 @@ impl Draft {
 
     /// Judges one commit; `alive` tells whether a lease exists.
     pub(super) fn commit(&mut self, state: &State, commit: Commit, alive: impl Fn(LeaseId) -> bool) -> Result<Outcome, Error> {
-        let current: Vec<_> =
-            commit.guards.iter().map(|guard| (guard.key().clone(), self.get(state, guard.key()).map(|stored| stored.modified))).collect();
+        let current: Vec<_> = commit
+            .guards
+            .iter()
+            .map(|guard| (guard.key().clone(), self.get(state, guard.key()).map(|stored| stored.modified)))
+            .collect();
         if commit.guards.iter().zip(&current).any(|(guard, (_, modified))| !guard.holds(*modified)) {
             return Ok(Outcome::Conflict { revision: self.revision, current });
         }

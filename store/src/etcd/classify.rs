@@ -35,6 +35,7 @@ pub(super) fn of_status(status: &Status, call: Call) -> Error {
     match status.code() {
         _ if was_not_sent(status) => Error::Unavailable(shown(status)),
         Code::InvalidArgument if says("too many operations") || says("request is too large") => Error::TooLarge(text.to_owned()),
+        Code::InvalidArgument if says("user name is empty") || says("auth") => Error::Unavailable(text.to_owned()),
         Code::InvalidArgument => Error::Invalid(text.to_owned()),
         Code::OutOfRange if says("future revision") => Error::Invalid(text.to_owned()),
         Code::ResourceExhausted if says("space exceeded") => Error::NoSpace,

@@ -35,8 +35,7 @@ pub struct Committed {
     pub replayed: bool,
 }
 
-pub(super) type Planner<S> =
-    Box<dyn Fn(&<S as Schema>::View, PlanContext) -> Verdict<<S as Schema>::Change> + Send>;
+pub(super) type Planner<S> = Box<dyn Fn(&<S as Schema>::View, PlanContext) -> Verdict<<S as Schema>::Change> + Send>;
 
 pub(super) type Reply = oneshot::Sender<Result<Committed, Refusal>>;
 

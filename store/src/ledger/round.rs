@@ -86,7 +86,8 @@ impl<S: Schema> Rounds<S> {
         let commit = batch.draft.commit(self.config.service, &batch.id, batch.record.as_ref(), &snapshot);
         let writes = !commit.writes.is_empty();
         let record = batch.record.as_ref();
-        let sending = Sending { store: self.mirror.store(), service: self.config.service, batch: &batch.id, record, until: until(&batch) };
+        let sending =
+            Sending { store: self.mirror.store(), service: self.config.service, batch: &batch.id, record, until: until(&batch) };
         let fate = sending.send(commit).await;
         match fate {
             Fate::In(revision) => {

@@ -19,6 +19,8 @@ use crate::journal::{self, BatchId, JournalRecord};
 
 /// The pause before the store is asked again.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a store may be out of reach before its outcome is left unknown: nobody else should wait for it.
+const OUT_OF_REACH: Duration = Duration::from_millis(500);
 
 /// What became of a batch, with certainty.
 pub(super) enum Fate {
@@ -66,7 +68,8 @@ impl Sending<'_> {
     async fn settle(&self, record: &JournalRecord) -> Fate {
         let journal = journal::key(self.service, self.batch);
         let bar = JournalRecord { entries: Vec::new(), barred: true, ..record.clone() };
-        while Instant::now() < self.until {
+        let mut reached = Instant::now();
+        while Instant::now() < self.until && reached.elapsed() < OUT_OF_REACH {
             let commit = Commit {
                 guards: vec![Guard::Absent(journal.clone())],
                 writes: vec![Write::put(journal.clone(), bar.encode_to_vec())],
@@ -78,7 +81,12 @@ impl Sending<'_> {
                     Ok(fate) => return fate,
                     Err(error) => tracing::debug!(%error, "the outcome of a commit is still unknown"),
                 },
-                Err(error) => tracing::debug!(%error, "the outcome of a commit is still unknown"),
+                Err(error) => {
+                    tracing::debug!(%error, "the outcome of a commit is still unknown");
+                    if !matches!(error, Error::Unavailable(_)) {
+                        reached = Instant::now();
+                    }
+                }
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -37,8 +37,7 @@ impl<S: Schema> Trimmer<S> {
         loop {
             let page = self.mirror.store().range(journal.clone(), AT_ONCE, None).await?;
             let now = (self.config.clock)();
-            let old: Vec<_> =
-                page.entries.iter().take_while(|entry| gone(entry, newest, now, &self.config.retention)).collect();
+            let old: Vec<_> = page.entries.iter().take_while(|entry| gone(entry, newest, now, &self.config.retention)).collect();
             if old.is_empty() {
                 return Ok(());
             }

@@ -3,7 +3,6 @@
 //! A watch may end, be cancelled, fall behind a compaction, or go silent without a word. The first three say so; the last is
 //! found by asking the store for the heads at a steady pace. Whatever happened, reading everything again is the one cure.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use futures::StreamExt as _;
 use polder_core::schema::Schema;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::audit::Audit;
 use super::check::{Standing, check};
 use super::list::list;
 use super::{Core, PREFIX};
@@ -70,9 +70,9 @@ async fn follow<S: Schema>(core: &Core<S>) -> Left {
         Ok(batches) => batches,
         Err(error) => return left(&error),
     };
-    let mut ticks = tokio::time::interval(core.config.check_every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut checking: Option<Pin<Box<dyn Future<Output = Option<Left>> + Send + '_>>> = None;
+    let mut doubts = std::pin::pin!(async {
+        tokio::select! { () = verify(core) => {}, () = audit(core) => {} }
+    });
     loop {
         tokio::select! {
             batch = batches.next() => match batch {
@@ -80,15 +80,7 @@ async fn follow<S: Schema>(core: &Core<S>) -> Left {
                 Some(Err(error)) => return left(&error),
                 None => return Left::Ended,
             },
-            () = async { tokio::select! { _ = ticks.tick() => {}, () = core.poke.notified() => {} } }, if checking.is_none() => {
-                checking = Some(Box::pin(verify(core)));
-            }
-            verdict = async { match &mut checking { Some(check) => check.await, None => std::future::pending().await } } => {
-                checking = None;
-                if let Some(left) = verdict {
-                    return left;
-                }
-            }
+            () = &mut doubts => return Left::Lost,
         }
     }
 }
@@ -106,27 +98,52 @@ fn left(error: &Error) -> Left {
     }
 }
 
-/// Asks for the heads and waits until the view has them. `Some` when it never gets there.
-async fn verify<S: Schema>(core: &Core<S>) -> Option<Left> {
+/// Asks for the heads at a steady pace, and whenever somebody misses something. Ends when the view falls behind for good.
+async fn verify<S: Schema>(core: &Core<S>) {
+    let mut ticks = tokio::time::interval(core.config.check_every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! { _ = ticks.tick() => {}, () = core.poke.notified() => {} }
+        if !is_current(core).await {
+            return;
+        }
+    }
+}
+
+/// Asks for the heads and waits until the view has them. False when it never gets there.
+async fn is_current<S: Schema>(core: &Core<S>) -> bool {
     let asked = Instant::now();
     let known = core.ordered().heads;
     let target = match check(&core.store, &known).await {
         Ok(Standing::Current) => known,
         Ok(Standing::Moved(heads)) => heads,
         // Whether the watch works is not known; its own keep-alive will tell.
-        Err(_) => return None,
+        Err(_) => return true,
     };
     if !target.reach(&known) {
         tracing::warn!("the store is older than the view: it was set back; reading everything again");
-        return Some(Left::Lost);
+        return false;
     }
     let mut moved = core.moved.subscribe();
     while !core.ordered().heads.reach(&target) {
         if tokio::time::timeout(SILENCE, moved.changed()).await.is_err() {
             tracing::warn!("the watch is silent although the store has moved; reading everything again");
-            return Some(Left::Lost);
+            return false;
         }
     }
     core.mark_fresh(asked);
-    None
+    true
+}
+
+/// Goes round through everything stored. Ends when something is missing in the view for good.
+async fn audit<S: Schema>(core: &Core<S>) {
+    let mut audit = Audit::new();
+    loop {
+        tokio::time::sleep(core.config.audit_every).await;
+        match audit.step(core).await {
+            Ok(false) => {}
+            Ok(true) => return,
+            Err(error) => tracing::debug!(%error, "the audit could not read a page"),
+        }
+    }
 }

@@ -11,7 +11,7 @@ use crate::handle::Store;
 use crate::journal;
 
 /// Entries per page: with records of a few hundred bytes well under the 4 MiB that a gRPC answer may have.
-pub(super) const PAGE: usize = 1000;
+const PAGE: usize = 1000;
 
 /// The services that keep a journal.
 const JOURNALS: [&str; 3] = ["dns", "ipam", "lb"];
@@ -43,7 +43,7 @@ async fn read(store: &Store, mut keys: KeyRange, at: Option<Revision>, into: &mu
 }
 
 /// The whole prefix without the journals, and the young part of the one that is followed.
-fn spans(follow: Option<&FollowJournal>) -> Vec<KeyRange> {
+pub(super) fn spans(follow: Option<&FollowJournal>) -> Vec<KeyRange> {
     let whole = KeyRange::prefix(PREFIX);
     let mut start = Bytes::copy_from_slice(whole.start());
     let mut spans = Vec::new();

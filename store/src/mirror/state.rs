@@ -202,6 +202,8 @@ impl<S: Schema> State<S> {
         match S::decode(key, value.map(|value| &value[..])) {
             Ok(Some(change)) => Meaning::Change(change),
             Ok(None) => Meaning::Nothing,
+            // A key that never was readable is not in the view; its end mends what its value broke.
+            Err(_) if value.is_none() => Meaning::Nothing,
             Err(corrupt) => Meaning::Corrupt(corrupt),
         }
     }
@@ -227,7 +229,8 @@ fn apply<S: Schema>(cut: &mut Snapshot<S>, moves: &[Move<S>], newer: impl Fn(Dom
                 tracing::error!(key = corrupt.key, why = corrupt.why, "a stored record cannot be read");
                 cut.corrupt.insert(moved.key.clone(), corrupt.clone());
             }
-            Meaning::Head(..) | Meaning::Nothing => {}
+            Meaning::Nothing => _ = cut.corrupt.remove(&moved.key),
+            Meaning::Head(..) => {}
         }
     }
 }

@@ -7,8 +7,6 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::backend::{Backend as _, KeyRange};
-use crate::etcd::EtcdConfig;
 use crate::handle::Store;
 
 /// How long a member may take to serve; the machine may be busy.
@@ -24,6 +22,9 @@ struct Member {
 pub struct Etcd {
     members: Vec<Member>,
     flags: Vec<String>,
+    scheme: &'static str,
+    /// What a store URL needs besides the members.
+    options: String,
     folder: TempDir,
 }
 
@@ -50,11 +51,23 @@ impl Etcd {
     /// # Panics
     /// When etcd is missing or does not serve.
     pub async fn with_flags(members: usize, flags: &[&str]) -> Self {
+        Self::launched(members, flags, ("http", "")).await
+    }
+
+    /// One member that serves its clients with TLS; `options` is what a store URL needs for it.
+    ///
+    /// # Panics
+    /// When etcd is missing or does not serve.
+    pub async fn with_tls(flags: &[&str], options: &str) -> Self {
+        Self::launched(1, flags, ("https", options)).await
+    }
+
+    async fn launched(members: usize, flags: &[&str], (scheme, options): (&'static str, &str)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let ports = free_ports(members * 2);
         let members = ports.chunks(2).map(|ports| Member { client: ports[0], peer: ports[1], process: None }).collect();
-        let mut etcd = Self { members, flags, folder };
+        let mut etcd = Self { members, flags, scheme, options: options.to_owned(), folder };
         (0..etcd.members.len()).for_each(|member| etcd.launch(member));
         etcd.serving().await;
         etcd
@@ -69,7 +82,7 @@ impl Etcd {
     /// The members as a store URL.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("etcd://{}", self.endpoints().join(","))
+        format!("etcd://{}{}", self.endpoints().join(","), self.options)
     }
 
     /// A store on all members.
@@ -146,7 +159,8 @@ impl Etcd {
         let peers: Vec<String> =
             self.members.iter().enumerate().map(|(n, member)| format!("m{n}=http://127.0.0.1:{}", member.peer)).collect();
         let member = &mut self.members[number];
-        let (client, peer) = (format!("http://127.0.0.1:{}", member.client), format!("http://127.0.0.1:{}", member.peer));
+        let (client, peer) =
+            (format!("{}://127.0.0.1:{}", self.scheme, member.client), format!("http://127.0.0.1:{}", member.peer));
         let child = Command::new("etcd")
             .args(["--name", &format!("m{number}"), "--log-level", "error", "--logger", "zap"])
             .arg("--data-dir")
@@ -165,13 +179,13 @@ impl Etcd {
     /// Waits until every running member answers a linearizable read.
     async fn serving(&self) {
         for member in self.members.iter().filter(|member| member.process.is_some()) {
-            let config = EtcdConfig { members: vec![format!("127.0.0.1:{}", member.client)], ..EtcdConfig::default() };
-            let etcd = crate::etcd::Etcd::open(&config).await.expect("an etcd client");
+            let url = format!("etcd://127.0.0.1:{}{}", member.client, self.options);
+            let store = Store::open(&url).await.expect("a store on etcd");
             let until = Instant::now() + START;
             loop {
-                let asked = tokio::time::timeout(Duration::from_secs(2), etcd.range(KeyRange::key("x"), 1, None)).await;
+                let asked = store.get(b"x").await;
                 match asked {
-                    Ok(Ok(_)) => break,
+                    Ok(_) => break,
                     _ if Instant::now() > until => panic!("etcd does not serve: {asked:?}"),
                     _ => tokio::time::sleep(Duration::from_millis(30)).await,
                 }

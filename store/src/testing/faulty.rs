@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use polder_core::id::Revision;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::backend::{Backend, Batch, Commit, KeyRange, Lease, LeaseId, Limits, Outcome, Page};
 use crate::error::Error;
@@ -31,8 +32,9 @@ pub enum Fault {
 pub struct Faulty {
     inner: Arc<dyn Backend>,
     faults: Mutex<VecDeque<Fault>>,
-    down: AtomicBool,
+    down: watch::Sender<bool>,
     deaf: Arc<AtomicBool>,
+    lost: Arc<Mutex<Option<Bytes>>>,
     late: Arc<AtomicUsize>,
     pace: Mutex<Duration>,
 }
@@ -44,8 +46,9 @@ impl Faulty {
         Arc::new(Self {
             inner,
             faults: Mutex::default(),
-            down: AtomicBool::new(false),
+            down: watch::Sender::new(false),
             deaf: Arc::default(),
+            lost: Arc::default(),
             late: Arc::default(),
             pace: Mutex::default(),
         })
@@ -56,14 +59,19 @@ impl Faulty {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).push_back(fault);
     }
 
-    /// Whether every call fails at once.
+    /// Whether every call fails at once. Going down ends the open watches.
     pub fn set_down(&self, down: bool) {
-        self.down.store(down, Ordering::SeqCst);
+        self.down.send_replace(down);
     }
 
     /// Whether watches lose every batch, without a word.
     pub fn set_deaf(&self, deaf: bool) {
         self.deaf.store(deaf, Ordering::SeqCst);
+    }
+
+    /// Watches lose the next event of this key, and nothing else of its batch.
+    pub fn lose_event(&self, key: impl Into<Bytes>) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.into());
     }
 
     /// Every commit takes this much longer.
@@ -78,7 +86,7 @@ impl Faulty {
     }
 
     fn check(&self) -> Result<(), Error> {
-        if self.down.load(Ordering::SeqCst) { Err(Error::Unavailable("the test says so".to_owned())) } else { Ok(()) }
+        if *self.down.borrow() { Err(Error::Unavailable("the test says so".to_owned())) } else { Ok(()) }
     }
 
     fn fault(&self, commit: &Commit) -> Option<Fault> {
@@ -137,7 +145,12 @@ impl Backend for Faulty {
         self.check()?;
         let deaf = Arc::clone(&self.deaf);
         let batches = self.inner.watch(keys, after).await?;
-        Ok(batches.filter(move |_| futures::future::ready(!deaf.load(Ordering::SeqCst))).boxed())
+        let mut down = self.down.subscribe();
+        let ended = async move { _ = down.wait_for(|down| *down).await };
+        let heard = batches.filter(move |_| futures::future::ready(!deaf.load(Ordering::SeqCst)));
+        let lost = Arc::clone(&self.lost);
+        let heard = heard.map(move |batch| batch.map(|batch| without(batch, &lost)));
+        Ok(heard.take_until(Box::pin(ended)).boxed())
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Lease, Error> {
@@ -154,4 +167,14 @@ impl Backend for Faulty {
         self.check()?;
         self.inner.revoke(lease).await
     }
+}
+
+/// The batch without the event that is to be lost, which then is.
+fn without(mut batch: Batch, lost: &Mutex<Option<Bytes>>) -> Batch {
+    let mut lost = lost.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(place) = batch.events.iter().position(|event| Some(&event.key) == lost.as_ref()) {
+        batch.events.remove(place);
+        *lost = None;
+    }
+    batch
 }

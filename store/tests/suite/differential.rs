@@ -40,7 +40,8 @@ async fn embedded_and_etcd_say_the_same() {
         rng: StdRng::seed_from_u64(seed),
     };
     let keys = KeyRange::prefix("k");
-    let (left, right) = (both.embedded.watch(keys.clone(), both.newest).await.unwrap(), both.etcd.watch(keys, both.newest).await.unwrap());
+    let (left, right) =
+        (both.embedded.watch(keys.clone(), both.newest).await.unwrap(), both.etcd.watch(keys, both.newest).await.unwrap());
     for step in 0..COMMANDS {
         match both.rng.random_range(0..100) {
             0..60 => both.commit(step).await,

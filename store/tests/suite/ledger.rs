@@ -40,7 +40,10 @@ async fn a_commit_is_durable_visible_and_journaled() {
     let entry = &last.record.entries[0];
     assert_eq!((last.revision, &entry.actor[..], &entry.request_id[..]), (committed.revision, "tester", "r1"));
     let change = &entry.changes[0];
-    assert_eq!((&change.key[..], change.before.as_deref(), change.after.as_deref()), (&b"/polder/ipam/allocations/0"[..], None, Some(&b"a"[..])));
+    assert_eq!(
+        (&change.key[..], change.before.as_deref(), change.after.as_deref()),
+        (&b"/polder/ipam/allocations/0"[..], None, Some(&b"a"[..]))
+    );
     let newest = ledger.mirror().snapshot().journal.newest_first().next().cloned().unwrap();
     assert_eq!(newest, *last);
 }
@@ -137,7 +140,8 @@ async fn a_refusal_does_not_spoil_its_batch() {
     let results = callers.join_all().await;
     let slots: BTreeSet<_> = results.iter().flatten().map(slot).collect();
     assert_eq!(slots.len(), 5);
-    let refused = results.iter().filter_map(|result| result.as_ref().err()).filter(|refusal| refusal.reason == Reason::PoolExhausted);
+    let refused =
+        results.iter().filter_map(|result| result.as_ref().err()).filter(|refusal| refusal.reason == Reason::PoolExhausted);
     assert_eq!(refused.count(), 15);
 }
 
@@ -267,7 +271,7 @@ async fn without_the_store_requests_fail_at_once() {
     let ledger = ledger(&store).await;
     set_limit(&ledger, 10).await;
     faulty.set_down(true);
-    let begun = std::time::Duration::from_secs(1);
+    let begun = Duration::from_secs(1);
     let asked = tokio::time::timeout(begun, ledger.submit(intent("", 0), allocate("a".into()))).await;
     assert_eq!(asked.expect("at once").unwrap_err().reason, Reason::StoreUnavailable);
     assert_eq!(ledger.preview(allocate("a".into())).await.unwrap_err().reason, Reason::StoreUnavailable);
@@ -300,7 +304,8 @@ async fn too_many_are_turned_away_at_once() {
         callers.spawn(async move { ledger.submit(intent("", 0), allocate(n.to_string())).await });
     }
     let results = callers.join_all().await;
-    let turned_away = results.iter().filter(|result| result.as_ref().is_err_and(|refusal| refusal.reason == Reason::Overloaded)).count();
+    let turned_away =
+        results.iter().filter(|result| result.as_ref().is_err_and(|refusal| refusal.reason == Reason::Overloaded)).count();
     let accepted = results.iter().filter(|result| result.is_ok()).count();
     assert!(turned_away > 0 && accepted > 0, "{turned_away} turned away, {accepted} accepted");
     assert_eq!(turned_away + accepted, 3000);
@@ -389,7 +394,7 @@ async fn the_journal_is_trimmed_by_age_and_count() {
     let journal = || ledger.mirror().snapshot().journal.clone();
     toy::until("the answers go with it", async || journal().answered(&"id3".parse().unwrap()).is_none()).await;
     assert!(journal().answered(&"id29".parse().unwrap()).is_some());
-    assert_eq!(journal().newest_first().count(), 6);
+    toy::until("the records in memory too", async || journal().newest_first().count() == 6).await;
     assert_eq!(stored(&store).await.slots.len(), 30, "records stay");
 }
 
@@ -408,7 +413,8 @@ fn journal_records_keep_their_bytes() {
         changes: vec![change],
     };
     let record = JournalRecord { version: 1, at_micros: 300, batch: "b".into(), entries: vec![entry], ordinal: 9, barred: false };
-    let golden = b"\x08\x01\x10\xac\x02\x1a\x01b\"!\x0a\x05admin\x12\x02id\x1a\x02\x01\x02\"\x02ok*\x01t2\x01M:\x06\x0a\x01k\x1a\x01v(\x09";
+    let golden =
+        b"\x08\x01\x10\xac\x02\x1a\x01b\"!\x0a\x05admin\x12\x02id\x1a\x02\x01\x02\"\x02ok*\x01t2\x01M:\x06\x0a\x01k\x1a\x01v(\x09";
     assert_eq!(record.encode_to_vec().escape_ascii().to_string(), golden.escape_ascii().to_string());
     assert_eq!(JournalRecord::decode(&golden[..]).unwrap(), record);
     assert!(JournalRecord::decode(&[0x30_u8, 1][..]).unwrap().barred);

@@ -8,6 +8,7 @@ use polder_core::reason::Reason;
 use polder_core::schema::Domain;
 use polder_store::mirror::{Mirror, MirrorConfig};
 use polder_store::{Commit, Outcome, Store, Write, testing};
+use tokio::task::JoinSet;
 
 use crate::toy::{self, Change, PATIENCE, Toy, allocate, intent, ledger, limit};
 
@@ -23,24 +24,33 @@ async fn write(store: &Store, slot: u64, owner: &str) -> Revision {
     }
 }
 
+/// Writes the slots from 0 on, a hundred per commit.
+async fn fill(store: &Store, slots: u64) {
+    for first in (0..slots).step_by(100) {
+        let writes = (first..slots.min(first + 100)).map(|slot| Write::put(format!("/polder/ipam/allocations/{slot}"), "old"));
+        _ = store.commit(Commit { guards: Vec::new(), writes: writes.collect() }).await.unwrap();
+    }
+    write(store, 0, "old").await;
+}
+
 fn open(store: &Store) -> Mirror<Toy> {
-    let config = MirrorConfig { check_every: Duration::from_millis(50), ..MirrorConfig::default() };
+    let config =
+        MirrorConfig { check_every: Duration::from_millis(50), audit_every: Duration::from_millis(20), ..MirrorConfig::default() };
     Mirror::open(store.clone(), config)
 }
 
 #[tokio::test]
 async fn a_mirror_shows_what_was_there_and_what_comes() {
     let (_folder, store) = testing::embedded();
-    for slot in 0..2500 {
-        write(&store, slot, "old").await;
-    }
+    fill(&store, 2500).await;
     let mirror = open(&store);
     let snapshot = mirror.synced(PATIENCE).await.unwrap();
     assert_eq!(snapshot.view.slots.len(), 2500, "more than one page");
     let revision = write(&store, 7, "new").await;
     let snapshot = mirror.wait_for(revision, PATIENCE).await.unwrap();
     assert_eq!((snapshot.view.slots[&7].as_str(), snapshot.heads.get(Domain::IpamAllocations)), ("new", Some(revision)));
-    toy::until("the view is known to be fresh", async || mirror.snapshot().age().is_some_and(|age| age < Duration::from_secs(5))).await;
+    toy::until("the view is known to be fresh", async || mirror.snapshot().age().is_some_and(|age| age < Duration::from_secs(5)))
+        .await;
 }
 
 #[tokio::test]
@@ -79,10 +89,17 @@ async fn a_slow_subscriber_is_told_that_it_lost_batches() {
     let mirror = open(&store);
     mirror.synced(PATIENCE).await.unwrap();
     let (_, mut changes) = mirror.subscribe();
-    let mut last = Revision(0);
-    for n in 0..4200 {
-        last = write(&store, n, "x").await;
+    let mut writers = JoinSet::new();
+    for writer in 0..60 {
+        let store = store.clone();
+        writers.spawn(async move {
+            for n in 0..70 {
+                write(&store, writer * 100 + n, "x").await;
+            }
+        });
     }
+    writers.join_all().await;
+    let (_, last) = store.get(b"x").await.unwrap();
     mirror.wait_for(last, PATIENCE).await.unwrap();
     let lagged = changes.next().await.map(drop).unwrap_err();
     assert_eq!(lagged.reason, Reason::WatchLagged);
@@ -98,7 +115,11 @@ async fn a_silent_watch_is_noticed() {
     write(&store, 1, "unheard").await;
     toy::until("the view has it all the same", async || mirror.snapshot().view.slots.contains_key(&1)).await;
     let batch = changes.next().await.unwrap();
-    assert_eq!((batch.relisted, &batch.changes[..]), (true, &[Change::Slot(1, Some("unheard".into()))][..]), "the difference, no more");
+    assert_eq!(
+        (batch.relisted, &batch.changes[..]),
+        (true, &[Change::Slot(1, Some("unheard".into()))][..]),
+        "the difference, no more"
+    );
 }
 
 #[tokio::test]
@@ -113,6 +134,25 @@ async fn a_lost_delete_is_healed_too() {
     _ = store.commit(Commit { guards: Vec::new(), writes }).await.unwrap();
     toy::until("the slot is gone", async || !mirror.snapshot().view.slots.contains_key(&1)).await;
     assert!(mirror.snapshot().view.slots.contains_key(&2));
+}
+
+/// The head arrives and the record does not: only the audit can know.
+#[tokio::test]
+async fn an_event_lost_inside_a_batch_is_found_by_the_audit() {
+    let (_folder, faulty, store) = toy::faulty();
+    fill(&store, 600).await;
+    let mirror = open(&store);
+    mirror.synced(PATIENCE).await.unwrap();
+    for (slot, owner) in [(599, Some("changed")), (3, None)] {
+        let key = format!("/polder/ipam/allocations/{slot}");
+        faulty.lose_event(key.clone());
+        let write = owner.map_or_else(|| Write::delete(key.clone()), |owner| Write::put(key.clone(), owner));
+        let head = Write::put(Domain::IpamAllocations.head_key(), "moved");
+        _ = store.commit(Commit { guards: Vec::new(), writes: vec![write, head] }).await.unwrap();
+        let healed = async || mirror.snapshot().view.slots.get(&slot).map(String::as_str) == owner;
+        toy::until("the audit finds it", healed).await;
+    }
+    assert_eq!(mirror.snapshot().view.slots.len(), 599);
 }
 
 #[tokio::test]
@@ -179,7 +219,8 @@ impl polder_store::Backend for Switch {
         &self,
         keys: polder_store::KeyRange,
         after: Revision,
-    ) -> Result<futures::stream::BoxStream<'static, Result<polder_store::backend::Batch, polder_store::Error>>, polder_store::Error> {
+    ) -> Result<futures::stream::BoxStream<'static, Result<polder_store::backend::Batch, polder_store::Error>>, polder_store::Error>
+    {
         self.store().watch(keys, after).await
     }
     async fn grant(&self, ttl: Duration) -> Result<polder_store::backend::Lease, polder_store::Error> {
@@ -199,7 +240,9 @@ async fn a_record_that_cannot_be_read_stops_decisions_until_it_is_mended() {
     let ledger = ledger(&store).await;
     ledger.submit(intent("", 0), limit(5)).await.unwrap();
     let broken = vec![Write::put("/polder/ipam/allocations/what", "?")];
-    let Outcome::Committed { revision } = store.commit(Commit { guards: Vec::new(), writes: broken }).await.unwrap() else { panic!() };
+    let Outcome::Committed { revision } = store.commit(Commit { guards: Vec::new(), writes: broken }).await.unwrap() else {
+        panic!()
+    };
     ledger.mirror().wait_for(revision, PATIENCE).await.unwrap();
     let refusal = ledger.submit(intent("", 0), allocate("a".into())).await.unwrap_err();
     assert_eq!((refusal.reason, refusal.metadata["key"].as_str()), (Reason::DataCorrupt, "/polder/ipam/allocations/what"));

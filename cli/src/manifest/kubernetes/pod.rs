@@ -28,7 +28,9 @@ pub(super) fn intent(document: &Document) -> Result<Intent, Failure> {
     object.insert("handle".to_owned(), json!(format!("pod/{namespace}/{name}")));
     object.insert("owner".to_owned(), owner(document, &namespace, &name));
     object.insert("ready".to_owned(), json!(ready(document, &mut notes)));
-    for (path, key) in [(["metadata", "labels"], "labels"), (["spec", "hostname"], "hostname"), (["spec", "subdomain"], "subdomain")] {
+    for (path, key) in
+        [(["metadata", "labels"], "labels"), (["spec", "hostname"], "hostname"), (["spec", "subdomain"], "subdomain")]
+    {
         copy(document, &path, &mut object, key);
     }
     object.insert("ports".to_owned(), Value::Object(named_ports(document, &mut notes)?));
@@ -62,7 +64,8 @@ fn named_ports(document: &Document, notes: &mut Vec<String>) -> Result<Map<Strin
         let fields = container.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
         let other: Vec<&str> = fields.filter(|key| !matches!(*key, "name" | "ports")).collect();
         if !other.is_empty() {
-            notes.push(format!("spec.containers[{at}].{{{}}} is not carried over: Polder does not run containers", other.join(",")));
+            notes
+                .push(format!("spec.containers[{at}].{{{}}} is not carried over: Polder does not run containers", other.join(",")));
         }
         for (port_at, port) in container["ports"].as_array().into_iter().flatten().enumerate() {
             let path = format!("spec.containers[{at}].ports[{port_at}]");

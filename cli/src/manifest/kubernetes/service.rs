@@ -48,9 +48,11 @@ pub(super) fn intent(document: &Document) -> Result<Intent, Failure> {
         copy(document, &["spec", from], &mut spec, to);
     }
     families(document, &mut spec)?;
-    for (from, prefix) in
-        [("internalTrafficPolicy", "TRAFFIC_POLICY_"), ("externalTrafficPolicy", "TRAFFIC_POLICY_"), ("sessionAffinity", "SESSION_AFFINITY_")]
-    {
+    for (from, prefix) in [
+        ("internalTrafficPolicy", "TRAFFIC_POLICY_"),
+        ("externalTrafficPolicy", "TRAFFIC_POLICY_"),
+        ("sessionAffinity", "SESSION_AFFINITY_"),
+    ] {
         if document.at(&["spec", from]).is_some() {
             spec.insert(from.to_owned(), word(document, from, "", prefix)?);
         }

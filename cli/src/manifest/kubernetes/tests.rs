@@ -33,7 +33,10 @@ spec:
     assert_eq!(spec["sessionAffinityTimeoutSeconds"], 60);
     assert_eq!(spec["external"]["addresses"], json!(["10.0.0.14"]));
     assert_eq!(spec["ports"][0]["targetPort"], json!({ "name": "web" }));
-    assert_eq!(spec["ports"][1], json!({ "name": "dns", "port": 53, "protocol": "PROTOCOL_UDP", "targetPort": { "number": 5353 } }));
+    assert_eq!(
+        spec["ports"][1],
+        json!({ "name": "dns", "port": 53, "protocol": "PROTOCOL_UDP", "targetPort": { "number": 5353 } })
+    );
     assert!(intent.notes.iter().any(|note| note.contains("spec.ports[0].nodePort")), "{:?}", intent.notes);
     assert!(intent.notes.iter().any(|note| note.contains("spec.externalIPs")), "{:?}", intent.notes);
 }
@@ -42,7 +45,10 @@ spec:
 fn cluster_ip_none_is_headless() {
     let text = "apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {clusterIP: None, ports: [{port: 5432}]}\n";
     let spec = read("f", text).unwrap().remove(0).object["spec"].clone();
-    assert_eq!((&spec["headless"], &spec["clusterIps"], &spec["type"]), (&json!(true), &json!([]), &json!("SERVICE_TYPE_CLUSTER_IP")));
+    assert_eq!(
+        (&spec["headless"], &spec["clusterIps"], &spec["type"]),
+        (&json!(true), &json!([]), &json!("SERVICE_TYPE_CLUSTER_IP"))
+    );
 }
 
 #[test]
@@ -92,7 +98,10 @@ endpoints:
     let intent = read("f", text).unwrap().remove(0);
     assert_eq!((intent.kind, intent.name.as_str(), intent.namespace.as_str()), (Kind::Endpoints, "db", "shop"));
     let endpoints = &intent.object["endpoints"];
-    assert_eq!((&endpoints[0]["ready"], &endpoints[0]["hostname"], &endpoints[1]["ready"]), (&json!(true), &json!("one"), &json!(false)));
+    assert_eq!(
+        (&endpoints[0]["ready"], &endpoints[0]["hostname"], &endpoints[1]["ready"]),
+        (&json!(true), &json!("one"), &json!(false))
+    );
     assert_eq!(endpoints[0]["ports"][0]["port"], 5432);
 }
 

@@ -237,8 +237,9 @@ impl View {
         self.occupancy.first_untouched(range)
     }
 
-    /// The lowest address of the range that nobody holds.
-    pub(in crate::ipam) fn first_unheld(&self, range: AddrRange) -> Option<IpAddr> {
+    /// The lowest address of the range that no allocation holds, found without walking over held ones.
+    #[must_use]
+    pub fn first_unheld(&self, range: AddrRange) -> Option<IpAddr> {
         self.occupancy.first_unheld(range)
     }
 

@@ -100,3 +100,29 @@ fn a_service_without_selector_has_what_it_was_given() {
     site.create("shop/db", with).unwrap();
     assert_eq!(ask(&site, "shop/db"), [given]);
 }
+
+#[test]
+fn a_change_touches_the_services_that_look_different_after_it() {
+    let mut site = Site::usual();
+    put(&mut site, pod(1, "WS"));
+    for name in ["shop/web", "shop/sharer"] {
+        let number = if name == "shop/web" { 80 } else { 443 };
+        let with = |spec: &mut ServiceSpec| {
+            spec.external.sharing_key = "k".to_owned();
+            spec.ports = vec![port(Protocol::Tcp, number)];
+        };
+        site.create(name, with).unwrap();
+    }
+    site.create("shop/db", |spec| spec.selector = "app=DB".parse().unwrap()).unwrap();
+    site.create("bank/web", |_| {}).unwrap();
+    let touched = |change: crate::cluster::Change| {
+        let mut services = std::collections::BTreeSet::new();
+        crate::lb::touched(&site.cluster, &change, &mut services);
+        services.into_iter().map(|key| key.to_string()).collect::<Vec<_>>()
+    };
+    let relabelled = pod(1, "DB");
+    let change = ipam::Change::Allocation(relabelled.meta.uid, Some(Arc::new(relabelled)));
+    assert_eq!(touched(change.into()), ["shop/db", "shop/sharer", "shop/web"]);
+    assert_eq!(touched(ipam::Change::Allocation(Uid(1), None).into()), ["shop/sharer", "shop/web"]);
+    assert_eq!(touched(Change::Service(fixture::key("shop/web"), None).into()), ["shop/sharer", "shop/web"]);
+}

@@ -89,7 +89,7 @@ impl Site {
             meta: META,
             ranges: vec![range.parse().unwrap()],
             owner: owner.to_owned(),
-            expires: None,
+            expires: None, ttl: None,
             labels: Labels::default(),
             system: false,
         };

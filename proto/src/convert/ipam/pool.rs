@@ -275,7 +275,7 @@ fn block_usage(cluster: &Cluster, block: &polder_core::ipam::Block) -> pb::Block
     }
 }
 
-/// The first runs of addresses that nobody holds, and whether there are more. It walks over runs, not over addresses.
+/// The first runs of addresses that nobody holds, and whether there are more. Held runs of allocations are jumped over.
 fn free_ranges(cluster: &Cluster, pool: &Pool, most: usize) -> (Vec<types::AddressRange>, bool) {
     let runs = pool.ranges.iter().flat_map(|range| Runs { cluster, left: Some(*range) });
     let mut shown: Vec<types::AddressRange> = runs
@@ -294,6 +294,20 @@ struct Runs<'a> {
 }
 
 impl Runs<'_> {
+    /// The first address of the range that nobody holds.
+    fn free(&self, range: AddrRange) -> Option<AddrRange> {
+        let mut left = Some(range);
+        while let Some(here) = left {
+            let address = self.cluster.ipam.first_unheld(here)?;
+            let rest = AddrRange::new(address, range.end()).ok()?;
+            if self.cluster.lb.holders(address).next().is_none() {
+                return Some(rest);
+            }
+            left = after(rest, address);
+        }
+        None
+    }
+
     /// The first address held in the range.
     fn held(&self, range: AddrRange) -> Option<IpAddr> {
         let allocation = self.cluster.ipam.held_in(range).next().map(|(address, _)| address);
@@ -306,16 +320,19 @@ impl Iterator for Runs<'_> {
     type Item = AddrRange;
 
     fn next(&mut self) -> Option<AddrRange> {
-        loop {
-            let range = self.left.take()?;
-            let Some(held) = self.held(range) else {
-                return Some(range);
-            };
-            let offset = number(held) - number(range.start());
-            self.left = range.nth(offset + 1).and_then(|from| AddrRange::new(from, range.end()).ok());
-            if let Some(last) = offset.checked_sub(1).and_then(|offset| range.nth(offset)) {
-                return AddrRange::new(range.start(), last).ok();
-            }
-        }
+        let left = self.left.take()?;
+        let free = self.free(left)?;
+        let Some(held) = self.held(free) else {
+            return Some(free);
+        };
+        self.left = after(free, held);
+        let last = number(held).checked_sub(1)?;
+        AddrRange::new(free.start(), free.family().address(last)).ok()
     }
+}
+
+/// The part of a range behind an address of it.
+fn after(range: AddrRange, address: IpAddr) -> Option<AddrRange> {
+    let next = range.nth((number(address) - number(range.start())).checked_add(1)?)?;
+    AddrRange::new(next, range.end()).ok()
 }

@@ -1,0 +1,195 @@
+use polder_core::cluster::Cluster;
+use polder_core::id::Entropy;
+use polder_core::lb::plan;
+use polder_core::schema::PlanContext;
+use polder_core::time::Timestamp;
+
+use super::*;
+use crate::types::v1::ConditionStatus;
+
+const CONTEXT: PlanContext = PlanContext { now: Timestamp(1_700_000_000_123_456), entropy: Entropy(7) };
+
+fn port(name: &str, number: u32) -> pb::ServicePort {
+    pb::ServicePort { name: name.to_owned(), port: number, ..pb::ServicePort::default() }
+}
+
+fn web() -> pb::Service {
+    pb::Service {
+        namespace: "shop".to_owned(),
+        name: "web".to_owned(),
+        spec: Some(pb::ServiceSpec {
+            r#type: pb::ServiceType::LoadBalancer.into(),
+            selector: [("app".to_owned(), "WS".to_owned())].into(),
+            ports: vec![port("http", 80)],
+            ..pb::ServiceSpec::default()
+        }),
+        ..pb::Service::default()
+    }
+}
+
+fn create(service: pb::Service) -> Result<Creation, Refusal> {
+    creation(pb::CreateServiceRequest { service: Some(service), ..pb::CreateServiceRequest::default() })
+}
+
+fn with(change: impl FnOnce(&mut pb::ServiceSpec)) -> pb::Service {
+    let mut service = web();
+    change(service.spec.as_mut().unwrap());
+    service
+}
+
+/// The service as it would be stored in an empty cluster, and that cluster.
+fn stored(service: pb::Service) -> (Cluster, Service) {
+    let mut cluster = Cluster::default();
+    let decision = plan::create(&cluster, create(service).unwrap().draft, Wishes::MayWait, CONTEXT).unwrap();
+    cluster.apply(&decision.change().unwrap().into());
+    (cluster, Service::clone(decision.after.as_ref().unwrap()))
+}
+
+#[test]
+fn what_is_shown_can_be_sent_back_and_means_the_same() {
+    let full = with(|spec| {
+        spec.ports = vec![port("http", 80), pb::ServicePort { protocol: pb::Protocol::Udp.into(), ..port("dns", 53) }];
+        let target = pb::target_port::Target::Name("web".to_owned());
+        spec.ports[0].target_port = Some(pb::TargetPort { target: Some(target) });
+        spec.cluster_ips = vec!["172.28.0.7".to_owned()];
+        spec.ip_family_policy = pb::IpFamilyPolicy::PreferDualStack.into();
+        spec.session_affinity = pb::SessionAffinity::ClientIp.into();
+        spec.external_traffic_policy = pb::TrafficPolicy::Local.into();
+        spec.health_check_port = 30_000;
+        spec.external = Some(pb::ExternalSpec {
+            pools: vec!["external".to_owned()],
+            sharing_key: "key".to_owned(),
+            source_ranges: vec!["192.0.2.0/24".to_owned()],
+            ..pb::ExternalSpec::default()
+        });
+    });
+    let given = with(|spec| {
+        spec.r#type = pb::ServiceType::ClusterIp.into();
+        spec.headless = true;
+        spec.selector.clear();
+        spec.endpoints = vec![pb::Endpoint { address: "192.0.2.1".to_owned(), ready: true, ..pb::Endpoint::default() }];
+    });
+    let alias = with(|spec| {
+        *spec = pb::ServiceSpec { r#type: pb::ServiceType::ExternalName.into(), ..pb::ServiceSpec::default() };
+        spec.external_name = "DB.example.com.".to_owned();
+    });
+    let node_ports = with(|spec| spec.r#type = pb::ServiceType::NodePort.into());
+    for asked in [web(), full, given, alias, node_ports] {
+        let draft = create(asked.clone()).unwrap().draft;
+        let (cluster, stored) = stored(asked);
+        let shown = service(&cluster, &stored);
+        assert_eq!(create(shown).unwrap().draft, draft);
+    }
+}
+
+#[test]
+fn the_status_says_what_there_is_and_what_is_missing() {
+    let (cluster, stored) = stored(web());
+    let shown = service(&cluster, &stored);
+    assert_eq!(shown.create_time, Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 123_456_000 }));
+    let conditions = shown.status.unwrap().conditions;
+    let told: Vec<_> = conditions.iter().map(|condition| (condition.r#type.as_str(), condition.reason.as_str())).collect();
+    let wanted = [
+        ("ClusterAddressAssigned", "NO_ELIGIBLE_POOL"),
+        ("ExternalAddressAssigned", "NO_ELIGIBLE_POOL"),
+        ("EndpointsReady", "NO_READY_ENDPOINTS"),
+    ];
+    assert_eq!(told, wanted);
+    assert!(conditions.iter().all(|condition| condition.status() == ConditionStatus::False));
+}
+
+#[test]
+fn every_bad_field_is_named() {
+    let bad = pb::Service { namespace: "Shop".to_owned(), name: "n".repeat(10 << 20), ..with(|spec| {
+        spec.ports = vec![port("-", 0), port("b", 70_000)];
+        spec.cluster_ips = vec!["10.0.0.300".to_owned()];
+        spec.session_affinity = 9;
+        spec.external = Some(pb::ExternalSpec { source_ranges: vec!["10/8".to_owned()], ..pb::ExternalSpec::default() });
+    }) };
+    let refusal = create(bad).unwrap_err();
+    let fields: Vec<_> = refusal.violations.iter().map(|violation| (violation.field.as_str(), violation.reason)).collect();
+    let wanted = [
+        ("service.namespace", Reason::NameMalformed),
+        ("service.name", Reason::NameMalformed),
+        ("service.spec.cluster_ips[0]", Reason::AddressMalformed),
+        ("service.spec.external.source_ranges[0]", Reason::RangeMalformed),
+        ("service.spec.ports[0].name", Reason::NameMalformed),
+        ("service.spec.ports[0].port", Reason::PortMalformed),
+        ("service.spec.ports[1].port", Reason::PortMalformed),
+        ("service.spec.session_affinity", Reason::InvalidArgument),
+    ];
+    assert_eq!(fields, wanted);
+    assert!(refusal.violations.iter().all(|violation| violation.description.len() < 300));
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let external = |external| move |spec: &mut pb::ServiceSpec| spec.external = Some(external);
+    let text = |text: &str| vec![text.to_owned()];
+    let cases: Vec<(&str, Reason, pb::Service)> = vec![
+        ("service.spec", Reason::FieldRequired, pb::Service { spec: None, ..web() }),
+        ("service.spec.ports", Reason::FieldRequired, with(|spec| spec.ports.clear())),
+        ("service.spec.ports[0].name", Reason::FieldRequired, with(|spec| spec.ports = vec![port("", 1), port("b", 2)])),
+        ("service.spec.ports[1].port", Reason::DuplicateValue, with(|spec| spec.ports = vec![port("a", 1), port("b", 1)])),
+        ("service.spec.ports", Reason::CountOutOfBounds, with(|spec| spec.ports = (1..=251).map(|n| port(&format!("p{n}"), n)).collect())),
+        ("service.spec.headless", Reason::ConflictingFields, with(|spec| spec.headless = true)),
+        ("service.spec.external_name", Reason::ConflictingFields, with(|spec| spec.external_name = "a.b".to_owned())),
+        ("service.spec.external_name", Reason::NameMalformed, with(|spec| spec.external_name = "10.0.0.1".to_owned())),
+        ("service.spec.cluster_ips", Reason::DuplicateValue, with(|spec| spec.cluster_ips = vec!["10.0.0.1".to_owned(), "10.0.0.2".to_owned()])),
+        (
+            "service.spec.external.reservation",
+            Reason::ConflictingFields,
+            with(external(pb::ExternalSpec { reservation: "r".to_owned(), pools: text("p"), ..pb::ExternalSpec::default() })),
+        ),
+        (
+            "service.spec.external",
+            Reason::ConflictingFields,
+            with(|spec| {
+                spec.r#type = pb::ServiceType::ClusterIp.into();
+                spec.external = Some(pb::ExternalSpec { sharing_key: "k".to_owned(), ..pb::ExternalSpec::default() });
+            }),
+        ),
+        (
+            "service.spec.endpoints[0].address",
+            Reason::AddressMalformed,
+            with(|spec| {
+                spec.selector.clear();
+                spec.endpoints = vec![pb::Endpoint { address: "127.0.0.1".to_owned(), ..pb::Endpoint::default() }];
+            }),
+        ),
+    ];
+    for (field, reason, service) in cases {
+        let refusal = create(service).unwrap_err();
+        let violation = &refusal.violations[0];
+        assert_eq!((violation.field.as_str(), violation.reason), (field, reason), "{refusal}");
+    }
+}
+
+#[test]
+fn two_families_without_a_policy_mean_both() {
+    let service = with(|spec| spec.cluster_ips = vec!["172.28.0.7".to_owned(), "fd00::7".to_owned()]);
+    let spec = create(service).unwrap().draft.spec;
+    assert_eq!(spec.family_policy, polder_core::lb::FamilyPolicy::RequireDualStack);
+}
+
+#[test]
+fn a_mask_changes_what_it_names_and_is_judged_at_once() {
+    let (_, stored) = stored(web());
+    let change = |paths: &[&str], service: pb::Service| {
+        let update_mask = Some(prost_types::FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() });
+        revision(pb::UpdateServiceRequest { service: Some(service), update_mask, ..pb::UpdateServiceRequest::default() })
+    };
+    let incoming = pb::Service { labels: [("a".to_owned(), "b".to_owned())].into(), ..with(|spec| spec.ports.clear()) };
+    let draft = change(&["labels"], incoming.clone()).unwrap().draft(Some(&stored)).unwrap();
+    assert_eq!((draft.labels.get("a"), draft.spec), (Some("b"), stored.spec.clone()));
+    let refusal = change(&["spec.ports"], incoming.clone()).unwrap().draft(Some(&stored)).unwrap_err();
+    assert_eq!(refusal.reason, Reason::FieldRequired);
+    assert_eq!(change(&["spec.nothing"], incoming.clone()).unwrap_err().violations[0].field, "update_mask");
+    assert_eq!(change(&[], incoming).unwrap_err().violations[0].field, "service.spec.ports");
+}
+
+#[test]
+fn a_wait_is_not_promised() {
+    let request = pb::CreateServiceRequest { service: Some(web()), wait: Some(prost_types::Duration::default()), ..Default::default() };
+    assert_eq!(creation(request).unwrap_err().reason, Reason::NotImplemented);
+}

@@ -45,6 +45,28 @@ pub enum RunError {
 ///
 /// `body` builds the components from the configuration, starts the process with [`Process::start`] and waits for it with
 /// [`Running::wait`](super::Running::wait).
+///
+/// ```no_run
+/// use clap::Parser;
+/// use polder_runtime::component::Component;
+/// use polder_runtime::config::{ProcessConfig, ProcessFlags};
+/// use polder_runtime::process::{Program, run};
+///
+/// #[derive(Parser)]
+/// struct Flags {
+///     #[command(flatten)]
+///     process: ProcessFlags,
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     let program = Program { name: "polder-example", version: env!("CARGO_PKG_VERSION"), descriptors: &[] };
+///     run(program, &Flags::parse().process, vec![], |process, _config: ProcessConfig| async move {
+///         let running = process.start(vec![Component::new("example")]).await?;
+///         println!("serving: {}", running.addresses());
+///         Ok(running.wait().await?)
+///     })
+/// }
+/// ```
 pub fn run<C, B, F>(program: Program, flags: &ProcessFlags, more: Vec<Override>, body: B) -> ExitCode
 where
     C: Configured + Serialize + DeserializeOwned + Default,

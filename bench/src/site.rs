@@ -1,0 +1,86 @@
+//! A process of ours on loopback, in this process: what `polder-ipam` is, with clients beside it.
+
+use polder_proto::FILE_DESCRIPTOR_SET;
+use polder_proto::ipam::v1::node_service_client::NodeServiceClient;
+use polder_proto::ipam::v1::pool_service_client::PoolServiceClient;
+use polder_proto::ipam::v1::{CreatePoolRequest, Pool, PoolPurpose, RegisterNodeRequest};
+use polder_runtime::component::Component;
+use polder_runtime::config::ProcessConfig;
+use polder_runtime::link::Link;
+use polder_runtime::process::{Process, Program, Running};
+use polder_runtime::tasks::Failure;
+use polder_store::Store;
+
+use crate::workload::{NODES, node};
+
+/// The most connections between the callers and a server: beyond a few, more of them do not help.
+const CONNECTIONS: usize = 8;
+/// The pod pool: a million addresses, more than any run can use up.
+const PODS: &str = "10.0.0.0/12";
+/// The addresses of the nodes.
+const NODE_ADDRESSES: &str = "192.168.0.0/16";
+
+const PROGRAM: Program = Program { name: "polder-bench", version: env!("CARGO_PKG_VERSION"), descriptors: FILE_DESCRIPTOR_SET };
+
+/// How many connections so many callers share.
+pub(crate) fn connections(callers: usize) -> usize {
+    callers.clamp(1, CONNECTIONS)
+}
+
+/// A component that serves.
+pub(crate) struct Serving {
+    running: Running,
+    local: Link,
+    uri: String,
+}
+
+impl Serving {
+    /// Serves what `build` makes on a free loopback port, with the limits that every process has by default.
+    pub(crate) async fn start(build: impl FnOnce(&Process) -> Result<Component, Failure>) -> Result<Self, Failure> {
+        let process = Process::new(PROGRAM, ProcessConfig::default().with_grpc(0))?;
+        let component = build(&process)?;
+        let local = process.local(&component);
+        let running = process.start(vec![component]).await?;
+        let address = running.addresses().grpc.ok_or("the process does not serve gRPC")?;
+        Ok(Self { running, local, uri: format!("http://{address}") })
+    }
+
+    /// Links over sockets for so many callers, one connection each.
+    pub(crate) fn links(&self, callers: usize) -> Result<Vec<Link>, Failure> {
+        (0..connections(callers)).map(|_| Ok(Link::remote(&[self.uri.as_str()], None)?)).collect()
+    }
+
+    /// The link without a socket.
+    pub(crate) fn local(&self) -> Link {
+        self.local.clone()
+    }
+
+    /// Drains and ends it.
+    pub(crate) async fn stop(self) -> Result<(), Failure> {
+        self.running.stop_token().cancel();
+        Ok(self.running.wait().await?)
+    }
+}
+
+/// The IPAM service over a store.
+pub(crate) async fn ipam(store: &Store) -> Result<Serving, Failure> {
+    _ = store;
+    Serving::start(|_| Ok(Component::new("ipam"))).await
+}
+
+/// Makes the pools and registers the nodes that the workload needs. Everything but the ranges is at its default.
+pub(crate) async fn prepare(link: &Link) -> Result<(), Failure> {
+    let mut pools = PoolServiceClient::new(link.clone());
+    for (name, purpose, range) in [("nodes", PoolPurpose::Node, NODE_ADDRESSES), ("pods", PoolPurpose::Pod, PODS)] {
+        let (name, ranges) = (name.to_owned(), vec![range.to_owned()]);
+        let pool = Pool { name, purpose: purpose.into(), ranges, ..Pool::default() };
+        pools.create_pool(CreatePoolRequest { pool: Some(pool), ..Default::default() }).await?;
+    }
+    let nodes = NodeServiceClient::new(link.clone());
+    let registered = (0..NODES).map(|number| {
+        let mut nodes = nodes.clone();
+        async move { nodes.register_node(RegisterNodeRequest { name: node(number), ..Default::default() }).await }
+    });
+    futures::future::try_join_all(registered).await?;
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! Every case of the benchmark, briefly: that it works, and that group commit is real.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends where its expectation does")]
+
+use std::time::Duration;
+
+use polder_bench::bed::Engine;
+use polder_bench::load::Window;
+use polder_bench::{echo, raw, service};
+
+const WINDOW: Window = Window { warm_up: Duration::from_millis(200), measured: Duration::from_millis(600) };
+const CALLERS: usize = 64;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limits_are_measured() {
+    for measured in [
+        echo::bare(CALLERS, WINDOW).await.unwrap(),
+        echo::behind_the_stack(CALLERS, WINDOW).await.unwrap(),
+        raw::measure(Engine::Etcd, CALLERS, WINDOW).await.unwrap(),
+        raw::measure(Engine::Embedded, CALLERS, WINDOW).await.unwrap(),
+    ] {
+        assert!(measured.per_second() > 0.0 && measured.millis(0.99) >= measured.millis(0.5), "{measured:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_callers_share_a_transaction() {
+    for engine in [Engine::Etcd, Engine::Embedded] {
+        for local in [false, true] {
+            // It verifies by itself that no address was given twice and none was lost.
+            let [allocated, released] = service(engine, CALLERS, WINDOW, local).await.unwrap();
+            for row in [allocated, released] {
+                let trips = row.trips.as_ref().unwrap();
+                assert!(trips.calls_per_trip > 4.0, "{CALLERS} callers must share transactions: {row:?}");
+            }
+        }
+    }
+}

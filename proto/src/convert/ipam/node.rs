@@ -1,0 +1,191 @@
+//! Nodes.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use polder_core::ipam::node::{Registration, Update};
+use polder_core::ipam::{Interface, Node, Route, View};
+use polder_core::net::{Name, parse_addr};
+use polder_core::reason::{Malformed, Reason, Refusal, Violations, shown};
+
+use super::Mutation;
+use super::values::{addresses, few, fields, text};
+use crate::convert::common::{labels, parsed, show_labels, show_time};
+use crate::ipam::v1 as pb;
+
+/// The most interfaces of a node, and the most addresses of one.
+const MOST_INTERFACES: usize = 100;
+/// The most routes of a node.
+const MOST_ROUTES: usize = 1000;
+
+/// The fields of a node that an operator may change.
+const FIELDS: &[&str] = &["labels", "zone", "unschedulable", "draining", "exclude_from_external_load_balancers"];
+
+/// Reads a registration.
+///
+/// # Errors
+/// The refusal that names every bad field.
+pub fn register(request: &pb::RegisterNodeRequest) -> Result<Mutation<Registration>, Refusal> {
+    let mut bad = Violations::new();
+    let name = parsed(&request.name, "name", &mut bad);
+    let labels = labels(request.labels.clone(), "labels", &mut bad);
+    let zone = text(&request.zone, "zone", &mut bad);
+    let interfaces = interfaces(&request.interfaces, &mut bad);
+    let routes = routes(&request.routes, &mut bad);
+    let agent_version = text(&request.agent_version, "agent_version", &mut bad);
+    let tunnel_mac = text(&request.tunnel_mac, "tunnel_mac", &mut bad);
+    let addresses = addresses(&request.addresses, 2, "addresses", &mut bad);
+    let wish = name.map(|name| Registration { name, labels, zone, interfaces, routes, agent_version, tunnel_mac, addresses });
+    Mutation::finish(&request.request_id, request.validate_only, wish, bad)
+}
+
+/// Reads a request for a changed node.
+///
+/// # Errors
+/// The refusal that names every bad field.
+pub fn update(request: &pb::UpdateNodeRequest) -> Result<Mutation<Update>, Refusal> {
+    let mut bad = Violations::new();
+    let node = request.node.clone().unwrap_or_default();
+    let fields = fields(request.update_mask.as_ref(), FIELDS, &mut bad);
+    if request.allow_missing {
+        bad.add("allow_missing", Reason::ConflictingFields, "a node is made by RegisterNode; an update cannot make one");
+    }
+    let labels = labels(node.labels, "node.labels", &mut bad);
+    let zone = text(&node.zone, "node.zone", &mut bad);
+    let wish = parsed(&node.name, "node.name", &mut bad).map(|name| Update {
+        name,
+        etag: node.etag,
+        fields,
+        labels,
+        zone,
+        unschedulable: node.unschedulable,
+        draining: node.draining,
+        excluded_from_external: node.exclude_from_external_load_balancers,
+    });
+    Mutation::finish(&request.request_id, request.validate_only, wish, bad)
+}
+
+/// Reads a request to drain a node, or to end that.
+///
+/// # Errors
+/// The refusal that names every bad field.
+pub fn drain(request: &pb::DrainNodeRequest) -> Result<Mutation<Update>, Refusal> {
+    let mut bad = Violations::new();
+    let name = parsed(&request.name, "name", &mut bad);
+    let wish = name.map(|name| Update::drain(name, request.etag.clone(), !request.end));
+    Mutation::finish(&request.request_id, request.validate_only, wish, bad)
+}
+
+/// A request to delete a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delete {
+    /// The node.
+    pub name: Name,
+    /// The version the caller has seen; empty: any.
+    pub etag: String,
+    /// Free the addresses of its pods as well.
+    pub force: bool,
+}
+
+/// Reads a request to delete a node.
+///
+/// # Errors
+/// The refusal that names every bad field.
+pub fn delete(request: &pb::DeleteNodeRequest) -> Result<Mutation<Delete>, Refusal> {
+    let mut bad = Violations::new();
+    let name = parsed(&request.name, "name", &mut bad);
+    let wish = name.map(|name| Delete { name, etag: request.etag.clone(), force: request.force });
+    Mutation::finish(&request.request_id, request.validate_only, wish, bad)
+}
+
+fn interfaces(given: &[pb::NetworkInterface], bad: &mut Violations) -> Vec<Interface> {
+    if !few(given.len(), MOST_INTERFACES, "interfaces", bad) {
+        return Vec::new();
+    }
+    given.iter().enumerate().map(|(at, interface)| read_interface(interface, &format!("interfaces[{at}]"), bad)).collect()
+}
+
+fn read_interface(given: &pb::NetworkInterface, field: &str, bad: &mut Violations) -> Interface {
+    let few_addresses = few(given.addresses.len(), MOST_INTERFACES, &format!("{field}.addresses"), bad);
+    let addresses = given.addresses.iter().enumerate().filter(|_| few_addresses);
+    let addresses = addresses.filter_map(|(at, text)| bad.take(format!("{field}.addresses[{at}]"), with_host_bits(text))).collect();
+    Interface {
+        name: text(&given.name, &format!("{field}.name"), bad),
+        addresses,
+        mac: text(&given.mac, &format!("{field}.mac"), bad),
+        mtu: given.mtu,
+        gateways: self::addresses(&given.gateways, 2, &format!("{field}.gateways"), bad),
+        up: given.up,
+    }
+}
+
+/// An interface's address with its prefix length; one without is a prefix of its own.
+fn with_host_bits(text: &str) -> Result<IpNet, Malformed> {
+    let bad = || Malformed::new(Reason::RangeMalformed, format!("`{}` is not an address with a prefix length, such as 10.0.0.2/24", shown(text)));
+    match text.split_once('/') {
+        None => parse_addr(text).map(IpNet::from),
+        Some(_) => text.trim().parse().map_err(|_| bad()),
+    }
+}
+
+fn routes(given: &[pb::Route], bad: &mut Violations) -> Vec<Route> {
+    if !few(given.len(), MOST_ROUTES, "routes", bad) {
+        return Vec::new();
+    }
+    let read = given.iter().enumerate().filter_map(|(at, route)| {
+        let destination = bad.take(format!("routes[{at}].destination"), with_host_bits(&route.destination))?;
+        let gateway = Some(route.gateway.as_str()).filter(|text| !text.is_empty());
+        let gateway: Option<IpAddr> = gateway.and_then(|text| bad.take(format!("routes[{at}].gateway"), parse_addr(text)));
+        let interface = text(&route.interface, &format!("routes[{at}].interface"), bad);
+        Some(Route { destination: destination.trunc(), gateway, interface })
+    });
+    read.collect()
+}
+
+/// A node with its addresses and blocks.
+#[must_use]
+pub fn show(view: &View, node: &Node) -> pb::Node {
+    let pods = view.allocations_on(&node.name).filter(|held| held.owner.kind != polder_core::ipam::OwnerKind::Node);
+    pb::Node {
+        name: node.name.to_string(),
+        uid: node.meta.uid.to_string(),
+        etag: node.meta.etag(),
+        labels: show_labels(&node.labels),
+        create_time: Some(show_time(node.meta.created)),
+        update_time: Some(show_time(node.meta.updated)),
+        addresses: view.node_addresses(&node.name).map(|address| address.to_string()).collect(),
+        zone: node.zone.clone(),
+        interfaces: node.interfaces.iter().map(show_interface).collect(),
+        routes: node.routes.iter().map(show_route).collect(),
+        // Liveness is not watched yet: a registered node counts as ready, as its last registration says.
+        state: pb::NodeState::Ready.into(),
+        unschedulable: node.unschedulable,
+        draining: node.draining,
+        exclude_from_external_load_balancers: node.excluded_from_external,
+        last_heartbeat_time: None,
+        blocks: view.blocks_of(&node.name).map(|block| block.cidr.to_string()).collect(),
+        conditions: Vec::new(),
+        agent_version: node.agent_version.clone(),
+        tunnel_mac: node.tunnel_mac.clone(),
+        allocations: u32::try_from(pods.count()).unwrap_or(u32::MAX),
+    }
+}
+
+fn show_interface(interface: &Interface) -> pb::NetworkInterface {
+    pb::NetworkInterface {
+        name: interface.name.clone(),
+        addresses: interface.addresses.iter().map(ToString::to_string).collect(),
+        mac: interface.mac.clone(),
+        mtu: interface.mtu,
+        gateways: interface.gateways.iter().map(ToString::to_string).collect(),
+        up: interface.up,
+    }
+}
+
+fn show_route(route: &Route) -> pb::Route {
+    pb::Route {
+        destination: route.destination.to_string(),
+        gateway: route.gateway.map(|address| address.to_string()).unwrap_or_default(),
+        interface: route.interface.clone(),
+    }
+}

@@ -1,0 +1,14 @@
+//! A running name server, asked by programs that other people wrote: `dig`, `kdig`, and the hickory parser.
+
+#[path = "server/api.rs"]
+mod api;
+#[path = "server/dig.rs"]
+mod dig;
+#[path = "server/follow.rs"]
+mod follow;
+#[path = "server/hostile.rs"]
+mod hostile;
+#[path = "server/independent.rs"]
+mod independent;
+#[path = "server/site.rs"]
+mod site;

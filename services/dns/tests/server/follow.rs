@@ -1,0 +1,90 @@
+//! Changes are served as they are committed; without the store, what was served stays served.
+
+use polder_core::lb::ServiceType;
+use polder_proto::dns::v1::{ResolveRequest, WaitForRevisionRequest};
+
+use super::site::{Site, commit, drop_service, pod, put, service, shop};
+
+async fn rcode_and_data(site: &Site, name: &str, rtype: &str) -> (String, Vec<String>) {
+    let request = ResolveRequest { name: name.to_owned(), r#type: rtype.to_owned(), ..ResolveRequest::default() };
+    let answer = site.client().await.resolve(request).await.unwrap().into_inner();
+    let mut data: Vec<String> = answer.answers.into_iter().map(|record| record.data).collect();
+    data.sort();
+    (answer.rcode, data)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_follow_services_and_pods() {
+    let (_folder, site) = Site::shop().await;
+    let name = "peers.shop.svc.cluster.local";
+    site.apply(&[pod(6, "172.27.0.22", "peer", "")]).await;
+    assert_eq!(rcode_and_data(&site, name, "A").await.1, ["172.27.0.20", "172.27.0.21", "172.27.0.22"]);
+    site.apply(&[pod(6, "172.27.0.22", "other", ""), pod(4, "172.27.0.99", "peer", "p0.peers")]).await;
+    assert_eq!(rcode_and_data(&site, name, "A").await.1, ["172.27.0.21", "172.27.0.99"]);
+    assert_eq!(rcode_and_data(&site, "20.0.27.172.in-addr.arpa", "PTR").await.0, "REFUSED");
+    site.apply(&[drop_service("shop/peers"), put(service("shop/new", ServiceType::ClusterIp, "", &["172.28.0.50"]))]).await;
+    assert_eq!(rcode_and_data(&site, name, "A").await.0, "NXDOMAIN");
+    assert_eq!(rcode_and_data(&site, "new.shop.svc.cluster.local", "A").await.1, ["172.28.0.50"]);
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_on_one_store_have_one_serial() {
+    let (_folder, store) = polder_store::testing::embedded();
+    let early = Site::over(store.clone()).await;
+    early.apply(&shop()).await;
+    early.apply(&[drop_service("shop/pay")]).await;
+    let late = Site::over(store.clone()).await;
+    let revision = commit(&store, &[drop_service("shop/store")]).await.0;
+    for site in [&early, &late] {
+        site.client().await.wait_for_revision(WaitForRevisionRequest { revision, timeout: None }).await.unwrap();
+    }
+    let third = Site::over(store.clone()).await;
+    third.client().await.wait_for_revision(WaitForRevisionRequest { revision, timeout: None }).await.unwrap();
+    let serial = rcode_and_data(&early, "cluster.local", "SOA").await;
+    assert!(serial.1[0].contains(&format!(" {revision} ")), "{serial:?}");
+    assert_eq!(rcode_and_data(&late, "cluster.local", "SOA").await, serial);
+    assert_eq!(rcode_and_data(&third, "cluster.local", "SOA").await, serial);
+    for site in [early, late, third] {
+        site.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_store_it_goes_on_and_with_the_store_back_it_catches_up() {
+    let mut etcd = polder_store::testing::Etcd::start().await;
+    let store = polder_store::Store::open(&etcd.url()).await.unwrap();
+    let site = Site::over(store.clone()).await;
+    site.apply(&shop()).await;
+    etcd.stop();
+    for _ in 0..20 {
+        assert_eq!(rcode_and_data(&site, "web.shop.svc.cluster.local", "A").await.1, ["172.28.0.2"]);
+    }
+    assert_eq!(super::dig::ask("dig", &site, "+short web.shop.svc.cluster.local").trim(), "172.28.0.2");
+    etcd.restart().await;
+    let changed = put(service("shop/web", ServiceType::LoadBalancer, "app=WS", &["172.28.0.77"]));
+    let revision = loop {
+        // The client may need a moment to find the store again.
+        let probe = store.get(b"/polder/probe").await;
+        if probe.is_ok() {
+            break commit(&store, std::slice::from_ref(&changed)).await.0;
+        }
+    };
+    let timeout = Some(prost_types::Duration { seconds: 30, nanos: 0 });
+    site.client().await.wait_for_revision(WaitForRevisionRequest { revision, timeout }).await.unwrap();
+    assert_eq!(rcode_and_data(&site, "web.shop.svc.cluster.local", "A").await.1, ["172.28.0.77"]);
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_was_never_read_gives_servfail_and_no_readiness() {
+    let etcd = polder_store::testing::Etcd::start().await;
+    let store = polder_store::Store::open(&etcd.url()).await.unwrap();
+    drop(etcd);
+    let site = Site::over(store).await;
+    assert_eq!(rcode_and_data(&site, "web.shop.svc.cluster.local", "A").await.0, "SERVFAIL");
+    assert!(super::dig::ask("dig", &site, "web.shop.svc.cluster.local").contains("status: SERVFAIL"));
+    let error = site.client().await.list_records(polder_proto::dns::v1::ListRecordsRequest::default()).await.unwrap_err();
+    assert_eq!(polder_runtime::status::decode(&error).reason, polder_core::reason::Reason::NotSynced);
+    site.stop().await;
+}

@@ -1,0 +1,82 @@
+//! Reading the journals backwards in windows that grow over quiet times and shrink over busy ones.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use polder_core::reason::Refusal;
+use polder_core::time::Timestamp;
+use polder_store::journal::Logged;
+use polder_store::ledger::history;
+
+use super::event::{Event, EventKey};
+use crate::service::Service;
+
+/// The journals that tell of addresses.
+const JOURNALS: [&str; 2] = ["ipam", "lb"];
+/// Records read at once: each may hold a whole batch.
+const RECORDS: usize = 200;
+/// The most reads of one journal for one answer.
+const MOST_READS: usize = 40;
+/// The first window, in microseconds, and how fast windows grow.
+const FIRST_WINDOW: u64 = 60_000_000;
+const GROWTH: u64 = 8;
+
+/// What was found, newest first.
+pub(super) struct Found {
+    pub(super) events: Vec<Event>,
+    /// Everything from this time on was looked at.
+    pub(super) reaches: Timestamp,
+}
+
+/// Everything that happened to an address between two times (the second included), as far back as the bounds allow.
+pub(super) async fn events(service: &Service, address: IpAddr, between: (Timestamp, Timestamp)) -> Result<Found, Refusal> {
+    let mut found = Found { events: Vec::new(), reaches: between.0 };
+    for journal in JOURNALS {
+        let reaches = read(service, journal, between, |record| found.events.extend(of_record(record, address))).await?;
+        found.reaches = found.reaches.max(reaches);
+    }
+    found.events.retain(|event| event.at >= found.reaches);
+    found.events.sort_unstable_by(|one, other| other.key.cmp(&one.key));
+    Ok(found)
+}
+
+/// Whether IPAM's journal has a record of this time or earlier, so that its silence afterwards means something.
+pub(super) async fn covers(service: &Service, at: Timestamp) -> Result<bool, Refusal> {
+    let end = Timestamp(at.0.saturating_add(1));
+    let oldest = history(service.ledger().mirror().store(), JOURNALS[0], (Timestamp(0), end), 1).await?;
+    Ok(!oldest.records.is_empty())
+}
+
+/// Reads a journal backwards, window by window; how far back it came.
+async fn read(
+    service: &Service,
+    journal: &str,
+    (from, to): (Timestamp, Timestamp),
+    mut each: impl FnMut(&Arc<Logged>),
+) -> Result<Timestamp, Refusal> {
+    let store = service.ledger().mirror().store();
+    let (mut end, mut window) = (to.0.saturating_add(1), FIRST_WINDOW);
+    for _ in 0..MOST_READS {
+        if end <= from.0 {
+            break;
+        }
+        let start = end.saturating_sub(window).max(from.0);
+        let page = history(store, journal, (Timestamp(start), Timestamp(end)), RECORDS).await?;
+        if page.more && window > 1 {
+            window /= GROWTH;
+            continue;
+        }
+        page.records.iter().for_each(&mut each);
+        (end, window) = (start, window.saturating_mul(GROWTH));
+    }
+    Ok(Timestamp(end.max(from.0)))
+}
+
+fn of_record(record: &Logged, address: IpAddr) -> Vec<Event> {
+    let at = record.at();
+    let entries = record.record.entries.iter().enumerate();
+    let changes = entries.flat_map(|(n, entry)| entry.changes.iter().enumerate().map(move |(m, change)| (entry, change, (n, m))));
+    changes
+        .filter_map(|(entry, change, place)| Event::of(entry, change, address, EventKey::new(at, &record.record.batch, place)))
+        .collect()
+}

@@ -1,0 +1,46 @@
+//! The gRPC services: each method decodes, calls and encodes, and knows no rules.
+
+mod allocations;
+mod fields;
+mod namespaces;
+mod network;
+mod nodes;
+mod pools;
+
+pub(crate) use allocations::Allocations;
+pub(crate) use fields::{AllocationOf, NodeOf, PoolOf};
+pub(crate) use namespaces::Namespaces;
+pub(crate) use network::ComputeNetwork;
+pub(crate) use nodes::Nodes;
+pub(crate) use pools::Pools;
+
+use polder_core::reason::{Reason, Refusal};
+use polder_proto::stored::Stored;
+use polder_runtime::status::refuse;
+use polder_store::Snapshot;
+use tonic::{Response, Status};
+
+/// What a method answers.
+type Answered<T> = Result<Response<T>, Status>;
+
+/// The metadata key under which a read says how old its view may be, in milliseconds.
+const AGE_HEADER: &str = "x-polder-age-ms";
+
+/// The outcome of a change as gRPC has it.
+fn answer<T>(outcome: Result<T, Refusal>) -> Answered<T> {
+    outcome.map(Response::new).map_err(refuse)
+}
+
+/// An answer read from a view, with the view's age.
+fn read<T>(snapshot: &Snapshot<Stored>, message: T) -> Answered<T> {
+    let mut response = Response::new(message);
+    if let Some(age) = snapshot.age() {
+        response.metadata_mut().insert(AGE_HEADER, u64::try_from(age.as_millis()).unwrap_or(u64::MAX).into());
+    }
+    Ok(response)
+}
+
+/// The status of something that is not built yet.
+fn not_built(what: &str) -> Status {
+    refuse(Refusal::new(Reason::NotImplemented, format!("{what} is not built yet.")))
+}

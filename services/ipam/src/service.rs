@@ -1,0 +1,140 @@
+//! The use cases: read the view, or decide on it and commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use polder_core::cluster::{Change, Cluster};
+use polder_core::id::Revision;
+use polder_core::ipam::node::{self, Removal};
+use polder_core::ipam::{Decision, View, impact};
+use polder_core::reason::{Reason, Refusal};
+use polder_core::schema::{Plan, PlanContext};
+use polder_proto::convert::ipam::node::Delete;
+use polder_proto::convert::ipam::show_impact;
+use polder_proto::ipam::v1::DeleteNodeResponse;
+use polder_proto::stored::Stored;
+use polder_store::{Ledger, Mirror, Snapshot};
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::config::IpamConfig;
+
+/// How long a reader waits for a revision that it has heard of already.
+const CATCH_UP: Duration = Duration::from_secs(2);
+
+/// How old the view may be before the process says that it is not ready.
+const STALE: Duration = Duration::from_secs(10);
+
+/// The most transactions that one removal of a node takes.
+const MOST_STEPS: usize = 1000;
+
+/// Address management, apart from gRPC. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Service {
+    ledger: Ledger<Stored>,
+    /// How long a node counts as living after a renewal.
+    pub(crate) node_lease: Duration,
+}
+
+impl Service {
+    pub(crate) fn new(ledger: Ledger<Stored>, config: &IpamConfig) -> Self {
+        Self { ledger, node_lease: config.node_lease.0 }
+    }
+
+    pub(crate) const fn ledger(&self) -> &Ledger<Stored> {
+        &self.ledger
+    }
+
+    /// The view for a read: whole, and as new as this process has it.
+    pub(crate) fn view(&self) -> Result<Arc<Snapshot<Stored>>, Refusal> {
+        let snapshot = self.ledger.mirror().snapshot();
+        if !snapshot.synced {
+            snapshot.usable()?;
+        }
+        Ok(snapshot)
+    }
+
+    /// The view once it has reached a revision that the reader knows.
+    pub(crate) async fn view_from(&self, revision: Revision) -> Result<Arc<Snapshot<Stored>>, Refusal> {
+        self.ledger.mirror().wait_for(revision, CATCH_UP).await
+    }
+
+    /// Decides on the newest view and commits, or only says what would come of it. The same planner does both.
+    pub(crate) async fn change<A: Answer>(
+        &self,
+        call: &Call,
+        decide: impl Fn(&Cluster, PlanContext) -> Result<Decision<A>, Refusal> + Send + 'static,
+    ) -> Result<A, Refusal> {
+        let planner = move |cluster: &Cluster, context: PlanContext| {
+            let decision = decide(cluster, context)?;
+            let mut answer = decision.answer;
+            answer.tell(impact(&cluster.ipam, &decision.changes).iter().map(show_impact).collect());
+            let changes = decision.changes.into_iter().map(Change::from).collect();
+            Ok(Plan { changes, reads: decision.reads.to_vec(), answer: answer.encode_to_vec() })
+        };
+        let (answer, revision) = if call.validate_only {
+            let (plan, revision) = self.ledger.preview(planner).await?;
+            (plan.answer, revision)
+        } else {
+            let committed = self.ledger.submit(call.intent(), planner).await?;
+            (committed.answer, committed.revision)
+        };
+        let mut answer = A::decode(answer.as_slice())
+            .map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
+        answer.stamp(revision.0);
+        Ok(answer)
+    }
+
+    /// Removes a node. By force it first frees so many of its pods at a time that each transaction stays within its bounds; the
+    /// last one removes the node and answers the caller's request id.
+    pub(crate) async fn delete_node(&self, call: &Call, wish: &Delete) -> Result<DeleteNodeResponse, Refusal> {
+        let may_go_on = call.validate_only;
+        for _ in 0..MOST_STEPS {
+            let last = wish.clone();
+            let outcome = self.change(call, move |cluster, context| {
+                let decision = node::delete(cluster, &last.name, &last.etag, last.force, context)?;
+                match decision.answer {
+                    Removal::More if !may_go_on => Err(unfinished(&last)),
+                    Removal::More | Removal::Done => Ok(decision.map(|_| DeleteNodeResponse::default())),
+                }
+            });
+            match outcome.await {
+                Err(refusal) if wish.force && refusal.reason == Reason::NodeInUse => {}
+                outcome => return outcome,
+            }
+            let step = wish.clone();
+            let freed = self.change(&call.step(), move |cluster, context| {
+                let decision = node::delete(cluster, &step.name, "", step.force, context)?;
+                Ok(decision.map(|_| DeleteNodeResponse::default()))
+            });
+            freed.await?;
+        }
+        Err(unfinished(wish))
+    }
+}
+
+fn unfinished(wish: &Delete) -> Refusal {
+    let message = format!("Node `{}` gets new pods as fast as they are freed. Drain it first.", wish.name);
+    Refusal::new(Reason::NodeInUse, message).with("node", &wish.name).about("node", &wish.name)
+}
+
+/// The view after a decision, for answers that show what follows from it.
+pub(crate) fn after(view: &View, changes: &[polder_core::ipam::Change]) -> View {
+    let mut after = view.clone();
+    changes.iter().for_each(|change| after.apply(change));
+    after
+}
+
+/// Whether the service can work: the store has been read, and heard of lately.
+pub(crate) fn ready(mirror: &Mirror<Stored>) -> Result<(), Refusal> {
+    let snapshot = mirror.snapshot();
+    snapshot.usable()?;
+    match snapshot.age() {
+        Some(age) if age <= STALE => Ok(()),
+        age => {
+            let seconds = age.unwrap_or_default().as_secs();
+            let message = format!("The store has not answered for {seconds} s; reads show the state of then.");
+            Err(Refusal::new(Reason::StoreUnavailable, message).with("age_seconds", seconds))
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What the load balancer can be told.
+
+use std::time::Duration;
+
+use polder_runtime::config::{Configured, Period, ProcessConfig};
+use serde::{Deserialize, Serialize};
+
+/// The section `lb`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LbConfig {
+    /// The longest time between two looks at the services that wait for addresses. A change of pools or services is looked at
+    /// at once; this is for what time alone changes, and for what was missed.
+    pub heal_every: Period,
+}
+
+impl Default for LbConfig {
+    fn default() -> Self {
+        Self { heal_every: Period(Duration::from_secs(15)) }
+    }
+}
+
+/// The whole configuration of `polder-lb`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// The sections that every process has.
+    #[serde(flatten)]
+    pub process: ProcessConfig,
+    /// The load balancer.
+    pub lb: LbConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { process: ProcessConfig::default().with_grpc(7662).with_metrics(9662), lb: LbConfig::default() }
+    }
+}
+
+impl Configured for Config {
+    fn process(&self) -> &ProcessConfig {
+        &self.process
+    }
+}

@@ -1,0 +1,141 @@
+//! The healer: gives addresses to services that wait for them, a bounded number at a time.
+//!
+//! It takes no input and keeps no state of its own: woken by a change of services or pools, or by a timer, it looks at the whole
+//! view and commits what can be mended. A missed turn, a restart or a second replica doing the same changes nothing.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use polder_core::cluster::{Change, Cluster};
+use polder_core::id::Revision;
+use polder_core::lb::plan::READS;
+use polder_core::lb::reassign::{changes, reassign};
+use polder_core::reason::Refusal;
+use polder_core::schema::{Plan, PlanContext};
+use polder_proto::stored::Stored;
+use polder_runtime::metrics::Metrics;
+use polder_runtime::{clock, entropy};
+use polder_store::{Intent, Ledger, Snapshot};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+/// The most services of one commit.
+const MOST: usize = 100;
+
+/// Where the domains stand that healing rests on.
+type Standing = [Option<Revision>; READS.len()];
+
+/// What is told of services that wait.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HealMetrics {
+    waiting: Gauge<u64, AtomicU64>,
+    healed: Counter,
+    failed: Counter,
+}
+
+impl HealMetrics {
+    pub(crate) fn register(metrics: &Metrics) -> Self {
+        let own = Self::default();
+        metrics.register(|registry| {
+            let waiting = "Services that lack an address they would take";
+            registry.register("polder_lb_services_waiting", waiting, own.waiting.clone());
+            registry.register("polder_lb_services_healed", "Services whose addresses were mended by themselves", own.healed.clone());
+            registry.register("polder_lb_heal_failures", "Mended services that could not be committed", own.failed.clone());
+        });
+        own
+    }
+}
+
+/// See the module.
+pub(crate) struct Healer {
+    ledger: Ledger<Stored>,
+    every: Duration,
+    metrics: HealMetrics,
+}
+
+impl Healer {
+    pub(crate) const fn new(ledger: Ledger<Stored>, every: Duration, metrics: HealMetrics) -> Self {
+        Self { ledger, every, metrics }
+    }
+
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.work()).await;
+    }
+
+    async fn work(&self) {
+        let mut moved = self.ledger.mirror().changed();
+        let mut seen = None;
+        let mut turn = clock::monotonic();
+        loop {
+            let due = clock::monotonic() >= turn;
+            let snapshot = self.ledger.mirror().snapshot();
+            let standing = standing(&snapshot);
+            if snapshot.synced && (due || seen != Some(standing)) {
+                // What it commits itself moves the heads again; the next round finds nothing and comes to rest.
+                seen = Some(standing);
+                turn = clock::monotonic() + self.every;
+                self.turn().await;
+            }
+            if due {
+                turn = clock::monotonic() + self.every;
+            }
+            if !wait(&mut moved, turn).await {
+                return;
+            }
+        }
+    }
+
+    /// Mends everything that can be mended now.
+    async fn turn(&self) {
+        loop {
+            match self.piece().await {
+                Ok(0) => break,
+                Ok(healed) => self.metrics.healed.inc_by(healed as u64),
+                Err(refusal) => {
+                    self.metrics.failed.inc();
+                    tracing::warn!(%refusal, "services that wait for addresses could not be served");
+                    break;
+                }
+            };
+        }
+        let waiting = self.ledger.mirror().snapshot().view.lb.waiting().count();
+        self.metrics.waiting.set(waiting as u64);
+    }
+
+    /// One commit's worth; how many services it mended. Nothing is committed when there is nothing to mend.
+    async fn piece(&self) -> Result<usize, Refusal> {
+        let snapshot = self.ledger.mirror().snapshot();
+        let context = PlanContext { now: clock::now(), entropy: entropy::draw() };
+        let found = reassign(&snapshot.view, MOST, context).len();
+        if found == 0 {
+            return Ok(0);
+        }
+        let intent = Intent {
+            request_id: None,
+            digest: [0; 32],
+            actor: "polder-lb".to_owned(),
+            trace_id: String::new(),
+            method: "Heal",
+        };
+        let planner = |cluster: &Cluster, context: PlanContext| {
+            let decisions = reassign(cluster, MOST, context);
+            let changes = changes(&decisions).map(Change::from).collect();
+            Ok(Plan { changes, reads: READS.to_vec(), answer: Vec::new() })
+        };
+        self.ledger.submit(intent, planner).await.map(|_| found)
+    }
+}
+
+fn standing(snapshot: &Snapshot<Stored>) -> Standing {
+    READS.map(|domain| snapshot.heads.get(domain))
+}
+
+/// Waits for a move of the view, at most until `turn`. False when there will be none any more.
+async fn wait(moved: &mut tokio::sync::watch::Receiver<Revision>, turn: Instant) -> bool {
+    match timeout_at(turn, moved.changed()).await {
+        Ok(Ok(())) | Err(_) => true,
+        Ok(Err(_)) => false,
+    }
+}

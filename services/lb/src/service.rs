@@ -1,0 +1,142 @@
+//! The use cases: read the view, or decide on it and commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use polder_core::cluster::{Change, Cluster};
+use polder_core::id::{RequestId, Revision};
+use polder_core::lb::plan::{self, READS};
+use polder_core::lb::{Decision, Service};
+use polder_core::reason::{Reason, Refusal};
+use polder_core::schema::{Plan, PlanContext, Verdict};
+use polder_proto::convert::lb::{self as convert, Creation, Deletion};
+use polder_proto::lb::v1 as pb;
+use polder_proto::stored::Stored;
+use polder_store::{Ledger, Mirror, Snapshot};
+use prost::Message;
+
+use crate::call::Call;
+
+/// How long a reader waits for a revision that it has heard of already.
+const CATCH_UP: Duration = Duration::from_secs(2);
+
+/// How old the view may be before the process says that it is not ready.
+const STALE: Duration = Duration::from_secs(10);
+
+/// The catalogue of services, apart from gRPC. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Catalog {
+    ledger: Ledger<Stored>,
+}
+
+/// What a change answers: recorded with the commit, and given again to a repetition.
+type Changed = pb::UpdateServiceResponse;
+
+impl Catalog {
+    pub(crate) const fn new(ledger: Ledger<Stored>) -> Self {
+        Self { ledger }
+    }
+
+    /// The view for a read: whole, and as new as this process has it.
+    pub(crate) fn view(&self) -> Result<Arc<Snapshot<Stored>>, Refusal> {
+        let snapshot = self.mirror().snapshot();
+        if !snapshot.synced {
+            snapshot.usable()?;
+        }
+        Ok(snapshot)
+    }
+
+    /// Waits until this replica has a revision that the reader knows.
+    pub(crate) async fn reach(&self, revision: Revision) -> Result<(), Refusal> {
+        self.mirror().wait_for(revision, CATCH_UP).await.map(drop)
+    }
+
+    pub(crate) const fn mirror(&self) -> &Mirror<Stored> {
+        self.ledger.mirror()
+    }
+
+    /// Makes a service together with its addresses.
+    pub(crate) async fn create(&self, call: &Call, creation: Creation) -> Result<Changed, Refusal> {
+        let Creation { draft, manner } = creation;
+        let wishes = manner.wishes;
+        self.change(call, manner.request_id, manner.validate_only, move |cluster, context| {
+            plan::create(cluster, draft.clone(), wishes, context)
+        })
+        .await
+    }
+
+    /// Changes a service, or makes it where that is allowed.
+    pub(crate) async fn update(&self, call: &Call, revision: convert::Revision) -> Result<Changed, Refusal> {
+        let manner = revision.manner.clone();
+        let wishes = manner.wishes;
+        self.change(call, manner.request_id, manner.validate_only, move |cluster, context| {
+            let current = cluster.lb.service(&revision.key);
+            match current {
+                None if revision.allow_missing && revision.etag.is_empty() => {
+                    plan::create(cluster, revision.draft(None)?, wishes, context)
+                }
+                None => Err(plan::find(cluster, &revision.key).err().unwrap_or_else(gone)),
+                Some(current) => {
+                    current.meta.check_etag("service", &current.key.to_string(), &revision.etag)?;
+                    plan::update(cluster, revision.draft(Some(current))?, wishes, context)
+                }
+            }
+        })
+        .await
+    }
+
+    /// Ends a service and frees its addresses.
+    pub(crate) async fn delete(&self, call: &Call, deletion: Deletion) -> Result<Changed, Refusal> {
+        let Deletion { key, etag, request_id, validate_only } = deletion;
+        self.change(call, request_id, validate_only, move |cluster, _| plan::delete(cluster, &key, &etag)).await
+    }
+
+    /// Decides on the newest view and commits, or only says what would come of it. The same planner does both.
+    async fn change(
+        &self,
+        call: &Call,
+        request_id: Option<RequestId>,
+        validate_only: bool,
+        decide: impl Fn(&Cluster, PlanContext) -> Result<Decision, Refusal> + Send + 'static,
+    ) -> Result<Changed, Refusal> {
+        let planner = move |cluster: &Cluster, context: PlanContext| verdict(cluster, &decide(cluster, context)?);
+        let (answer, revision) = if validate_only {
+            let (plan, revision) = self.ledger.preview(planner).await?;
+            (plan.answer, revision)
+        } else {
+            let committed = self.ledger.submit(call.intent(request_id), planner).await?;
+            (committed.answer, committed.revision)
+        };
+        let changed = Changed::decode(answer.as_slice());
+        let changed = changed.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
+        Ok(Changed { revision: revision.0, ..changed })
+    }
+}
+
+/// The plan of a decision. Its answer shows the service in the state that the decision leads to.
+fn verdict(cluster: &Cluster, decision: &Decision) -> Verdict<Change> {
+    let changes: Vec<Change> = decision.change().into_iter().map(Change::from).collect();
+    let mut after = cluster.clone();
+    changes.iter().for_each(|change| after.apply(change));
+    let service = decision.after.as_deref().map(|service: &Service| convert::service(&after, service));
+    let answer = Changed { service, impact: convert::impact(decision), ..Changed::default() };
+    Ok(Plan { changes, reads: READS.to_vec(), answer: answer.encode_to_vec() })
+}
+
+fn gone() -> Refusal {
+    Refusal::new(Reason::ServiceNotFound, "The service does not exist any more.")
+}
+
+/// Whether the service can work: the store has been read, and heard of lately.
+pub(crate) fn ready(mirror: &Mirror<Stored>) -> Result<(), Refusal> {
+    let snapshot = mirror.snapshot();
+    snapshot.usable()?;
+    match snapshot.age() {
+        Some(age) if age <= STALE => Ok(()),
+        age => {
+            let seconds = age.unwrap_or_default().as_secs();
+            let message = format!("The store has not answered for {seconds} s; reads show the state of then.");
+            Err(Refusal::new(Reason::StoreUnavailable, message).with("age_seconds", seconds))
+        }
+    }
+}

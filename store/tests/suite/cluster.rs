@@ -1,0 +1,164 @@
+//! Fail-over between the members of an etcd cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use polder_core::id::Revision;
+use polder_store::{Commit, Error, KeyRange, Outcome, Store, Write, testing};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+
+use crate::toy::{self, allocate, intent, ledger, limit, stored};
+
+/// Commits one after the other until it is told to stop; answers how many worked, and what failed.
+struct Load {
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<(usize, Vec<Error>)>,
+}
+
+impl Load {
+    fn start(store: Store) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let task = async move {
+            let (mut worked, mut failed) = (0, Vec::new());
+            while !stopped.load(Ordering::SeqCst) {
+                let writes = vec![Write::put("load", worked.to_string())];
+                match store.commit(Commit { guards: Vec::new(), writes }).await {
+                    Ok(Outcome::Committed { .. }) => worked += 1,
+                    Ok(conflict @ Outcome::Conflict { .. }) => panic!("{conflict:?}"),
+                    Err(error) => failed.push(error),
+                }
+            }
+            (worked, failed)
+        };
+        #[expect(clippy::disallowed_methods, reason = "joined by `finish`")]
+        let task = tokio::spawn(task);
+        Self { stop, task }
+    }
+
+    async fn finish(self) -> (usize, Vec<Error>) {
+        self.stop.store(true, Ordering::SeqCst);
+        self.task.await.unwrap()
+    }
+}
+
+/// Lets the load run until it has done some more.
+async fn revisions_pass(store: &Store, count: u64) {
+    let now = async || store.get(b"load").await.ok().map(|(_, revision)| revision);
+    let mut from: Option<Revision> = None;
+    toy::until("the cluster goes on", async || now().await.is_some()).await;
+    from.get_or_insert(now().await.unwrap_or_default());
+    let from = from.unwrap_or_default();
+    toy::until("the load goes on", async || now().await.is_some_and(|revision| revision.0 >= from.0 + count)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn followers_that_die_or_hang_cost_at_most_what_was_in_flight() {
+    let mut etcd = testing::Etcd::cluster(3).await;
+    let leader = etcd.leader().await;
+    let followers: Vec<usize> = (0..3).filter(|member| *member != leader).collect();
+    let store = etcd.store().await;
+    let load = Load::start(store.clone());
+    revisions_pass(&store, 50).await;
+    for follower in followers.iter().copied() {
+        etcd.kill_member(follower);
+        revisions_pass(&store, 50).await;
+        etcd.restart().await;
+        revisions_pass(&store, 50).await;
+    }
+    etcd.pause_member(followers[0]);
+    revisions_pass(&store, 50).await;
+    etcd.resume_member(followers[0]);
+    let (worked, failed) = load.finish().await;
+    assert!(worked >= 250);
+    // Each of the three blows may hit the one commit that was under way at that member; no other may fail.
+    assert!(failed.len() <= 3, "{failed:?}");
+    assert!(failed.iter().all(|error| matches!(error, Error::OutcomeUnknown(_))), "{failed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_member_is_not_asked_again_and_again() {
+    let mut etcd = testing::Etcd::cluster(3).await;
+    let leader = etcd.leader().await;
+    let store = etcd.store().await;
+    etcd.kill_member((leader + 1) % 3);
+    let mut failed = 0;
+    for n in 0..300 {
+        let commit = Commit { guards: Vec::new(), writes: vec![Write::put("x", n.to_string())] };
+        failed += usize::from(store.commit(commit).await.is_err());
+    }
+    assert_eq!(failed, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_quorum_nothing_is_silent() {
+    let mut etcd = testing::Etcd::cluster(3).await;
+    let store = etcd.store().await;
+    let (_, revision) = store.get(b"x").await.unwrap();
+    let leader = etcd.leader().await;
+    etcd.kill_member(leader);
+    etcd.kill_member((leader + 1) % 3);
+    let begun = Instant::now();
+    let read = store.range(KeyRange::key("x"), 1, None).await;
+    assert!(matches!(read, Err(Error::Unavailable(_))), "{read:?}");
+    let write = store.commit(Commit { guards: Vec::new(), writes: vec![Write::put("x", "1")] }).await;
+    assert!(matches!(write, Err(Error::Unavailable(_) | Error::OutcomeUnknown(_))), "{write:?}");
+    assert!(begun.elapsed() < Duration::from_secs(8));
+    // The survivor takes a moment to notice that its leader is gone; then a watch is refused or ended, not left silent.
+    let refused = async || match store.watch(KeyRange::key("x"), revision).await {
+        Err(_) => true,
+        Ok(mut batches) => {
+            use futures::StreamExt as _;
+            tokio::time::timeout(Duration::from_secs(5), batches.next()).await.is_ok_and(|item| !matches!(item, Some(Ok(_))))
+        }
+    };
+    toy::until("the watch fails", refused).await;
+    etcd.restart().await;
+    toy::until("the cluster is back", async || store.get(b"x").await.is_ok()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_ledgers_lose_nothing_while_the_leader_is_killed() {
+    let mut etcd = testing::Etcd::cluster(3).await;
+    let ledgers = [ledger(&etcd.store().await).await, ledger(&etcd.store().await).await];
+    ledgers[0].submit(intent("", 0), limit(10_000)).await.unwrap();
+    let mut callers = JoinSet::new();
+    for n in 0..16_usize {
+        let ledgers = ledgers.clone();
+        callers.spawn(async move {
+            let mut mine = BTreeMap::new();
+            for round in 0..20 {
+                let owner = format!("{n}-{round}");
+                // Whatever goes wrong, the same request id is tried again, at the other replica.
+                for attempt in 0.. {
+                    let asked = ledgers[(n + attempt) % 2].submit(intent(&owner, 0), allocate(owner.clone())).await;
+                    if let Ok(committed) = asked {
+                        mine.insert(owner, String::from_utf8(committed.answer).unwrap().parse::<u64>().unwrap());
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+            mine
+        });
+    }
+    for _ in 0..2 {
+        let before = ledgers[0].mirror().snapshot().view.slots.len();
+        toy::until("some are given", async || {
+            let now = ledgers[0].mirror().snapshot().view.slots.len();
+            now >= before + 20 || now >= 320
+        })
+        .await;
+        etcd.kill_member(etcd.leader().await);
+        etcd.restart().await;
+    }
+    let given: BTreeMap<String, u64> = callers.join_all().await.into_iter().flatten().collect();
+    let slots: BTreeSet<u64> = given.values().copied().collect();
+    assert_eq!((given.len(), slots.len()), (320, 320), "no slot twice");
+    let held = stored(&etcd.store().await).await;
+    assert!(given.iter().all(|(owner, slot)| held.slots.get(slot) == Some(owner)), "everybody holds what he was told");
+    assert_eq!(held.slots.len(), 320, "nothing was given twice to one");
+}
