@@ -1,15 +1,20 @@
 //! A process of ours on loopback, in this process: what `polder-ipam` is, with clients beside it.
 
+use std::time::Duration;
+
+use polder_ipam::IpamConfig;
 use polder_proto::FILE_DESCRIPTOR_SET;
 use polder_proto::ipam::v1::node_service_client::NodeServiceClient;
 use polder_proto::ipam::v1::pool_service_client::PoolServiceClient;
 use polder_proto::ipam::v1::{CreatePoolRequest, Pool, PoolPurpose, RegisterNodeRequest};
+use polder_runtime::clock::monotonic;
 use polder_runtime::component::Component;
 use polder_runtime::config::ProcessConfig;
 use polder_runtime::link::Link;
 use polder_runtime::process::{Process, Program, Running};
 use polder_runtime::tasks::Failure;
 use polder_store::Store;
+use tonic::Code;
 
 use crate::workload::{NODES, node};
 
@@ -19,6 +24,11 @@ const CONNECTIONS: usize = 8;
 const PODS: &str = "10.0.0.0/12";
 /// The addresses of the nodes.
 const NODE_ADDRESSES: &str = "192.168.0.0/16";
+
+/// How long the service may take to read its store.
+const START: Duration = Duration::from_secs(10);
+/// The pause before it is asked again.
+const PAUSE: Duration = Duration::from_millis(20);
 
 const PROGRAM: Program = Program { name: "polder-bench", version: env!("CARGO_PKG_VERSION"), descriptors: FILE_DESCRIPTOR_SET };
 
@@ -62,19 +72,16 @@ impl Serving {
     }
 }
 
-/// The IPAM service over a store.
+/// The IPAM service over a store, with its defaults.
 pub(crate) async fn ipam(store: &Store) -> Result<Serving, Failure> {
-    _ = store;
-    Serving::start(|_| Ok(Component::new("ipam"))).await
+    Serving::start(|process| polder_ipam::build(&IpamConfig::default(), store.clone(), process.metrics())).await
 }
 
 /// Makes the pools and registers the nodes that the workload needs. Everything but the ranges is at its default.
 pub(crate) async fn prepare(link: &Link) -> Result<(), Failure> {
-    let mut pools = PoolServiceClient::new(link.clone());
     for (name, purpose, range) in [("nodes", PoolPurpose::Node, NODE_ADDRESSES), ("pods", PoolPurpose::Pod, PODS)] {
         let (name, ranges) = (name.to_owned(), vec![range.to_owned()]);
-        let pool = Pool { name, purpose: purpose.into(), ranges, ..Pool::default() };
-        pools.create_pool(CreatePoolRequest { pool: Some(pool), ..Default::default() }).await?;
+        create(link, Pool { name, purpose: purpose.into(), ranges, ..Pool::default() }).await?;
     }
     let nodes = NodeServiceClient::new(link.clone());
     let registered = (0..NODES).map(|number| {
@@ -83,4 +90,17 @@ pub(crate) async fn prepare(link: &Link) -> Result<(), Failure> {
     });
     futures::future::try_join_all(registered).await?;
     Ok(())
+}
+
+/// Makes a pool, as soon as the service has read its store.
+async fn create(link: &Link, pool: Pool) -> Result<(), Failure> {
+    let mut pools = PoolServiceClient::new(link.clone());
+    let until = monotonic() + START;
+    loop {
+        match pools.create_pool(CreatePoolRequest { pool: Some(pool.clone()), ..Default::default() }).await {
+            Ok(_) => return Ok(()),
+            Err(status) if status.code() == Code::Unavailable && monotonic() < until => tokio::time::sleep(PAUSE).await,
+            Err(status) => return Err(status.into()),
+        }
+    }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use polder_proto::ipam::v1::allocation_service_client::AllocationServiceClient;
 use polder_proto::ipam::v1::{
-    AllocateAddressesRequest, AllocationSpec, ListAllocationsRequest, Owner, OwnerKind, ReleaseAddressesRequest,
+    AllocateAddressesRequest, AllocationSpec, CheckConsistencyRequest, ListAllocationsRequest, Owner, OwnerKind,
+    ReleaseAddressesRequest,
 };
 use polder_runtime::link::Link;
 use polder_runtime::tasks::Failure;
@@ -85,19 +86,21 @@ impl Held {
         }
     }
 
-    /// Asks the service what is held, which must be exactly this.
+    /// Asks the service what is held, which must be exactly this, and whether its records agree with each other.
     ///
     /// # Errors
-    /// What is missing or too much.
+    /// What is missing, too much, or found.
     pub async fn verify(&self, link: &Link) -> Result<(), Failure> {
         let expected: BTreeSet<&str> = self.0.iter().flatten().map(String::as_str).collect();
         let listed = listed(&mut Client::new(link.clone())).await?;
         let lost = expected.iter().filter(|address| !listed.contains(**address)).count();
         let surplus = listed.iter().filter(|address| !expected.contains(address.as_str())).count();
-        if lost + surplus == 0 {
-            return Ok(());
+        if lost + surplus > 0 {
+            let count = expected.len();
+            return Err(format!("{count} addresses should be held; {lost} of them are not, {surplus} others are").into());
         }
-        Err(format!("{} addresses should be held; {lost} of them are not, {surplus} others are", expected.len()).into())
+        let checked = Client::new(link.clone()).check_consistency(CheckConsistencyRequest::default()).await?.into_inner();
+        if checked.total == 0 { Ok(()) } else { Err(format!("the records do not agree: {:?}", checked.findings).into()) }
     }
 }
 

@@ -31,7 +31,7 @@ impl Default for GatewayConfig {
             lb: vec!["http://127.0.0.1:7662".to_owned()],
             dns: vec!["http://127.0.0.1:7663".to_owned()],
             allowed_origins: Vec::new(),
-            process: ProcessConfig::default().with_http(7650).with_metrics(7670),
+            process: ProcessConfig::default().with_http(7650).with_metrics(9650),
         }
     }
 }

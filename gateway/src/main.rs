@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         let upstreams = config.upstreams(&process)?;
         let gateway = polder_gateway::build(&config.options(), &upstreams, &process.stop_token())?;
         let running = process.start(vec![gateway]).await?;
-        println!("polder-gateway: {}", running.addresses());
+        running.announce(&[])?;
         Ok(running.wait().await?)
     })
 }

@@ -41,7 +41,7 @@ function showFreshness() {
   if (status.textContent !== text) status.textContent = text;
   pill.dataset.state = stale ? "stale" : "live";
   const newest = [...revisions.values()].reduce((most, revision) => (revision > most ? revision : most), 0n);
-  element("revision").textContent = `rev ${newest}`;
+  element("revision").textContent = newest > 0n ? `rev ${newest}` : "";
 }
 
 follow(LISTS, {

@@ -16,7 +16,7 @@ use polder_core::id::{RequestId, Revision};
 use polder_core::time::Timestamp;
 
 pub use record::{BatchId, JournalChange, JournalEntry, JournalRecord, VERSION};
-pub(crate) use record::{batch_of, first_key, key, prefix};
+pub(crate) use record::{batch_of, first_key, head, key, ordinal, prefix};
 
 /// The newest records kept in memory.
 const MOST_RECORDS: usize = 10_000;
@@ -103,6 +103,11 @@ impl Journal {
         }
         self.records.insert(batch, logged);
         self.bound();
+    }
+
+    /// Notes how far the journal has come, as a head tells it: the newest record may be too old to be in memory.
+    pub(crate) fn note_ordinal(&mut self, ordinal: u64) {
+        self.ordinal = self.ordinal.max(ordinal);
     }
 
     pub(crate) fn remove(&mut self, batch: &BatchId) {

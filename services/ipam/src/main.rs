@@ -27,5 +27,7 @@ fn main() -> ExitCode {
 async fn serve(process: Process, config: Config) -> Result<(), Failure> {
     let store = Store::open(&config.process.store).await?;
     let ipam = polder_ipam::build(&config.ipam, store, process.metrics())?;
-    Ok(process.start(vec![ipam]).await?.wait().await?)
+    let running = process.start(vec![ipam]).await?;
+    running.announce(&[])?;
+    Ok(running.wait().await?)
 }

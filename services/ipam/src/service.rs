@@ -102,8 +102,8 @@ impl Service {
                 Err(refusal) if wish.force && refusal.reason == Reason::NodeInUse => {}
                 outcome => return outcome,
             }
-            let step = wish.clone();
-            let freed = self.change(&call.step(), move |cluster, context| {
+            let (step, on_the_way) = (wish.clone(), call.step());
+            let freed = self.change(&on_the_way, move |cluster, context| {
                 let decision = node::delete(cluster, &step.name, "", step.force, context)?;
                 Ok(decision.map(|_| DeleteNodeResponse::default()))
             });

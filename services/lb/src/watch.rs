@@ -86,7 +86,7 @@ impl Watch {
                 return Ok(message);
             }
             match tokio::time::timeout(HEARTBEAT, self.changes.next()).await {
-                Ok(batch) => self.take(&batch?),
+                Ok(batch) => self.take(batch?.as_ref()),
                 Err(_) => return Ok(self.message(WatchEventType::Heartbeat, None)),
             }
         }

@@ -108,6 +108,16 @@ pub(crate) fn first_key(service: &str, at: Timestamp) -> Bytes {
     format!("/polder/{service}/journal/{:016x}", at.0).into()
 }
 
+/// The value of a head: the batch that moved it last, and the journal's ordinal then.
+pub(crate) fn head(batch: &BatchId, ordinal: u64) -> Bytes {
+    format!("{batch} {ordinal}").into()
+}
+
+/// The ordinal in the value of a head.
+pub(crate) fn ordinal(head: &[u8]) -> Option<u64> {
+    std::str::from_utf8(head).ok()?.split_once(' ')?.1.parse().ok()
+}
+
 /// The batch that a key of the journal names; `None` for a key that is none.
 pub(crate) fn batch_of(prefix: &str, key: &[u8]) -> Option<BatchId> {
     let text = std::str::from_utf8(key.strip_prefix(prefix.as_bytes())?).ok()?;

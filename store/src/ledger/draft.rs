@@ -87,21 +87,19 @@ impl<S: Schema> Draft<S> {
     }
 
     fn take(&mut self, job: &Job<S>, plan: Plan<S::Change>) -> Planned {
-        let writes: BTreeMap<Bytes, Option<Bytes>> = plan
-            .changes
-            .iter()
-            .map(|change| S::encode(change))
-            .map(|write| (Bytes::from(write.key), write.value.map(Bytes::from)))
-            .collect();
-        let entry = self.entry(&job.intent, &plan, &writes);
-        let bytes = writes.iter().map(|(key, value)| size(key, value.as_ref())).sum::<usize>() + entry.encoded_len() + 8;
-        let added = writes.keys().filter(|key| !self.staged.contains_key(*key)).count();
+        let moves = self.moves(&plan.changes);
+        let bytes: usize =
+            moves.iter().map(|moved| moved.key.len() + moved.after.as_ref().map_or(0, Bytes::len) + Commit::FRAMING).sum();
+        let added = moves.iter().filter(|moved| !self.staged.contains_key(&moved.key)).count();
+        let records = moves.len();
+        let entry = entry(&job.intent, &plan.answer, moves);
+        let bytes = bytes + entry.encoded_len() + Commit::FRAMING;
         if self.staged.len() + added > self.room.records || self.bytes + bytes > self.room.bytes {
             let alone = self.staged.is_empty() && self.entries.is_empty();
-            return if alone { Planned::Refused(too_large(&writes, bytes, self.room)) } else { Planned::Later };
+            return if alone { Planned::Refused(too_large(records, bytes, self.room)) } else { Planned::Later };
         }
         self.bytes += bytes;
-        self.staged.extend(writes);
+        self.staged.extend(entry.changes.iter().map(|moved| (moved.key.clone(), moved.after.clone())));
         for change in plan.changes {
             self.touched.insert(S::domain(&change));
             S::apply(&mut self.view, &change);
@@ -117,28 +115,18 @@ impl<S: Schema> Draft<S> {
         Planned::Answer { answer: plan.answer, repeated: false }
     }
 
-    fn entry(&self, intent: &Intent, plan: &Plan<S::Change>, writes: &BTreeMap<Bytes, Option<Bytes>>) -> JournalEntry {
-        let before: HashMap<Bytes, Option<Bytes>> = plan
-            .changes
-            .iter()
-            .map(|change| (Bytes::from(S::encode(change).key), S::before(&self.view, change).map(Bytes::from)))
-            .collect();
-        let change = |(key, after): (&Bytes, &Option<Bytes>)| JournalChange {
-            key: key.clone(),
-            before: before.get(key).cloned().flatten(),
-            after: after.clone(),
-        };
-        let id = intent.request_id.as_ref().map_or("", RequestId::as_str);
-        JournalEntry {
-            actor: intent.actor.clone(),
-            request_id: id.to_owned(),
-            digest: if id.is_empty() { Bytes::new() } else { Bytes::copy_from_slice(&intent.digest) },
-            // Only a request id ever needs its answer again.
-            answer: if id.is_empty() { Bytes::new() } else { Bytes::copy_from_slice(&plan.answer) },
-            trace_id: intent.trace_id.clone(),
-            method: intent.method.to_owned(),
-            changes: writes.iter().map(change).collect(),
+    /// The stored form of the changes, with what the view has before them; one per key, in the order of the keys.
+    fn moves(&self, changes: &[S::Change]) -> Vec<JournalChange> {
+        let mut moves: BTreeMap<Bytes, JournalChange> = BTreeMap::new();
+        for change in changes {
+            let write = S::encode(change);
+            let key = Bytes::from(write.key);
+            let before = || S::before(&self.view, change).map(Bytes::from);
+            let moved =
+                moves.entry(key).or_insert_with_key(|key| JournalChange { key: key.clone(), before: before(), after: None });
+            moved.after = write.value.map(Bytes::from);
         }
+        moves.into_values().collect()
     }
 
     /// The domains whose heads the batch moves.
@@ -174,7 +162,7 @@ impl<S: Schema> Draft<S> {
                 None => Write::delete(key.clone()),
             })
             .collect();
-        let head = Bytes::copy_from_slice(batch.as_str().as_bytes());
+        let head = journal::head(batch, record.map_or(0, |record| record.ordinal));
         writes.extend(self.touched.iter().map(|domain| Write::put(Bytes::from_static(domain.head_key().as_bytes()), head.clone())));
         if let Some(record) = record {
             let key = journal::key(service, batch);
@@ -186,8 +174,18 @@ impl<S: Schema> Draft<S> {
     }
 }
 
-fn size(key: &Bytes, value: Option<&Bytes>) -> usize {
-    key.len() + value.map_or(0, Bytes::len) + Commit::FRAMING
+fn entry(intent: &Intent, answer: &[u8], changes: Vec<JournalChange>) -> JournalEntry {
+    let id = intent.request_id.as_ref();
+    JournalEntry {
+        actor: intent.actor.clone(),
+        request_id: id.map_or("", RequestId::as_str).to_owned(),
+        // Only a request id ever needs its digest and its answer again.
+        digest: id.map(|_| Bytes::copy_from_slice(&intent.digest)).unwrap_or_default(),
+        answer: id.map(|_| Bytes::copy_from_slice(answer)).unwrap_or_default(),
+        trace_id: intent.trace_id.clone(),
+        method: intent.method.to_owned(),
+        changes,
+    }
 }
 
 fn replay(id: &RequestId, intent: &Intent, answered: &Answered) -> Result<Committed, Refusal> {
@@ -202,8 +200,8 @@ fn reused(id: &RequestId) -> Refusal {
     Refusal::new(Reason::RequestIdReused, message).with("request_id", id.as_str())
 }
 
-fn too_large(writes: &BTreeMap<Bytes, Option<Bytes>>, bytes: usize, room: Room) -> Refusal {
-    let (records, most_records, most_bytes) = (writes.len(), room.records, room.bytes);
+fn too_large(records: usize, bytes: usize, room: Room) -> Refusal {
+    let (most_records, most_bytes) = (room.records, room.bytes);
     let message = format!(
         "The request changes {records} records in {bytes} bytes; one transaction takes {most_records} records and {most_bytes} \
          bytes. Split the request."

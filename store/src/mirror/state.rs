@@ -16,12 +16,13 @@ use prost::Message as _;
 use super::heads::domain_of;
 use super::snapshot::{ChangeBatch, Snapshot};
 use crate::backend::{Batch, Entry};
-use crate::journal::{BatchId, JournalRecord, Logged, batch_of};
+use crate::journal::{BatchId, JournalRecord, Logged, batch_of, ordinal};
 
 /// One stored key's meaning.
 enum Meaning<S: Schema> {
     Change(S::Change),
-    Head(Domain, bool),
+    /// A head that exists or does not, and the journal's ordinal that it carries when its journal is followed.
+    Head(Domain, bool, Option<u64>),
     Journal(BatchId, Option<Arc<Logged>>),
     Corrupt(Corrupt),
     Nothing,
@@ -178,6 +179,12 @@ impl<S: Schema> State<S> {
         early.synced = true;
     }
 
+    /// Whether the domain belongs to the service whose journal is followed.
+    fn is_followed(&self, domain: Domain) -> bool {
+        let service = self.journal_prefix.as_deref().and_then(|prefix| prefix.strip_suffix("journal/"));
+        service.is_some_and(|service| domain.head_key().starts_with(service))
+    }
+
     fn is_journal(&self, key: &[u8]) -> bool {
         self.journal_prefix.as_ref().is_some_and(|prefix| key.starts_with(prefix.as_bytes()))
     }
@@ -189,7 +196,11 @@ impl<S: Schema> State<S> {
 
     fn meaning(&self, key: &Bytes, value: Option<&Bytes>, revision: Revision) -> Meaning<S> {
         if let Some(domain) = domain_of(key) {
-            return Meaning::Head(domain, value.is_some());
+            return Meaning::Head(
+                domain,
+                value.is_some(),
+                value.filter(|_| self.is_followed(domain)).and_then(|value| ordinal(value)),
+            );
         }
         if let Some(prefix) = self.journal_prefix.as_deref().filter(|prefix| key.starts_with(prefix.as_bytes())) {
             let Some(batch) = batch_of(prefix, key) else { return Meaning::Nothing };
@@ -230,14 +241,14 @@ fn apply<S: Schema>(cut: &mut Snapshot<S>, moves: &[Move<S>], newer: impl Fn(Dom
                 cut.corrupt.insert(moved.key.clone(), corrupt.clone());
             }
             Meaning::Nothing => _ = cut.corrupt.remove(&moved.key),
-            Meaning::Head(..) => {}
+            Meaning::Head(_, _, ordinal) => cut.journal.note_ordinal(ordinal.unwrap_or_default()),
         }
     }
 }
 
 fn heads_of<S: Schema>(moves: &[Move<S>]) -> impl Iterator<Item = (Domain, Option<Revision>)> {
     moves.iter().filter_map(|moved| match moved.meaning {
-        Meaning::Head(domain, exists) => Some((domain, exists.then_some(moved.revision))),
+        Meaning::Head(domain, exists, _) => Some((domain, exists.then_some(moved.revision))),
         _ => None,
     })
 }

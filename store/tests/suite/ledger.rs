@@ -398,6 +398,25 @@ async fn the_journal_is_trimmed_by_age_and_count() {
     assert_eq!(stored(&store).await.slots.len(), 30, "records stay");
 }
 
+/// The newest record may be older than what a new replica reads: the count goes on all the same.
+#[tokio::test]
+async fn the_count_of_the_journal_survives_a_long_rest() {
+    let (_folder, store) = testing::embedded();
+    let first = ledger(&store).await;
+    for slots in 1..=7 {
+        set_limit(&first, slots).await;
+    }
+    let later = testing::clock();
+    let much_later: polder_store::Clock = Arc::new(move || Timestamp(later().0 + 40 * 24 * 3600 * 1_000_000));
+    let config = polder_store::MirrorConfig::for_service("ipam", Arc::clone(&much_later));
+    let mirror = polder_store::Mirror::<Toy>::open(store.clone(), config);
+    let snapshot = mirror.synced(toy::PATIENCE).await.unwrap();
+    assert_eq!((snapshot.journal.newest_first().count(), snapshot.journal.ordinal()), (0, 7));
+    let config = polder_store::LedgerConfig { clock: much_later, ..toy::config() };
+    set_limit(&Ledger::start(mirror.clone(), config).unwrap(), 8).await;
+    assert_eq!(mirror.snapshot().journal.newest_first().next().unwrap().record.ordinal, 8);
+}
+
 #[test]
 fn journal_records_keep_their_bytes() {
     use polder_store::journal::{JournalChange, JournalEntry};

@@ -66,7 +66,7 @@ fn number(refusal: &Refusal) -> u32 {
 }
 
 /// Held allocations after `after`, by uid, those of one namespace where one is given.
-fn held<'v>(view: &'v View, namespace: Option<&Label>, after: Option<Uid>) -> Box<dyn Iterator<Item = &'v Arc<Stored>> + 'v> {
+fn held<'v>(view: &'v View, namespace: Option<&'v Label>, after: Option<Uid>) -> Box<dyn Iterator<Item = &'v Arc<Stored>> + 'v> {
     match namespace {
         Some(name) => Box::new(view.allocations_in(name).filter(move |one| after.is_none_or(|after| one.meta.uid > after))),
         None => Box::new(view.allocations(after).map(|(_, one)| one).filter(|one| one.is_held())),

@@ -38,7 +38,7 @@ fn namespaces(cluster: &Cluster, after: Option<&Label>) -> impl Iterator<Item = 
     let services = cluster.lb.services().map(|service| service.key.namespace.clone());
     let all: BTreeSet<Label> = stored.chain(pods).chain(services).collect();
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let names: Vec<Label> = all.range((from, Bound::Unbounded)).cloned().collect();
+    let names: Vec<Label> = all.range::<Label, _>((from, Bound::Unbounded)).cloned().collect();
     names.into_iter().map(|name| {
         let record = cluster.ipam.namespace(&name).cloned();
         let labels = cluster.ipam.namespace_labels(&name);
