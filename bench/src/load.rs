@@ -1,6 +1,7 @@
 //! Load in closed loops: every caller waits for its answer before it asks again, as an agent does. So the number of callers is
 //! the number of calls under way, and a slow answer lowers the rate instead of building a queue outside the measurement.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -56,7 +57,7 @@ impl Measured {
     }
 }
 
-/// Runs all callers at once, through the warm-up and the window, and hands them back with the figures.
+/// Runs all callers at once, through the warm-up and the window, and hands them back in their order with the figures.
 ///
 /// # Errors
 /// The first failure of a caller.
@@ -64,20 +65,22 @@ pub async fn drive<C: Caller>(callers: Vec<C>, window: Window) -> Result<(Measur
     let from = monotonic() + window.warm_up;
     let until = from + window.measured;
     let mut measured = Measured { callers: callers.len(), answered: 0, elapsed: Duration::ZERO, micros: histogram()? };
-    let mut loops: JoinSet<_> = callers.into_iter().map(|caller| turn(caller, from, until)).collect();
-    let (mut idle, mut last) = (Vec::with_capacity(measured.callers), from);
+    let numbered = callers.into_iter().enumerate();
+    let mut loops: JoinSet<_> = numbered.map(|(number, caller)| async move { (number, turn(caller, from, until).await) }).collect();
+    let (mut idle, mut last) = (BTreeMap::new(), from);
     let mut all_done = true;
     while let Some(ended) = loops.join_next().await {
-        let tally = ended??;
+        let (number, tally) = ended?;
+        let tally = tally?;
         measured.answered += tally.answered;
         measured.micros.add(&tally.micros)?;
         last = last.max(tally.last);
         all_done &= tally.done;
-        idle.push(tally.caller);
+        idle.insert(number, tally.caller);
     }
     // Callers that ran out of work have a window of their own: until the last answer.
     measured.elapsed = if all_done { last - from } else { window.measured };
-    Ok((measured, idle))
+    Ok((measured, idle.into_values().collect()))
 }
 
 struct Tally<C> {

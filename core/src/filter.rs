@@ -74,7 +74,9 @@ impl Expression {
             Self::Any(parts) => parts.iter().any(|part| part.holds(values)),
             Self::Not(part) => !part.holds(values),
             Self::Condition { field, operator: Operator::NotEqual, value } => !values(field).iter().any(|have| equal(have, value)),
-            Self::Condition { field, operator: Operator::Has, value } if value == "*" => values(field).iter().any(|have| !have.is_empty()),
+            Self::Condition { field, operator: Operator::Has, value } if value == "*" => {
+                values(field).iter().any(|have| !have.is_empty())
+            }
             Self::Condition { field, operator, value } => values(field).iter().any(|have| operator.holds(have, value)),
         }
     }

@@ -21,7 +21,6 @@ pub enum Shape {
 }
 
 /// A running Polder. Everything ends when it is dropped.
-#[derive(Debug)]
 pub struct Site {
     shape: Shape,
     processes: Vec<(Role, Process)>,
@@ -82,7 +81,7 @@ impl Site {
                 arguments.extend(["--data-dir".to_owned(), self.folder.path().join("data").display().to_string()]);
             }
             "gateway" => {
-                arguments.extend(free("--http-listen"));
+                arguments.extend(free("--http-listen").into_iter().chain(free("--metrics-listen")));
                 for part in ["ipam", "lb", "dns"] {
                     arguments.extend([format!("--{part}"), self.urls(part)]);
                 }

@@ -111,7 +111,8 @@ impl Parser<'_> {
             }
             self.at += 1;
         }
-        let below = |known: &str| known.strip_suffix('*').is_some_and(|above| field.len() > above.len() && field.starts_with(above));
+        let below =
+            |known: &str| known.strip_suffix('*').is_some_and(|above| field.len() > above.len() && field.starts_with(above));
         if self.known.iter().any(|known| *known == field || below(known)) {
             return Ok(field);
         }

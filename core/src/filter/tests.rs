@@ -47,7 +47,14 @@ fn the_grammar_matches() {
         let filter = Filter::parse(yes, KNOWN).unwrap_or_else(|error| panic!("{yes}: {error}"));
         assert!(filter.matches(object), "{yes}: {filter:?}");
     }
-    for no in ["name=web", "name=web-1 AND state=GONE", "(name=x OR state=ACTIVE) name=y", "priority<9", "labels.gone:*", "address!=10.0.0.7"] {
+    for no in [
+        "name=web",
+        "name=web-1 AND state=GONE",
+        "(name=x OR state=ACTIVE) name=y",
+        "priority<9",
+        "labels.gone:*",
+        "address!=10.0.0.7",
+    ] {
         assert!(!Filter::parse(no, KNOWN).unwrap().matches(object), "{no}");
     }
 }
@@ -56,7 +63,22 @@ fn the_grammar_matches() {
 fn what_is_no_filter_is_refused_with_its_place() {
     let deep = format!("{}name=x{}", "(".repeat(50), ")".repeat(50));
     let long = "name=x ".repeat(1000);
-    for bad in ["name", "name=", "=x", "name==x", "(name=x", "name=x)", "name='x", "AND", "NOT", "name=x OR", "labels.=x", &deep, &long, "!"] {
+    for bad in [
+        "name",
+        "name=",
+        "=x",
+        "name==x",
+        "(name=x",
+        "name=x)",
+        "name='x",
+        "AND",
+        "NOT",
+        "name=x OR",
+        "labels.=x",
+        &deep,
+        &long,
+        "!",
+    ] {
         assert_eq!(Filter::parse(bad, KNOWN).unwrap_err().reason, Reason::FilterMalformed, "{bad}");
     }
     let unknown = Filter::parse("state=x nmae=y", KNOWN).unwrap_err().description;

@@ -19,7 +19,7 @@ pub(super) use self::eligible::avoided;
 pub use self::request::Request;
 
 use self::choose::{Choice, Chooser};
-use self::eligible::families;
+use self::eligible::{Judged, families};
 use super::decision::Decision;
 use super::record::{Allocation, Block, Change, OwnerKind, Pool};
 use super::usage::{Usage, usage};
@@ -176,7 +176,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Chooses addresses of one family and says how many are missing.
-    fn choose_family(&mut self, pools: &[(&'a Arc<Pool>, Option<Ineligible>)], family: Family) -> usize {
+    fn choose_family(&mut self, pools: &[Judged<'a>], family: Family) -> usize {
         let mut left = self.request.count;
         for (pool, why) in pools {
             let judgement = match why {
@@ -213,7 +213,7 @@ impl<'a> Planner<'a> {
     }
 
     /// With no family to look for, every pool still gets its judgement.
-    fn trace_unwanted(&mut self, pools: &[(&'a Arc<Pool>, Option<Ineligible>)], wanted: &[Family]) {
+    fn trace_unwanted(&mut self, pools: &[Judged<'a>], wanted: &[Family]) {
         let unasked = pools.iter().filter(|_| wanted.is_empty());
         self.traces.extend(unasked.map(|(pool, why)| PoolTrace {
             pool: pool.name.clone(),

@@ -57,7 +57,9 @@ fn blocks(view: &View, findings: &mut Vec<Finding>) {
     for block in view.blocks() {
         let range = AddrRange::of_net(block.cidr);
         if last.is_some_and(|last| last.intersection(&range).is_some()) {
-            findings.push(error(Reason::DataCorrupt, format!("block {} overlaps the one before it", block.cidr)).about("blocks", block.cidr));
+            findings.push(
+                error(Reason::DataCorrupt, format!("block {} overlaps the one before it", block.cidr)).about("blocks", block.cidr),
+            );
         }
         last = Some(range);
         if view.node(&block.node).is_none() {
@@ -74,7 +76,8 @@ fn allocations<'a>(cluster: &'a Cluster, findings: &mut Vec<Finding>) -> BTreeMa
     let mut handles: BTreeMap<&str, &Allocation> = BTreeMap::new();
     for (uid, allocation) in view.allocations(None).filter(|(_, allocation)| allocation.is_held()) {
         if handles.insert(&allocation.handle, allocation).is_some() {
-            findings.push(error(Reason::HandleInUse, format!("handle {} is held twice", allocation.handle)).about("allocations", uid));
+            findings
+                .push(error(Reason::HandleInUse, format!("handle {} is held twice", allocation.handle)).about("allocations", uid));
         }
         for holding in &allocation.holdings {
             let address = holding.address;

@@ -67,9 +67,7 @@ fn impact_of(view: &View, change: &Change) -> Impact {
         action: action(before, after),
     };
     match change {
-        Change::Namespace(name, record) => {
-            plain("namespace", name.to_string(), view.namespace(name).is_some(), record.is_some())
-        }
+        Change::Namespace(name, record) => plain("namespace", name.to_string(), view.namespace(name).is_some(), record.is_some()),
         Change::Pool(name, record) => plain("pool", name.to_string(), view.pool(name).is_some(), record.is_some()),
         Change::Reservation(name, record) => {
             plain("reservation", name.to_string(), view.reservation(name).is_some(), record.is_some())

@@ -95,7 +95,8 @@ pub fn delete(cluster: &Cluster, name: &Label, etag: &str) -> Result<Decision<()
     let pods = cluster.ipam.allocations_in(name).count();
     let services = cluster.lb.services_in(name).count();
     if pods + services > 0 {
-        let message = format!("Namespace `{name}` is not empty: {pods} allocations and {services} services are in it. Delete those first.");
+        let message =
+            format!("Namespace `{name}` is not empty: {pods} allocations and {services} services are in it. Delete those first.");
         let refusal = Refusal::new(Reason::NamespaceInUse, message).with("namespace", name).with("allocations", pods);
         return Err(refusal.with("services", services).about("namespace", name));
     }

@@ -100,8 +100,7 @@ pub fn check(cluster: &Cluster, draft: &Draft, context: PlanContext) -> Result<D
 /// `ETAG_MISMATCH`; else the reason of the first finding that is an error, with all of them as obstacles.
 pub fn apply(cluster: &Cluster, draft: &Draft, context: PlanContext) -> Result<Decision<Checked>, Refusal> {
     let decision = check(cluster, draft, context)?;
-    let errors: Vec<&Finding> =
-        decision.answer.findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
+    let errors: Vec<&Finding> = decision.answer.findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
     let Some(first) = errors.first() else {
         return Ok(decision);
     };
@@ -142,12 +141,7 @@ fn network(old: Option<&Arc<ComputeNetwork>>, draft: &Draft, context: PlanContex
 /// The ranges of each pool that follows from the network, in the order of [`POOLS`].
 fn ranges(network: &ComputeNetwork) -> [Vec<AddrRange>; 4] {
     let whole = |subnets: &[IpNet]| subnets.iter().map(|net| AddrRange::of_net(*net)).collect::<RangeSet>().ranges().to_vec();
-    [
-        network.node_ranges.clone(),
-        network.external_ranges.clone(),
-        whole(&network.pod_subnets),
-        whole(&network.service_subnets),
-    ]
+    [network.node_ranges.clone(), network.external_ranges.clone(), whole(&network.pod_subnets), whole(&network.service_subnets)]
 }
 
 /// The changes that make the state follow the network; none where it does already.
@@ -157,7 +151,8 @@ fn changes(view: &View, network: &ComputeNetwork, context: PlanContext) -> Vec<C
         changes.push(Change::Network(Some(Arc::new(network.clone()))));
     }
     for (n, ((name, purpose, _), ranges)) in POOLS.iter().zip(ranges(network)).enumerate() {
-        changes.extend(name.parse().ok().and_then(|name: Name| pool_change(view, name, (*purpose, ranges), (n as u64 + 1, context))));
+        changes
+            .extend(name.parse().ok().and_then(|name: Name| pool_change(view, name, (*purpose, ranges), (n as u64 + 1, context))));
     }
     for (n, (name, owner, nth)) in RESERVED.iter().enumerate() {
         let addresses = network.service_subnets.iter().filter_map(|net| AddrRange::of_net(*net).nth(*nth));
@@ -168,7 +163,12 @@ fn changes(view: &View, network: &ComputeNetwork, context: PlanContext) -> Vec<C
     changes
 }
 
-fn pool_change(view: &View, name: Name, (purpose, ranges): (Purpose, Vec<AddrRange>), (n, context): (u64, PlanContext)) -> Option<Change> {
+fn pool_change(
+    view: &View,
+    name: Name,
+    (purpose, ranges): (Purpose, Vec<AddrRange>),
+    (n, context): (u64, PlanContext),
+) -> Option<Change> {
     match view.pool(&name) {
         None if ranges.is_empty() => None,
         None => {

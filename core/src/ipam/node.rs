@@ -100,12 +100,7 @@ fn overlaid(stored: &Node, given: &Labels) -> Labels {
 }
 
 /// The changes that give the node its addresses: none when it has them.
-fn addresses(
-    cluster: &Cluster,
-    request: &Registration,
-    labels: &Labels,
-    context: PlanContext,
-) -> Result<Vec<Change>, Refusal> {
+fn addresses(cluster: &Cluster, request: &Registration, labels: &Labels, context: PlanContext) -> Result<Vec<Change>, Refusal> {
     let owner = Owner {
         kind: OwnerKind::Node,
         namespace: None,

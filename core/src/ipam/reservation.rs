@@ -142,7 +142,8 @@ fn changeable(reservation: &Reservation, etag: &str) -> Result<(), Refusal> {
     if !reservation.system {
         return Ok(());
     }
-    let message = format!("Reservation `{name}` is Polder's own, for {}. It changes only with the compute network.", reservation.owner);
+    let message =
+        format!("Reservation `{name}` is Polder's own, for {}. It changes only with the compute network.", reservation.owner);
     Err(Refusal::new(Reason::FieldLocked, message).with("reservation", name).about("reservation", name))
 }
 

@@ -95,7 +95,8 @@ fn ranges(pool: &Pool, family: Family) -> impl Iterator<Item = AddrRange> + '_ {
 }
 
 fn reserved(view: &View, range: AddrRange, now: Timestamp) -> u128 {
-    let running = |address: IpAddr| view.reservation_of(address).is_some_and(|found| found.expires.is_none_or(|expires| expires > now));
+    let running =
+        |address: IpAddr| view.reservation_of(address).is_some_and(|found| found.expires.is_none_or(|expires| expires > now));
     let parts = view.reserved_overlapping(range).filter_map(|(_, part)| part.intersection(&range));
     let parts = parts.filter(|part| running(part.start()));
     parts.map(|part| part.len().saturating_sub(u128::from(view.count_held(part)))).fold(0, u128::saturating_add)
@@ -127,7 +128,8 @@ fn avoided_in(view: &View, pool: &Pool, range: AddrRange, now: Timestamp) -> u12
     odd.sort_unstable();
     odd.dedup();
     let free = |address: &&IpAddr| range.contains(**address) && avoided(pool, **address, range) && view.held(**address).is_none();
-    let kept = |address: IpAddr| view.reservation_of(address).is_some_and(|found| found.expires.is_none_or(|expires| expires > now));
+    let kept =
+        |address: IpAddr| view.reservation_of(address).is_some_and(|found| found.expires.is_none_or(|expires| expires > now));
     let resting = |address: IpAddr| view.resting_since(address).is_some_and(|since| since.after(pool.cooldown) > now);
     odd.iter().filter(free).filter(|address| !kept(**address) && !resting(**address)).count() as u128
 }

@@ -88,7 +88,8 @@ impl View {
         let (first, last) = ends(AddrRange::of_net(cidr));
         if let Some(old) = self.blocks.remove(&cidr) {
             self.blocks_of.remove(&(old.node.clone(), cidr));
-            let still: Vec<AddrRange> = self.blocks_overlapping(AddrRange::of_net(cidr)).map(|block| AddrRange::of_net(block.cidr)).collect();
+            let still: Vec<AddrRange> =
+                self.blocks_overlapping(AddrRange::of_net(cidr)).map(|block| AddrRange::of_net(block.cidr)).collect();
             let lent = self.lent.get_mut(family(cidr));
             lent.remove_range(first, last);
             still.into_iter().map(ends).for_each(|(first, last)| lent.insert_range(first, last));

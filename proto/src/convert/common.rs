@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use polder_core::id::RequestId;
-use polder_core::net::{Family, Labels, Selector};
 use polder_core::net::labels::Requirement;
+use polder_core::net::{Family, Labels, Selector};
 use polder_core::reason::{Malformed, Reason, Violations, shown};
 use polder_core::time::Timestamp;
 

@@ -55,3 +55,6 @@ pub fn show_impact(impact: &Impact) -> types::Impact {
         description: format!("{} {} is {verb}", impact.kind, impact.name),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,6 @@
 mod parse;
 mod show;
 
-
 use polder_core::id::RequestId;
 use polder_core::lb::{Draft, Service, ServiceKey, Wishes};
 use polder_core::reason::{Reason, Refusal, Violations};
@@ -108,14 +107,8 @@ pub fn revision(request: pb::UpdateServiceRequest) -> Result<Revision, Refusal> 
         // The paths are judged now, whether or not there is something to merge with.
         mask::replace("polder.lb.v1.Service", &pb::Service::default(), &incoming, &paths)?;
     }
-    let revision = key.map(|key| Revision {
-        key,
-        etag: incoming.etag.clone(),
-        allow_missing: request.allow_missing,
-        manner,
-        incoming,
-        paths,
-    });
+    let revision =
+        key.map(|key| Revision { key, etag: incoming.etag.clone(), allow_missing: request.allow_missing, manner, incoming, paths });
     bad.finish(revision)
 }
 
@@ -141,7 +134,6 @@ pub fn key(namespace: &str, name: &str) -> Result<ServiceKey, Refusal> {
     let key = parse::key(namespace, name, "", &mut bad);
     bad.finish(key)
 }
-
 
 fn manner(id: &str, validate_only: bool, allow_pending: bool, bad: &mut Violations) -> Manner {
     let wishes = if allow_pending { Wishes::MayWait } else { Wishes::MetOrRefused };

@@ -17,7 +17,11 @@ const MOST_PATHS: usize = 100;
 pub fn replace<M: Message + Default>(name: &str, current: &M, incoming: &M, paths: &[String]) -> Result<M, Refusal> {
     let mut bad = Violations::new();
     if paths.len() > MOST_PATHS {
-        bad.add("update_mask", Reason::CountOutOfBounds, format!("{} paths are too many; at most {MOST_PATHS} are taken", paths.len()));
+        bad.add(
+            "update_mask",
+            Reason::CountOutOfBounds,
+            format!("{} paths are too many; at most {MOST_PATHS} are taken", paths.len()),
+        );
         return bad.finish(None);
     }
     let descriptor = descriptors().get_message_by_name(name).ok_or_else(|| defect("the message has no descriptor"))?;
@@ -77,7 +81,8 @@ mod tests {
     #[test]
     fn only_what_a_path_names_is_replaced() {
         let (old, new) = (service("old", true, "old"), service("new", false, "new"));
-        let merged = |paths: &[&str]| replace(SERVICE, &old, &new, &paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>());
+        let merged =
+            |paths: &[&str]| replace(SERVICE, &old, &new, &paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>());
         assert_eq!(merged(&[]).unwrap(), old);
         assert_eq!(merged(&["spec.external.sharing_key"]).unwrap(), service("old", true, "new"));
         assert_eq!(merged(&["spec.headless", "name"]).unwrap(), service("new", false, "old"));

@@ -27,7 +27,10 @@ use crate::service::Service;
 ///
 /// # Errors
 /// Bad fields of the request; `STORE_UNAVAILABLE`.
-pub(crate) async fn list(service: &Service, request: &pb::ListAddressHistoryRequest) -> Result<pb::ListAddressHistoryResponse, Refusal> {
+pub(crate) async fn list(
+    service: &Service,
+    request: &pb::ListAddressHistoryRequest,
+) -> Result<pb::ListAddressHistoryResponse, Refusal> {
     let period = convert::read_history(request)?;
     let page = Page::<EventKey>::read::<Event>(request.page_size, &request.page_token, &request.filter)?;
     let to = period.to.unwrap_or(Timestamp(u64::MAX)).min(clock::now());

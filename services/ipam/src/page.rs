@@ -5,9 +5,7 @@ use std::str::FromStr;
 
 use polder_core::filter::Filter;
 use polder_core::reason::{Malformed, Reason, Refusal, Violations};
-
-const USUAL: u32 = 100;
-const MOST: u32 = 1000;
+use polder_proto::convert::page;
 
 /// What a List request says about its page.
 pub(crate) struct Page<K> {
@@ -43,20 +41,12 @@ impl<K: FromStr<Err = Malformed> + ToString> Page<K> {
     /// `COUNT_OUT_OF_BOUNDS`, `PAGE_TOKEN_MALFORMED`, `FILTER_MALFORMED`: all that apply.
     pub(crate) fn read<F: Fields>(size: u32, token: &str, filter: &str) -> Result<Self, Refusal> {
         let mut bad = Violations::new();
-        if size > MOST {
-            let description = format!("{size} is too many; ask for at most {MOST} and follow next_page_token");
-            bad.add("page_size", Reason::CountOutOfBounds, description);
-        }
-        let after = match token {
-            "" => None,
-            token => {
-                let description = "not a token of this list; send next_page_token of the page before, unchanged";
-                let wrong = |_| Malformed::new(Reason::PageTokenMalformed, description);
-                bad.take("page_token", token.parse().map_err(wrong))
-            }
-        };
+        let size = page::size(size, &mut bad);
+        let after = page::after::<1>(token, &mut bad).and_then(|[key]| {
+            let foreign = |_| Malformed::new(Reason::PageTokenMalformed, "this is a token of another list");
+            bad.take("page_token", key.parse().map_err(foreign))
+        });
         let filter = bad.take("filter", Filter::parse(filter, F::KNOWN));
-        let size = if size == 0 { USUAL } else { size.min(MOST) } as usize;
         bad.finish(filter).map(|filter| Self { size, after, filter })
     }
 
@@ -64,17 +54,17 @@ impl<K: FromStr<Err = Malformed> + ToString> Page<K> {
     /// `objects` must come in the order of their keys, and begin after [`Page::after`].
     pub(crate) fn take<T: Fields>(&self, objects: impl Iterator<Item = (K, T)>) -> (Vec<T>, String) {
         let mut passing = objects.filter(|(_, object)| self.filter.matches(|field| object.values(field)));
-        let mut page = Vec::with_capacity(self.size.min(MOST as usize));
+        let mut found = Vec::new();
         let mut last = None;
-        while page.len() < self.size {
+        while found.len() < self.size {
             let Some((key, object)) = passing.next() else {
-                return (page, String::new());
+                return (found, String::new());
             };
             last = Some(key);
-            page.push(object);
+            found.push(object);
         }
-        let token = passing.next().and(last).map(|key| key.to_string()).unwrap_or_default();
-        (page, token)
+        let token = passing.next().and(last).map(|key| page::token(&[&key.to_string()])).unwrap_or_default();
+        (found, token)
     }
 }
 

@@ -81,13 +81,8 @@ impl Sweeper {
         if !snapshot.synced || found == 0 {
             return Ok(0);
         }
-        let intent = Intent {
-            request_id: None,
-            digest: [0; 32],
-            actor: "polder-ipam".to_owned(),
-            trace_id: String::new(),
-            method: "Sweep",
-        };
+        let intent =
+            Intent { request_id: None, digest: [0; 32], actor: "polder-ipam".to_owned(), trace_id: String::new(), method: "Sweep" };
         let planner = |cluster: &Cluster, context: PlanContext| {
             let decision = sweep::plan(&cluster.ipam, MOST, context);
             let changes = decision.changes.into_iter().map(Change::from).collect();

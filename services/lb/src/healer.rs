@@ -41,7 +41,11 @@ impl HealMetrics {
         metrics.register(|registry| {
             let waiting = "Services that lack an address they would take";
             registry.register("polder_lb_services_waiting", waiting, own.waiting.clone());
-            registry.register("polder_lb_services_healed", "Services whose addresses were mended by themselves", own.healed.clone());
+            registry.register(
+                "polder_lb_services_healed",
+                "Services whose addresses were mended by themselves",
+                own.healed.clone(),
+            );
             registry.register("polder_lb_heal_failures", "Mended services that could not be committed", own.failed.clone());
         });
         own
@@ -112,13 +116,8 @@ impl Healer {
         if found == 0 {
             return Ok(0);
         }
-        let intent = Intent {
-            request_id: None,
-            digest: [0; 32],
-            actor: "polder-lb".to_owned(),
-            trace_id: String::new(),
-            method: "Heal",
-        };
+        let intent =
+            Intent { request_id: None, digest: [0; 32], actor: "polder-lb".to_owned(), trace_id: String::new(), method: "Heal" };
         let planner = |cluster: &Cluster, context: PlanContext| {
             let decisions = reassign(cluster, MOST, context);
             let changes = changes(&decisions).map(Change::from).collect();

@@ -54,6 +54,3 @@ pub fn build(config: &LbConfig, store: Store, metrics: &Metrics) -> Result<Compo
         .closing("lb-ledger", async move { ledger.shutdown().await })
         .closing("lb-mirror", async move { mirror.shutdown().await }))
 }
-
-#[cfg(test)]
-mod tests;

@@ -12,19 +12,8 @@ use polder_proto::convert::{lb as convert, page};
 use polder_proto::lb::v1 as pb;
 
 /// The fields of a service that a filter may ask for.
-const SERVICE_FIELDS: [&str; 11] = [
-    "namespace",
-    "name",
-    "uid",
-    "type",
-    "labels.*",
-    "selector",
-    "cluster_ip",
-    "external_ip",
-    "pool",
-    "sharing_key",
-    "condition",
-];
+const SERVICE_FIELDS: [&str; 11] =
+    ["namespace", "name", "uid", "type", "labels.*", "selector", "cluster_ip", "external_ip", "pool", "sharing_key", "condition"];
 
 /// The fields of an endpoint that a filter may ask for.
 const ENDPOINT_FIELDS: [&str; 6] = ["address", "ready", "node", "zone", "hostname", "pod"];

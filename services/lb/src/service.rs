@@ -108,7 +108,8 @@ impl Catalog {
             (committed.answer, committed.revision)
         };
         let changed = Changed::decode(answer.as_slice());
-        let changed = changed.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
+        let changed =
+            changed.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
         Ok(Changed { revision: revision.0, ..changed })
     }
 }

@@ -170,7 +170,8 @@ impl Chooser<'_> {
             let start = number(free).checked_add(mask)? & !mask;
             let last = start.checked_add(mask).filter(|last| *last <= number(range.end()))?;
             let slot = AddrRange::new(self.family.address(start), self.family.address(last)).ok()?;
-            let lending = self.lending.iter().map(|block| AddrRange::of_net(block.cidr)).find(|lent| lent.intersection(&slot).is_some());
+            let lending =
+                self.lending.iter().map(|block| AddrRange::of_net(block.cidr)).find(|lent| lent.intersection(&slot).is_some());
             let lent = self.view.blocks_overlapping(slot).last().map(|block| AddrRange::of_net(block.cidr));
             match lending.or(lent) {
                 None => return slot.as_net(),
@@ -205,7 +206,9 @@ impl Chooser<'_> {
     /// With strict affinity an empty block of another node would lie idle for ever: it changes hands.
     fn in_taken_over_block(&self, node: &Name) -> Option<Choice> {
         let blocks = self.ranges().into_iter().flat_map(|range| self.view.blocks_overlapping(range));
-        let idle = |block: &&Arc<Block>| block.pool == self.pool.name && block.node != *node && self.view.count_held(AddrRange::of_net(block.cidr)) == 0;
+        let idle = |block: &&Arc<Block>| {
+            block.pool == self.pool.name && block.node != *node && self.view.count_held(AddrRange::of_net(block.cidr)) == 0
+        };
         blocks.filter(idle).find_map(|block| {
             let address = self.barriers().find(&self.clip(block.cidr), Lent::Too)?;
             let holding = Holding { address, block: Some(block.cidr) };

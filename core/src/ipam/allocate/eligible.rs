@@ -64,6 +64,9 @@ impl Ineligible {
     }
 }
 
+/// A pool, and why it is not asked.
+pub(super) type Judged<'a> = (&'a Arc<Pool>, Option<Ineligible>);
+
 /// Every pool that the request could be served from, in the order of asking, each with why it is not asked.
 ///
 /// Pools named in the request are asked in the order of the request, whatever their selectors say. Else those that select the
@@ -71,7 +74,7 @@ impl Ineligible {
 ///
 /// # Errors
 /// [`Reason::PoolNotFound`] for a named pool that does not exist.
-pub(super) fn pools<'a>(view: &'a View, request: &Request) -> Result<Vec<(&'a Arc<Pool>, Option<Ineligible>)>, Refusal> {
+pub(super) fn pools<'a>(view: &'a View, request: &Request) -> Result<Vec<Judged<'a>>, Refusal> {
     if !request.pools.is_empty() {
         let named = request.pools.iter().map(|name| {
             let pool = view.pool(name).ok_or_else(|| Refusal::missing(Reason::PoolNotFound, "pool", name))?;

@@ -42,7 +42,9 @@ impl PoolTrace {
         match &self.judgement {
             Judgement::Ineligible(why) => why.describe().to_owned(),
             Judgement::NotNeeded => "not asked: the pools before it gave everything".to_owned(),
-            Judgement::Gave(given) => given.iter().map(|(address, step)| format!("{address} {}", step.describe())).collect::<Vec<_>>().join(", "),
+            Judgement::Gave(given) => {
+                given.iter().map(|(address, step)| format!("{address} {}", step.describe())).collect::<Vec<_>>().join(", ")
+            }
             Judgement::RanOut(_, reason) => {
                 let numbers = self.usage.as_ref().map(ToString::to_string).unwrap_or_default();
                 match reason {
@@ -62,8 +64,14 @@ pub(super) fn no_address(request: &Request, missing: &[(Family, usize)], traces:
         (Some((family, count)), false) => {
             let pools = list(short.iter().filter(|trace| trace.family == *family).map(|trace| &trace.pool));
             let message = match limited {
-                true => format!("No {family} address for `{}`: the node has all the blocks it may have in pool {pools}.", shown(&request.handle)),
-                false => format!("No {family} address for `{}`: {count} more needed, and pool {pools} has none to give. Extend a pool, or release addresses.", shown(&request.handle)),
+                true => format!(
+                    "No {family} address for `{}`: the node has all the blocks it may have in pool {pools}.",
+                    shown(&request.handle)
+                ),
+                false => format!(
+                    "No {family} address for `{}`: {count} more needed, and pool {pools} has none to give. Extend a pool, or release addresses.",
+                    shown(&request.handle)
+                ),
             };
             (if limited { Reason::BlockLimit } else { Reason::PoolExhausted }, message)
         }
@@ -113,7 +121,8 @@ pub(super) fn handle_in_use(request: &Request, held: &Allocation) -> Refusal {
 
 pub(super) fn address_in_use(address: IpAddr, holder: &Allocation) -> Refusal {
     let owner = holder.owner.full_name();
-    let message = format!("{address} is held by {} `{owner}`. Choose another address, or release that one.", holder.owner.kind.as_str());
+    let message =
+        format!("{address} is held by {} `{owner}`. Choose another address, or release that one.", holder.owner.kind.as_str());
     Refusal::new(Reason::AddressInUse, message)
         .with("address", address)
         .with("holder", owner)
@@ -172,7 +181,9 @@ pub(super) fn foreign_block(pool: &Pool, address: IpAddr, block: &Block) -> Refu
 }
 
 pub(super) fn quota(namespace: &Label, used: u64, limit: u64, wanted: usize) -> Refusal {
-    let message = format!("Namespace `{namespace}` holds {used} of {limit} pod addresses; {wanted} more are too many. Release some, or raise its quota.");
+    let message = format!(
+        "Namespace `{namespace}` holds {used} of {limit} pod addresses; {wanted} more are too many. Release some, or raise its quota."
+    );
     Refusal::new(Reason::QuotaExceeded, message)
         .with("namespace", namespace)
         .with("used", used)

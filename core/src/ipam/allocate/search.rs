@@ -88,7 +88,7 @@ impl Barriers<'_> {
     /// The range of the pool that has the address.
     pub(super) fn whole(&self, address: IpAddr) -> AddrRange {
         let range = self.pool.ranges.iter().find(|range| range.contains(address));
-        range.copied().unwrap_or(AddrRange::single(address))
+        range.copied().unwrap_or_else(|| AddrRange::single(address))
     }
 }
 

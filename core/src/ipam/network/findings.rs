@@ -92,7 +92,10 @@ fn subnet(view: &View, network: &ComputeNetwork, family: Family) -> Option<IpNet
     let fits = |net: &IpNet| Family::of(net.addr()) == family;
     let reported = || {
         let interfaces = view.nodes().filter_map(|node| interface(node, &network.interface));
-        interfaces.flat_map(|interface| &interface.addresses).map(IpNet::trunc).find(|net| fits(net) && net.prefix_len() < family.bits())
+        interfaces
+            .flat_map(|interface| &interface.addresses)
+            .map(IpNet::trunc)
+            .find(|net| fits(net) && net.prefix_len() < family.bits())
     };
     network.subnet.filter(fits).or_else(reported)
 }
@@ -128,8 +131,11 @@ fn on_the_subnet(view: &View, network: &ComputeNetwork, typed: &[Typed], found: 
             found.push(error(Reason::RangeHasGateway, one, format!("{gateway} in {} is the gateway.", one.range)));
         }
         for node in view.nodes() {
-            let own = node.interfaces.iter().flat_map(|interface| interface.addresses.iter().map(move |net| (interface, net.addr())));
-            let foreign = own.filter(|(_, address)| one.range.contains(*address) && !view.node_addresses(&node.name).any(|given| given == *address));
+            let own =
+                node.interfaces.iter().flat_map(|interface| interface.addresses.iter().map(move |net| (interface, net.addr())));
+            let foreign = own.filter(|(_, address)| {
+                one.range.contains(*address) && !view.node_addresses(&node.name).any(|given| given == *address)
+            });
             for (interface, address) in foreign {
                 let message = format!("{address} in {} is the address of {} on node `{}`.", one.range, interface.name, node.name);
                 found.push(error(Reason::RangeHasInterfaceAddress, one, message).about("nodes", &node.name));
@@ -217,7 +223,8 @@ fn on_hosts(view: &View, network: &ComputeNetwork, found: &mut Vec<Finding>) {
         for node in view.nodes() {
             if let Some((what, via)) = seen_on(node, net) {
                 let message = format!("{net} meets {what} on node `{}` via {via}.", node.name);
-                let finding = Finding::new(Severity::Error, Reason::SubnetInUseOnHost, &field, message).advise("Choose another subnet.");
+                let finding =
+                    Finding::new(Severity::Error, Reason::SubnetInUseOnHost, &field, message).advise("Choose another subnet.");
                 found.push(finding.about("nodes", &node.name));
             }
         }
@@ -227,6 +234,7 @@ fn on_hosts(view: &View, network: &ComputeNetwork, found: &mut Vec<Finding>) {
 fn seen_on(node: &Node, net: IpNet) -> Option<(IpNet, &str)> {
     let meets = |other: &IpNet| other.prefix_len() > 0 && AddrRange::of_net(*other).intersection(&AddrRange::of_net(net)).is_some();
     let routes = node.routes.iter().map(|route| (route.destination, route.interface.as_str()));
-    let addresses = node.interfaces.iter().flat_map(|interface| interface.addresses.iter().map(|net| (net.trunc(), interface.name.as_str())));
+    let addresses =
+        node.interfaces.iter().flat_map(|interface| interface.addresses.iter().map(|net| (net.trunc(), interface.name.as_str())));
     routes.chain(addresses).find(|(other, _)| meets(other))
 }

@@ -78,7 +78,9 @@ pub(super) fn disjoint(view: &View, pool: &Pool) -> Result<(), Refusal> {
     let mut first = None;
     for range in &pool.ranges {
         for (other, theirs) in view.pools_overlapping(*range).filter(|(other, _)| **other != pool.name) {
-            first.get_or_insert_with(|| overlap(&format!("{range} of pool `{}`", pool.name), *range, &format!("{theirs} of pool `{other}`"), theirs));
+            first.get_or_insert_with(|| {
+                overlap(&format!("{range} of pool `{}`", pool.name), *range, &format!("{theirs} of pool `{other}`"), theirs)
+            });
             let description = format!("{range} and {theirs} have addresses in common");
             obstacles.push(Obstacle { reason: Reason::PoolOverlap, subject: format!("pools/{other}"), description });
         }
@@ -86,7 +88,8 @@ pub(super) fn disjoint(view: &View, pool: &Pool) -> Result<(), Refusal> {
     let Some((message, common)) = first else {
         return Ok(());
     };
-    let mut refusal = Refusal::new(Reason::PoolOverlap, message).with("pool", &pool.name).with("common", common).about("pool", &pool.name);
+    let mut refusal =
+        Refusal::new(Reason::PoolOverlap, message).with("pool", &pool.name).with("common", common).about("pool", &pool.name);
     obstacles.truncate(MOST_NAMED);
     refusal.obstacles = obstacles;
     Err(refusal)
@@ -123,12 +126,16 @@ pub(super) fn unheld(cluster: &Cluster, pool: &Pool) -> Result<(), Refusal> {
     if count == 0 {
         return Ok(());
     }
-    let message = format!("Pool `{}` cannot be deleted: {count} addresses of it are held. Release them first, or set it to draining.", pool.name);
+    let message = format!(
+        "Pool `{}` cannot be deleted: {count} addresses of it are held. Release them first, or set it to draining.",
+        pool.name
+    );
     Err(in_use(pool, message, count, obstacles))
 }
 
 fn in_use(pool: &Pool, message: String, count: u64, obstacles: Vec<Obstacle>) -> Refusal {
-    let mut refusal = Refusal::new(Reason::PoolInUse, message).with("pool", &pool.name).with("held", count).about("pool", &pool.name);
+    let mut refusal =
+        Refusal::new(Reason::PoolInUse, message).with("pool", &pool.name).with("held", count).about("pool", &pool.name);
     refusal.obstacles = obstacles;
     refusal
 }
@@ -138,11 +145,13 @@ pub(in crate::ipam) fn holders(cluster: &Cluster, ranges: &[AddrRange]) -> (u64,
     let held: u64 = ranges.iter().map(|range| cluster.ipam.count_held(*range)).sum();
     let vips: Vec<IpAddr> = ranges.iter().flat_map(|range| cluster.lb.held_in(*range)).collect();
     let allocations = ranges.iter().flat_map(|range| cluster.ipam.held_in(*range)).map(|(_, allocation)| holder(allocation));
-    let services = vips.iter().flat_map(|vip| cluster.lb.holders(*vip).map(move |service| Obstacle {
-        reason: Reason::AddressInUse,
-        subject: format!("services/{}", service.key),
-        description: format!("{vip} is held by service {}", service.key),
-    }));
+    let services = vips.iter().flat_map(|vip| {
+        cluster.lb.holders(*vip).map(move |service| Obstacle {
+            reason: Reason::AddressInUse,
+            subject: format!("services/{}", service.key),
+            description: format!("{vip} is held by service {}", service.key),
+        })
+    });
     let mut named: Vec<Obstacle> = allocations.take(MOST_NAMED).chain(services).take(MOST_NAMED).collect();
     named.dedup();
     (held + vips.len() as u64, named)

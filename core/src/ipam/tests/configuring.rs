@@ -156,13 +156,15 @@ fn every_finding_of_the_catalogue_is_made() {
     assert_eq!(found(&mut world, &typed(range, "10.0.1.5-10.0.1.9")), one(Reason::RangeOutsideSubnet, "external_range[0]"));
     assert_eq!(found(&mut world, &typed(range, "10.0.0.14-10.0.0.20")), one(Reason::RangeOverlap, "external_range[0]"));
     assert_eq!(found(&mut world, &typed(range, "10.0.0.205-10.0.0.220")), one(Reason::RangeOverlap, "external_range[0]"));
-    assert_eq!(found(&mut world, &typed(range, "10.0.0.250-10.0.0.255")), one(Reason::RangeHasNetworkOrBroadcast, "external_range[0]"));
+    assert_eq!(
+        found(&mut world, &typed(range, "10.0.0.250-10.0.0.255")),
+        one(Reason::RangeHasNetworkOrBroadcast, "external_range[0]")
+    );
     let own = found(&mut world, &typed(range, "10.0.0.1-10.0.0.3"));
-    assert_eq!(own.iter().map(|finding| finding.1).collect::<Vec<_>>(), [
-        Reason::RangeHasGateway,
-        Reason::RangeHasInterfaceAddress,
-        Reason::RangeHasInterfaceAddress
-    ]);
+    assert_eq!(
+        own.iter().map(|finding| finding.1).collect::<Vec<_>>(),
+        [Reason::RangeHasGateway, Reason::RangeHasInterfaceAddress, Reason::RangeHasInterfaceAddress]
+    );
     let subnets = |pod: &str, service: &str| network::Draft {
         pod_subnets: vec![pod.parse().unwrap()],
         service_subnets: vec![service.parse().unwrap()],

@@ -141,7 +141,8 @@ impl Occupancy {
         let all = self.queues.range(lowest..).take_while(move |(at, ..)| *at == run);
         let here = all.filter(move |(_, _, address, _)| range.contains(*address));
         let last = here.filter(|(_, since, address, _)| self.resting_since(*address) == Some(*since));
-        last.filter(|(_, _, address, _)| self.holder(*address).is_none()).map(|(_, since, address, _)| Rest { since: *since, address: *address })
+        last.filter(|(_, _, address, _)| self.holder(*address).is_none())
+            .map(|(_, since, address, _)| Rest { since: *since, address: *address })
     }
 
     /// The first run at or after the start of the range in which an address rests: the part of it that lies in the range.

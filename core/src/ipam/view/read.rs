@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::super::record::{Allocation, Block, Change, ComputeNetwork, Namespace, Node, Pool, Reservation};
 use super::super::node;
+use super::super::record::{Allocation, Block, Change, ComputeNetwork, Namespace, Node, Pool, Reservation};
 use super::{Rest, View, host};
 use crate::id::Uid;
 use crate::net::range::number;

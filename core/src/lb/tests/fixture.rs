@@ -89,7 +89,8 @@ impl Site {
             meta: META,
             ranges: vec![range.parse().unwrap()],
             owner: owner.to_owned(),
-            expires: None, ttl: None,
+            expires: None,
+            ttl: None,
             labels: Labels::default(),
             system: false,
         };

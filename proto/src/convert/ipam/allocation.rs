@@ -119,7 +119,11 @@ fn handle(text: &str, field: &str, bad: &mut Violations) -> Option<Arc<str>> {
     if text.is_empty() {
         bad.add(field, Reason::FieldRequired, "a handle is required: the caller's own key, such as a container id and interface");
     } else if !legal {
-        bad.add(field, Reason::NameMalformed, format!("`{}` is not a handle: 1 to {MOST_HANDLE} printable ASCII characters", shown(text)));
+        bad.add(
+            field,
+            Reason::NameMalformed,
+            format!("`{}` is not a handle: 1 to {MOST_HANDLE} printable ASCII characters", shown(text)),
+        );
     } else if text.starts_with(OWN_HANDLES) {
         bad.add(field, Reason::NameMalformed, format!("handles that begin with `{OWN_HANDLES}` are Polder's own"));
     } else {

@@ -48,11 +48,8 @@ pub fn delete(request: &pb::DeleteNamespaceRequest) -> Result<Mutation<(Label, S
 fn draft(namespace: &pb::Namespace, bad: &mut Violations) -> Option<Draft> {
     let labels = labels(namespace.labels.clone(), "namespace.labels", bad);
     let quotas = namespace.quotas.unwrap_or_default();
-    let quotas = Quotas {
-        pod_addresses: quotas.pod_addresses,
-        external_addresses: quotas.external_addresses,
-        services: quotas.services,
-    };
+    let quotas =
+        Quotas { pod_addresses: quotas.pod_addresses, external_addresses: quotas.external_addresses, services: quotas.services };
     Some(Draft { name: parsed(&namespace.name, "namespace.name", bad)?, labels, quotas })
 }
 

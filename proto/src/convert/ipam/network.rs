@@ -22,8 +22,11 @@ pub fn apply(request: &pb::ApplyComputeNetworkRequest) -> Result<Mutation<Draft>
     let mut normalised = Vec::new();
     let pod_subnets = subnets(&network.pod_subnet, "network.pod_subnet", &mut normalised, &mut bad);
     let service_subnets = subnets(&network.service_subnet, "network.service_subnet", &mut normalised, &mut bad);
-    let subnet = Some(network.subnet.as_str()).filter(|text| !text.is_empty()).and_then(|text| bad.take("network.subnet", parse_net(text)));
-    let gateway = Some(network.gateway.as_str()).filter(|text| !text.is_empty()).and_then(|text| bad.take("network.gateway", parse_addr(text)));
+    let subnet =
+        Some(network.subnet.as_str()).filter(|text| !text.is_empty()).and_then(|text| bad.take("network.subnet", parse_net(text)));
+    let gateway = Some(network.gateway.as_str())
+        .filter(|text| !text.is_empty())
+        .and_then(|text| bad.take("network.gateway", parse_addr(text)));
     for (at, reason) in request.accepted_reasons.iter().enumerate() {
         if reason.parse::<Reason>().is_err() {
             bad.add(format!("accepted_reasons[{at}]"), Reason::InvalidArgument, format!("`{}` is not a reason", shown(reason)));

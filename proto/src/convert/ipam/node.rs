@@ -121,7 +121,12 @@ fn read_interface(given: &pb::NetworkInterface, field: &str, bad: &mut Violation
 
 /// An interface's address with its prefix length; one without is a prefix of its own.
 fn with_host_bits(text: &str) -> Result<IpNet, Malformed> {
-    let bad = || Malformed::new(Reason::RangeMalformed, format!("`{}` is not an address with a prefix length, such as 10.0.0.2/24", shown(text)));
+    let bad = || {
+        Malformed::new(
+            Reason::RangeMalformed,
+            format!("`{}` is not an address with a prefix length, such as 10.0.0.2/24", shown(text)),
+        )
+    };
     match text.split_once('/') {
         None => parse_addr(text).map(IpNet::from),
         Some(_) => text.trim().parse().map_err(|_| bad()),

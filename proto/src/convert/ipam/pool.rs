@@ -50,7 +50,11 @@ pub fn create(request: &pb::CreatePoolRequest) -> Result<Mutation<Draft>, Refusa
     let pool = request.pool.clone().unwrap_or_default();
     let draft = draft(&pool, &mut bad);
     if pool.purpose() == pb::PoolPurpose::Unspecified {
-        bad.add("pool.purpose", Reason::FieldRequired, "say what the addresses are for: NODE, POD, CLUSTER_SERVICE or EXTERNAL_SERVICE");
+        bad.add(
+            "pool.purpose",
+            Reason::FieldRequired,
+            "say what the addresses are for: NODE, POD, CLUSTER_SERVICE or EXTERNAL_SERVICE",
+        );
     }
     Mutation::finish(&request.request_id, request.validate_only, draft, bad)
 }
@@ -234,7 +238,8 @@ pub fn show_usage(usage: Usage) -> pb::PoolUsage {
 fn owners(cluster: &Cluster, pool: &Pool) -> u64 {
     let inside = |address| pool.ranges.iter().any(|range| range.contains(address));
     let held = pool.ranges.iter().flat_map(|range| cluster.ipam.held_in(*range));
-    let firsts = held.filter(|(address, owner)| owner.holdings.iter().map(|holding| holding.address).find(|own| inside(*own)) == Some(*address));
+    let firsts = held
+        .filter(|(address, owner)| owner.holdings.iter().map(|holding| holding.address).find(|own| inside(*own)) == Some(*address));
     let vips = pool.ranges.iter().flat_map(|range| cluster.lb.held_in(*range));
     firsts.count() as u64 + vips.map(|vip| cluster.lb.holders(vip).count() as u64).sum::<u64>()
 }
@@ -247,7 +252,8 @@ pub fn show_pool_usage(cluster: &Cluster, pool: &Pool, limit: u32, now: Timestam
     let v6 = of_pool(cluster, pool, Family::V6, now);
     let (free_ranges, more_ranges) = free_ranges(cluster, pool, most);
     let blocks = pool.ranges.iter().flat_map(|range| cluster.ipam.blocks_overlapping(*range));
-    let mut blocks: Vec<pb::BlockUsage> = blocks.filter(|block| block.pool == pool.name).take(most + 1).map(|block| block_usage(cluster, block)).collect();
+    let mut blocks: Vec<pb::BlockUsage> =
+        blocks.filter(|block| block.pool == pool.name).take(most + 1).map(|block| block_usage(cluster, block)).collect();
     let truncated = more_ranges || blocks.len() > most;
     blocks.truncate(most);
     pb::GetPoolUsageResponse {
@@ -278,10 +284,8 @@ fn block_usage(cluster: &Cluster, block: &polder_core::ipam::Block) -> pb::Block
 /// The first runs of addresses that nobody holds, and whether there are more. Held runs of allocations are jumped over.
 fn free_ranges(cluster: &Cluster, pool: &Pool, most: usize) -> (Vec<types::AddressRange>, bool) {
     let runs = pool.ranges.iter().flat_map(|range| Runs { cluster, left: Some(*range) });
-    let mut shown: Vec<types::AddressRange> = runs
-        .take(most + 1)
-        .map(|run| types::AddressRange { start: run.start().to_string(), end: run.end().to_string() })
-        .collect();
+    let mut shown: Vec<types::AddressRange> =
+        runs.take(most + 1).map(|run| types::AddressRange { start: run.start().to_string(), end: run.end().to_string() }).collect();
     let more = shown.len() > most;
     shown.truncate(most);
     (shown, more)

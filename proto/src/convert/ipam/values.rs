@@ -81,7 +81,10 @@ where
 
 /// A selector as the API shows it: in its text form.
 pub(super) fn show_selectors(selectors: &AnyOf) -> Vec<types::LabelSelector> {
-    let shown = selectors.0.iter().map(|selector| types::LabelSelector { expression: selector.to_string(), ..types::LabelSelector::default() });
+    let shown = selectors
+        .0
+        .iter()
+        .map(|selector| types::LabelSelector { expression: selector.to_string(), ..types::LabelSelector::default() });
     shown.collect()
 }
 

@@ -195,7 +195,9 @@ fn port_of(given: pb::ServicePort, nth: usize, bad: &mut Violations) -> Option<S
     let number = port(given.port, format!("{at}.port"), bad);
     let target = match given.target_port.and_then(|target| target.target) {
         None => number.map(TargetPort::Number),
-        Some(pb::target_port::Target::Number(number)) => port(number, format!("{at}.target_port.number"), bad).map(TargetPort::Number),
+        Some(pb::target_port::Target::Number(number)) => {
+            port(number, format!("{at}.target_port.number"), bad).map(TargetPort::Number)
+        }
         Some(pb::target_port::Target::Name(name)) => parsed(&name, format!("{at}.target_port.name"), bad).map(TargetPort::Name),
     };
     Some(ServicePort { name, protocol, port: number?, target: target?, app_protocol: given.app_protocol })

@@ -100,12 +100,16 @@ fn the_status_says_what_there_is_and_what_is_missing() {
 
 #[test]
 fn every_bad_field_is_named() {
-    let bad = pb::Service { namespace: "Shop".to_owned(), name: "n".repeat(10 << 20), ..with(|spec| {
-        spec.ports = vec![port("-", 0), port("b", 70_000)];
-        spec.cluster_ips = vec!["10.0.0.300".to_owned()];
-        spec.session_affinity = 9;
-        spec.external = Some(pb::ExternalSpec { source_ranges: vec!["10/8".to_owned()], ..pb::ExternalSpec::default() });
-    }) };
+    let bad = pb::Service {
+        namespace: "Shop".to_owned(),
+        name: "n".repeat(10 << 20),
+        ..with(|spec| {
+            spec.ports = vec![port("-", 0), port("b", 70_000)];
+            spec.cluster_ips = vec!["10.0.0.300".to_owned()];
+            spec.session_affinity = 9;
+            spec.external = Some(pb::ExternalSpec { source_ranges: vec!["10/8".to_owned()], ..pb::ExternalSpec::default() });
+        })
+    };
     let refusal = create(bad).unwrap_err();
     let fields: Vec<_> = refusal.violations.iter().map(|violation| (violation.field.as_str(), violation.reason)).collect();
     let wanted = [
@@ -131,11 +135,19 @@ fn what_contradicts_itself_is_refused() {
         ("service.spec.ports", Reason::FieldRequired, with(|spec| spec.ports.clear())),
         ("service.spec.ports[0].name", Reason::FieldRequired, with(|spec| spec.ports = vec![port("", 1), port("b", 2)])),
         ("service.spec.ports[1].port", Reason::DuplicateValue, with(|spec| spec.ports = vec![port("a", 1), port("b", 1)])),
-        ("service.spec.ports", Reason::CountOutOfBounds, with(|spec| spec.ports = (1..=251).map(|n| port(&format!("p{n}"), n)).collect())),
+        (
+            "service.spec.ports",
+            Reason::CountOutOfBounds,
+            with(|spec| spec.ports = (1..=251).map(|n| port(&format!("p{n}"), n)).collect()),
+        ),
         ("service.spec.headless", Reason::ConflictingFields, with(|spec| spec.headless = true)),
         ("service.spec.external_name", Reason::ConflictingFields, with(|spec| spec.external_name = "a.b".to_owned())),
         ("service.spec.external_name", Reason::NameMalformed, with(|spec| spec.external_name = "10.0.0.1".to_owned())),
-        ("service.spec.cluster_ips", Reason::DuplicateValue, with(|spec| spec.cluster_ips = vec!["10.0.0.1".to_owned(), "10.0.0.2".to_owned()])),
+        (
+            "service.spec.cluster_ips",
+            Reason::DuplicateValue,
+            with(|spec| spec.cluster_ips = vec!["10.0.0.1".to_owned(), "10.0.0.2".to_owned()]),
+        ),
         (
             "service.spec.external.reservation",
             Reason::ConflictingFields,
@@ -190,6 +202,7 @@ fn a_mask_changes_what_it_names_and_is_judged_at_once() {
 
 #[test]
 fn a_wait_is_not_promised() {
-    let request = pb::CreateServiceRequest { service: Some(web()), wait: Some(prost_types::Duration::default()), ..Default::default() };
+    let request =
+        pb::CreateServiceRequest { service: Some(web()), wait: Some(prost_types::Duration::default()), ..Default::default() };
     assert_eq!(creation(request).unwrap_err().reason, Reason::NotImplemented);
 }

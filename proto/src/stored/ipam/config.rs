@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use polder_core::ipam::{
-    ComputeNetwork, Namespace, Order, Pool, PoolSelectors, PoolState, Purpose, Quotas, Reservation,
-};
+use polder_core::ipam::{ComputeNetwork, Namespace, Order, Pool, PoolSelectors, PoolState, Purpose, Quotas, Reservation};
 use polder_core::net::{Label, Name};
 use polder_core::time::Timestamp;
 

@@ -63,7 +63,11 @@ fn node() -> Node {
             up: true,
         }],
         agent_version: "0.1.0".to_owned(),
-        routes: vec![Route { destination: "0.0.0.0/0".parse().unwrap(), gateway: Some("10.0.0.1".parse().unwrap()), interface: "eth0".to_owned() }],
+        routes: vec![Route {
+            destination: "0.0.0.0/0".parse().unwrap(),
+            gateway: Some("10.0.0.1".parse().unwrap()),
+            interface: "eth0".to_owned(),
+        }],
         tunnel_mac: "02:00:00:00:00:02".to_owned(),
         unschedulable: true,
         draining: true,
@@ -160,7 +164,11 @@ fn every_field_comes_back() {
         let change = Change::Allocation(held.meta.uid, Some(Arc::new(held)));
         assert_eq!(again(&change).unwrap(), Some(change));
     }
-    for (purpose, state) in [(Purpose::Node, PoolState::Enabled), (Purpose::ClusterService, PoolState::Disabled), (Purpose::ExternalService, PoolState::Enabled)] {
+    for (purpose, state) in [
+        (Purpose::Node, PoolState::Enabled),
+        (Purpose::ClusterService, PoolState::Disabled),
+        (Purpose::ExternalService, PoolState::Enabled),
+    ] {
         let pool = Pool { purpose, state, order: Order::Lowest, ..pool() };
         let change = Change::Pool(pool.name.clone(), Some(Arc::new(pool)));
         assert_eq!(again(&change).unwrap(), Some(change));

@@ -36,12 +36,7 @@ pub(super) fn read_prefix(bytes: &[u8]) -> Result<IpNet, String> {
 }
 
 pub(super) fn write_meta(meta: &Meta) -> pb::Meta {
-    pb::Meta {
-        uid: meta.uid.0.to_be_bytes().to_vec(),
-        generation: meta.version,
-        created: meta.created.0,
-        updated: meta.updated.0,
-    }
+    pb::Meta { uid: meta.uid.0.to_be_bytes().to_vec(), generation: meta.version, created: meta.created.0, updated: meta.updated.0 }
 }
 
 pub(super) fn read_meta(meta: Option<pb::Meta>) -> Result<Meta, String> {

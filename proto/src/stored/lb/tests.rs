@@ -21,7 +21,12 @@ fn full() -> Service {
     let vip = |address: &str, pool: &str| Vip { address: address.parse().unwrap(), pool: pool.parse().unwrap() };
     Service {
         key: ServiceKey { namespace: "shop".parse().unwrap(), name: "web".parse().unwrap() },
-        meta: Meta { uid: Uid(0x0102), version: 3, created: Timestamp(1_700_000_000_000_000), updated: Timestamp(1_700_000_000_000_001) },
+        meta: Meta {
+            uid: Uid(0x0102),
+            version: 3,
+            created: Timestamp(1_700_000_000_000_000),
+            updated: Timestamp(1_700_000_000_000_001),
+        },
         labels: Labels::new([("app".to_owned(), "WS".to_owned())]).unwrap(),
         annotations: BTreeMap::from([("note".to_owned(), "ä".to_owned())]),
         spec: ServiceSpec {
@@ -117,7 +122,9 @@ fn what_cannot_be_read_is_named_and_what_is_no_record_is_passed_over() {
     }
     let newer = pb::Service { version: 2, ..service::write(&full(), VERSION) }.encode_to_vec();
     let nothing = pb::Service { version: 1, ..pb::Service::default() }.encode_to_vec();
-    for (key, value) in [("services/shop", &[][..]), ("services/Shop/web", &[]), ("services/shop/web", &newer), ("services/shop/web", &nothing)] {
+    for (key, value) in
+        [("services/shop", &[][..]), ("services/Shop/web", &[]), ("services/shop/web", &newer), ("services/shop/web", &nothing)]
+    {
         let corrupt = decode(key, Some(value)).unwrap_err();
         assert_eq!(corrupt.key, format!("{PREFIX}{key}"));
     }

@@ -178,7 +178,7 @@ pub(crate) fn shop() -> Vec<Change> {
     let mut store = service("shop/store", ServiceType::ExternalName, "", &[]);
     store.spec.external_name = "db.shop.svc.cluster.local".to_owned();
     let mut crowd = service("shop/crowd", ServiceType::Headless, "", &[]);
-    crowd.spec.endpoints = (1..=200).map(|n| given(&format!("172.27.9.{n}"))).collect();
+    crowd.spec.endpoints = (1..=120).map(|n| given(&format!("172.27.9.{n}"))).collect();
     vec![
         put(service("shop/web", ServiceType::LoadBalancer, "app=WS", &["172.28.0.2"])),
         put(service("shop/db", ServiceType::ClusterIp, "app=DB", &["172.28.0.3", "fd00:28::3"])),

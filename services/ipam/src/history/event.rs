@@ -111,7 +111,9 @@ pub(crate) struct Event {
 impl Event {
     /// What a change of one key meant for the address; `None` when nothing.
     pub(crate) fn of(entry: &JournalEntry, change: &JournalChange, address: IpAddr, key: EventKey) -> Option<Self> {
-        let record = |value: &Option<_>| value.as_ref().and_then(|value: &prost::bytes::Bytes| Stored::decode(&change.key, Some(value)).ok().flatten());
+        let record = |value: &Option<_>| {
+            value.as_ref().and_then(|value: &prost::bytes::Bytes| Stored::decode(&change.key, Some(value)).ok().flatten())
+        };
         let before = Held::of(record(&change.before).as_ref(), address);
         let after = Held::of(record(&change.after).as_ref(), address);
         if before.is_nobody() == after.is_nobody() {

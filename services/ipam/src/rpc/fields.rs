@@ -119,7 +119,9 @@ impl Fields for AllocationOf<'_> {
             "name" => word(owner.name.as_str()),
             "node" => owner.node.iter().map(|name| Cow::Borrowed(name.as_str())).collect(),
             "address" => addresses.map(|address| Cow::Owned(address.to_string())).collect(),
-            "pool" => addresses.filter_map(|address| self.view.pool_of(address)).map(|pool| Cow::Owned(pool.name.to_string())).collect(),
+            "pool" => {
+                addresses.filter_map(|address| self.view.pool_of(address)).map(|pool| Cow::Owned(pool.name.to_string())).collect()
+            }
             "ready" => text(self.record.ready),
             field => label(&self.record.labels, field),
         }

@@ -53,7 +53,9 @@ impl ComputeNetworkService for ComputeNetwork {
         let (call, draft) = call.wants(convert::apply(&message).map_err(refuse)?);
         // A dry run answers with every finding; the change itself is refused by the first that is an error.
         let plan = if call.validate_only { network::check } else { network::apply };
-        let change = self.service.change(&call, move |cluster, context| plan(cluster, &draft, context).map(|decision| decision.map(|checked| show(&checked))));
+        let change = self.service.change(&call, move |cluster, context| {
+            plan(cluster, &draft, context).map(|decision| decision.map(|checked| show(&checked)))
+        });
         answer(change.await)
     }
 }

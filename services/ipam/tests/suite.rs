@@ -1,0 +1,16 @@
+//! Address management as its callers see it: the real service on the embedded store, through the real server stack.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail like the tests themselves")]
+
+#[path = "suite/bench.rs"]
+mod bench;
+#[path = "suite/changes.rs"]
+mod changes;
+#[path = "suite/history.rs"]
+mod history;
+#[path = "suite/refusals.rs"]
+mod refusals;
+#[path = "suite/replicas.rs"]
+mod replicas;
+#[path = "suite/watches.rs"]
+mod watches;

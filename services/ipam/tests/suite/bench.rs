@@ -1,0 +1,154 @@
+//! A service under test, and short words for what tests ask of it.
+
+use std::time::Duration;
+
+use polder_core::reason::{Reason, Refusal};
+use polder_ipam::IpamConfig;
+use polder_proto::ipam::v1::allocation_service_client::AllocationServiceClient;
+use polder_proto::ipam::v1::compute_network_service_client::ComputeNetworkServiceClient;
+use polder_proto::ipam::v1::namespace_service_client::NamespaceServiceClient;
+use polder_proto::ipam::v1::node_service_client::NodeServiceClient;
+use polder_proto::ipam::v1::pool_service_client::PoolServiceClient;
+use polder_proto::ipam::v1::*;
+use polder_runtime::config::{Period, ProcessConfig};
+use polder_runtime::link::Link;
+use polder_runtime::process::{Process, Program, Running};
+use polder_runtime::status::decode;
+use polder_store::Store;
+use tempfile::TempDir;
+use tonic::Status;
+
+const PROGRAM: Program = Program { name: "polder-ipam", version: "test", descriptors: polder_proto::FILE_DESCRIPTOR_SET };
+
+/// One replica.
+pub(crate) struct Replica {
+    link: Link,
+    running: Running,
+}
+
+/// A store that goes with the test.
+pub(crate) fn store() -> (TempDir, Store) {
+    polder_store::testing::embedded()
+}
+
+impl Replica {
+    /// A replica on a store, with its tasks, once it can answer.
+    pub(crate) async fn on(store: &Store) -> Self {
+        let process = Process::new(PROGRAM, ProcessConfig::default()).unwrap();
+        let config = IpamConfig { sweep_every: Period(Duration::from_millis(50)), ..IpamConfig::default() };
+        let component = polder_ipam::build(&config, store.clone(), process.metrics()).unwrap();
+        let link = process.local(&component);
+        let running = process.start(vec![component]).await.unwrap();
+        let replica = Self { link, running };
+        until(|| async { replica.pools().list_pools(ListPoolsRequest::default()).await.is_ok() }).await;
+        replica
+    }
+
+    /// Ends it in order.
+    pub(crate) async fn stop(self) {
+        self.running.stop_token().cancel();
+        self.running.wait().await.unwrap();
+    }
+
+    pub(crate) fn pools(&self) -> PoolServiceClient<Link> {
+        PoolServiceClient::new(self.link.clone())
+    }
+
+    pub(crate) fn nodes(&self) -> NodeServiceClient<Link> {
+        NodeServiceClient::new(self.link.clone())
+    }
+
+    pub(crate) fn namespaces(&self) -> NamespaceServiceClient<Link> {
+        NamespaceServiceClient::new(self.link.clone())
+    }
+
+    pub(crate) fn allocations(&self) -> AllocationServiceClient<Link> {
+        AllocationServiceClient::new(self.link.clone())
+    }
+
+    pub(crate) fn network(&self) -> ComputeNetworkServiceClient<Link> {
+        ComputeNetworkServiceClient::new(self.link.clone())
+    }
+
+    /// The usual network with two nodes.
+    pub(crate) async fn usual(&self) {
+        let request = ApplyComputeNetworkRequest { network: Some(usual()), ..Default::default() };
+        self.network().apply_compute_network(request).await.unwrap();
+        for name in ["node-a", "node-b"] {
+            let request = RegisterNodeRequest { name: name.to_owned(), ..Default::default() };
+            self.nodes().register_node(request).await.unwrap();
+        }
+    }
+
+    /// Allocates for a pod named as its handle.
+    pub(crate) async fn pod(&self, handle: &str, node: &str) -> Result<Allocation, Status> {
+        let answer = self.allocations().allocate_addresses(wish(handle, node)).await?;
+        Ok(answer.into_inner().allocation.unwrap())
+    }
+
+    /// Releases a handle; the addresses that were freed.
+    pub(crate) async fn release(&self, handle: &str) -> Vec<String> {
+        let request = ReleaseAddressesRequest { handle: handle.to_owned(), ..Default::default() };
+        self.allocations().release_addresses(request).await.unwrap().into_inner().released
+    }
+
+    /// Every allocation, page by page.
+    pub(crate) async fn all(&self, page_size: u32) -> Vec<Allocation> {
+        let (mut all, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let request = ListAllocationsRequest { page_size, page_token, ..Default::default() };
+            let page = self.allocations().list_allocations(request).await.unwrap().into_inner();
+            assert!(page.allocations.len() <= page_size.max(100) as usize);
+            all.extend(page.allocations);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return all;
+            }
+        }
+    }
+
+    /// The audit finds nothing.
+    pub(crate) async fn is_sound(&self) {
+        let found = self.allocations().check_consistency(CheckConsistencyRequest::default()).await.unwrap().into_inner();
+        assert!(found.findings.is_empty(), "{:#?}", found.findings);
+    }
+}
+
+pub(crate) fn usual() -> ComputeNetwork {
+    ComputeNetwork {
+        node_range: vec!["10.0.0.10-10.0.0.19".to_owned()],
+        external_range: vec!["10.0.0.20-10.0.0.29".to_owned()],
+        ..Default::default()
+    }
+}
+
+pub(crate) fn wish(handle: &str, node: &str) -> AllocateAddressesRequest {
+    let owner = Owner { namespace: "shop".to_owned(), name: handle.to_owned(), node: node.to_owned(), ..Default::default() };
+    let spec = AllocationSpec { handle: handle.to_owned(), owner: Some(owner), ..Default::default() };
+    AllocateAddressesRequest { spec: Some(spec), ..Default::default() }
+}
+
+/// The one address of an allocation.
+pub(crate) fn only(allocation: &Allocation) -> &str {
+    assert_eq!(allocation.addresses.len(), 1, "{allocation:?}");
+    &allocation.addresses[0].address
+}
+
+/// What a refusal says.
+pub(crate) fn refused<T: std::fmt::Debug>(outcome: Result<T, Status>) -> Refusal {
+    decode(&outcome.unwrap_err())
+}
+
+/// The reason of a refusal.
+pub(crate) fn reason<T: std::fmt::Debug>(outcome: Result<T, Status>) -> Reason {
+    refused(outcome).reason
+}
+
+/// Waits until something holds.
+pub(crate) async fn until<F: Future<Output = bool>>(holds: impl Fn() -> F) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while !holds().await {
+        assert!(tokio::time::Instant::now() < deadline, "it never came true");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

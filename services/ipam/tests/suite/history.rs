@@ -1,0 +1,93 @@
+//! Whose an address is, and was.
+
+use std::time::{Duration, SystemTime};
+
+use super::bench::*;
+use polder_core::reason::Reason;
+use polder_proto::ipam::v1::*;
+
+/// A time between what came before and what comes after.
+async fn between() -> Option<prost_types::Timestamp> {
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    #[expect(clippy::disallowed_methods, reason = "the clock of tests")]
+    let now = SystemTime::now();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    Some(now.into())
+}
+
+async fn lookup(ipam: &Replica, address: &str, at: Option<prost_types::Timestamp>) -> LookupAddressResponse {
+    let request = LookupAddressRequest { address: address.to_owned(), at };
+    ipam.allocations().lookup_address(request).await.unwrap().into_inner()
+}
+
+#[tokio::test]
+async fn there_is_always_an_answer_now_and_for_any_time_in_the_journal() {
+    let (_folder, store) = store();
+    let ipam = Replica::on(&store).await;
+    let beginning = between().await;
+    ipam.usual().await;
+    let before = between().await;
+    let first = ipam.pod("web-1", "node-a").await.unwrap();
+    let address = only(&first).to_owned();
+    let during = between().await;
+    ipam.release("web-1").await;
+    let resting = between().await;
+    let mut again = wish("web-2", "node-b");
+    again.spec.as_mut().unwrap().addresses = vec![address.clone()];
+    ipam.allocations().allocate_addresses(again).await.unwrap();
+
+    let now = lookup(&ipam, &address, None).await;
+    assert_eq!(
+        (now.standing(), now.message.as_str()),
+        (AddressStanding::Allocated, "172.27.0.0 of pool pod is held by pod shop/web-2.")
+    );
+    assert_eq!((now.block.as_str(), now.block_node.as_str()), ("172.27.0.0/26", "node-a"));
+    for (address, standing) in [
+        ("192.0.2.1", AddressStanding::Outside),
+        ("172.27.9.9", AddressStanding::Free),
+        ("172.28.0.10", AddressStanding::Reserved),
+        ("10.0.0.10", AddressStanding::Allocated),
+    ] {
+        assert_eq!(lookup(&ipam, address, None).await.standing(), standing, "{address}");
+    }
+    assert_eq!(lookup(&ipam, &address, before).await.standing(), AddressStanding::Free);
+    let then = lookup(&ipam, &address, during).await;
+    assert_eq!((then.standing(), then.allocation.unwrap().handle.as_str()), (AddressStanding::Allocated, "web-1"));
+    assert_eq!(lookup(&ipam, &address, resting).await.standing(), AddressStanding::Free);
+    let too_early = LookupAddressRequest { address, at: beginning };
+    assert_eq!(reason(ipam.allocations().lookup_address(too_early).await), Reason::ResumeTokenCompacted);
+    ipam.stop().await;
+}
+
+#[tokio::test]
+async fn the_history_of_an_address_is_complete_and_paged() {
+    let (_folder, store) = store();
+    let ipam = Replica::on(&store).await;
+    ipam.usual().await;
+    for n in 0..4 {
+        let mut request = wish(&format!("web-{n}"), "node-a");
+        request.spec.as_mut().unwrap().addresses = vec!["172.27.0.7".to_owned()];
+        ipam.allocations().allocate_addresses(request).await.unwrap();
+        ipam.release(&format!("web-{n}")).await;
+    }
+    let (mut events, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request =
+            ListAddressHistoryRequest { address: "172.27.0.7".to_owned(), page_size: 3, page_token, ..Default::default() };
+        let page = ipam.allocations().list_address_history(request).await.unwrap().into_inner();
+        events.extend(page.events);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    let told: Vec<&str> = events.iter().map(|event| event.description.as_str()).collect();
+    let wanted: Vec<String> =
+        (0..4).rev().flat_map(|n| [format!("pod shop/web-{n} lost it"), format!("pod shop/web-{n} got it")]).collect();
+    assert_eq!(told, wanted);
+    assert!(events.iter().all(|event| event.actor == "anonymous"));
+    let kept = ListAddressHistoryRequest { address: "172.28.0.10".to_owned(), ..Default::default() };
+    let kept = ipam.allocations().list_address_history(kept).await.unwrap().into_inner();
+    assert_eq!(kept.events[0].description, "reservation cluster-dns got it");
+    ipam.stop().await;
+}

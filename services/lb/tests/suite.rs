@@ -1,0 +1,12 @@
+//! The load balancer as a process serves it, on the embedded store and on a real etcd.
+
+#[path = "suite/catalog.rs"]
+mod catalog;
+#[path = "suite/healing.rs"]
+mod healing;
+#[path = "suite/replicas.rs"]
+mod replicas;
+#[path = "suite/site.rs"]
+mod site;
+#[path = "suite/watches.rs"]
+mod watches;
