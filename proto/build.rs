@@ -14,6 +14,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut files = Vec::new();
     proto_files(Path::new(ROOTS[0]), &mut files)?;
     files.sort();
+    // No message of ours refers to it, but it is what errors carry: clients that learn by reflection can print their details.
+    files.push(Path::new(ROOTS[1]).join("google/rpc/error_details.proto"));
 
     let mut compiler = protox::Compiler::new(ROOTS)?;
     compiler.include_imports(true).include_source_info(true).open_files(&files)?;
@@ -23,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut set = compiler.file_descriptor_set();
     // Only its options are used, and those are read from the descriptors.
-    set.file.retain(|file| file.package() != "google.api");
+    set.file.retain(|file| !matches!(file.package(), "google.api" | "google.rpc"));
     // Ordered maps: the same message always has the same bytes, which stored records and repeated answers rely on.
     tonic_prost_build::configure().btree_map(".").compile_fds(set)?;
     Ok(())

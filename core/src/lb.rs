@@ -27,7 +27,7 @@ pub use choose::Trial;
 pub use endpoints::endpoints;
 pub use explain::{Explanation, explain};
 pub use plan::{Decision, Draft, Wishes};
-pub use reassign::reassign;
+pub use reassign::{Scope, reassign};
 pub use record::{
     Affinity, Change, Condition, ConditionKind, Endpoint, External, FamilyPolicy, Protocol, Service, ServiceKey, ServicePort,
     ServiceSpec, ServiceType, TargetPort, TrafficPolicy, Vip,

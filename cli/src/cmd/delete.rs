@@ -63,11 +63,8 @@ async fn remove(client: &Client, kind: Kind, namespace: &str, name: &str, force:
         }
         Kind::Allocation => {
             let found = allocation(client, namespace, name).await?;
-            // The uid makes sure that nobody else's address is freed when the handle has changed hands meanwhile.
-            (
-                "ipam.AllocationService/ReleaseAddresses",
-                object([("handle", found["handle"].clone()), ("uid", found["uid"].clone())]),
-            )
+            // By uid, so that nobody else's address is freed when the name has changed hands meanwhile.
+            ("ipam.AllocationService/ReleaseAddresses", object([("uid", found["uid"].clone())]))
         }
         Kind::Network => return Err(Failure::Usage("the compute network cannot be deleted; apply another one".to_owned())),
     };

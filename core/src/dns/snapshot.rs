@@ -8,6 +8,7 @@
 //! without data is an empty non-terminal (RFC 8020).
 
 mod set;
+mod shards;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use imbl::GenericHashMap;
 use imbl::shared_ptr::DefaultSharedPtr;
 
 pub(super) use self::set::Set;
+use self::shards::Shards;
 use super::computed::{records, reverse_apexes};
 use super::hash::Seed;
 use super::name::{DomainName, is_under, suffixes};
@@ -51,7 +53,7 @@ pub struct Snapshot {
     settings: Arc<Settings>,
     revision: Revision,
     synced: bool,
-    names: Table<DomainName, Node>,
+    names: Shards<Node>,
     records: Table<Source, Arc<[Record]>>,
     reverse: Arc<BTreeSet<DomainName>>,
 }
@@ -65,7 +67,7 @@ impl Snapshot {
             settings,
             revision: Revision(0),
             synced: false,
-            names: Table::with_hasher(seed),
+            names: Shards::new(seed),
             records: Table::with_hasher(seed),
             reverse: Arc::default(),
         }
@@ -134,7 +136,7 @@ impl Snapshot {
 
     /// The records of one name, each with its source.
     pub fn records_at(&self, name: &DomainName) -> impl Iterator<Item = (&Source, &Record)> {
-        let sources = self.names.get(name).into_iter().flat_map(|node| node.sources.iter());
+        let sources = self.names.get(name.as_wire()).into_iter().flat_map(|node| node.sources.iter());
         let runs = sources.filter_map(|source| Some((source, self.records.get(source)?)));
         runs.flat_map(|(source, records)| set::at(records, name).iter().map(move |record| (source, record)))
     }
@@ -154,7 +156,7 @@ impl Snapshot {
     /// Whether there are no names.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.names.len() == 0
     }
 
     pub(super) fn node(&self, name: &[u8]) -> Option<&Node> {
@@ -188,7 +190,7 @@ impl Snapshot {
 
     /// Compiles a name anew after records of `source` have changed there.
     fn relink(&mut self, name: &DomainName, source: &Source, present: bool) {
-        let node = self.names.get(name);
+        let node = self.names.get(name.as_wire());
         let mut sources: Vec<Source> = node.map_or_else(Vec::new, |node| node.sources.to_vec());
         match (sources.binary_search(source), present) {
             (Err(place), true) => sources.insert(place, source.clone()),

@@ -1,6 +1,6 @@
 //! A service with its addresses as they should be now: the one function behind create, update, reassignment and explanation.
 
-use super::ask::{Ask, Side};
+use super::ask::{Ask, Exhausted, Side};
 use super::assign::{Assigned, assign};
 use super::choose::Trial;
 use super::families::Wanted;
@@ -19,6 +19,21 @@ pub fn is_foreign(spec: &ServiceSpec) -> bool {
     spec.service_type == ServiceType::LoadBalancer && !class.is_empty() && class != CLASS
 }
 
+/// What a decision rests on.
+#[derive(Clone, Copy)]
+pub(super) struct State<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) now: Timestamp,
+    /// What other services of the same run have found out.
+    pub(super) exhausted: Option<&'a Exhausted>,
+}
+
+impl<'a> State<'a> {
+    pub(super) const fn at(cluster: &'a Cluster, now: Timestamp) -> Self {
+        Self { cluster, now, exhausted: None }
+    }
+}
+
 /// A service with its addresses decided.
 pub(super) struct Addressed {
     pub(super) service: Service,
@@ -32,7 +47,8 @@ pub(super) struct Addressed {
 ///
 /// # Errors
 /// [`Reason::FamilyMismatch`] when the wishes contradict each other.
-pub(super) fn address(cluster: &Cluster, now: Timestamp, wish: Service, before: Option<&Service>) -> Result<Addressed, Refusal> {
+pub(super) fn address(state: State<'_>, wish: Service, before: Option<&Service>) -> Result<Addressed, Refusal> {
+    let State { cluster, now, exhausted } = state;
     let mut addressed = Addressed { service: wish, failures: Vec::new(), trials: Vec::new() };
     let old_conditions = std::mem::take(&mut addressed.service.conditions);
     let mut unhappy = Vec::new();
@@ -50,7 +66,7 @@ pub(super) fn address(cluster: &Cluster, now: Timestamp, wish: Service, before: 
         let wanted = Wanted::of(cluster, service);
         wanted.check_wishes(&service.spec)?;
         let settled = before.is_some_and(|before| is_settled(side, before, &service.spec));
-        let Assigned { vips, failure, trials } = assign(&Ask { cluster, now, service, side, settled }, &wanted);
+        let Assigned { vips, failure, trials } = assign(&Ask { cluster, now, service, side, settled, exhausted }, &wanted);
         if let Some(refusal) = failure {
             unhappy.push((side.condition(), refusal.clone()));
             addressed.failures.push((side, refusal));

@@ -1,11 +1,14 @@
 //! The question that address planning answers: this service, this side of it, this state.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::record::{ConditionKind, Service, ServiceSpec, ServiceType, Vip};
 use crate::cluster::Cluster;
 use crate::ipam::Purpose;
 use crate::net::{Family, Name};
+use crate::reason::Refusal;
 use crate::time::Timestamp;
 
 /// The two kinds of virtual IPs.
@@ -71,6 +74,10 @@ impl Side {
     }
 }
 
+/// What is known of pools that have no address of a family left, so that a run over many services looks at each only once. It
+/// holds as long as no address becomes free.
+pub(super) type Exhausted = RefCell<BTreeMap<(Name, Family), Refusal>>;
+
 /// One side of a service that wants addresses.
 #[derive(Clone, Copy)]
 pub(super) struct Ask<'a> {
@@ -81,6 +88,8 @@ pub(super) struct Ask<'a> {
     pub(super) side: Side,
     /// The wishes of this side are met already: what it holds is what it asked for, even if a name in a wish is gone by now.
     pub(super) settled: bool,
+    /// What other services of the same run have found out.
+    pub(super) exhausted: Option<&'a Exhausted>,
 }
 
 impl<'a> Ask<'a> {

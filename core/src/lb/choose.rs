@@ -69,8 +69,20 @@ fn first_given<'a>(
 
 /// An address that the pool gives this service: one it may share, else the lowest free one.
 fn from_pool(ask: &Ask<'_>, pool: &Pool, family: Family) -> Result<IpAddr, Refusal> {
-    let address = lowest_shareable(ask, pool, family).or_else(|| lowest_free(ask, pool, family));
-    address.ok_or_else(|| exhausted(ask, pool, family))
+    if let Some(address) = lowest_shareable(ask, pool, family) {
+        return Ok(address);
+    }
+    let key = (pool.name.clone(), family);
+    if let Some(refusal) = ask.exhausted.and_then(|known| known.borrow().get(&key).cloned()) {
+        return Err(refusal);
+    }
+    lowest_free(ask, pool, family).ok_or_else(|| {
+        let refusal = exhausted(ask, pool, family);
+        if let Some(known) = ask.exhausted {
+            known.borrow_mut().insert(key, refusal.clone());
+        }
+        refusal
+    })
 }
 
 /// An address that the reservation keeps.

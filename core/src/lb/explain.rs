@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::address::{Addressed, address, is_foreign};
+use super::address::{Addressed, State, address, is_foreign};
 use super::ask::Side;
 use super::choose::Trial;
 use super::endpoints::endpoints;
@@ -90,7 +90,7 @@ pub struct Explanation {
 pub fn explain(cluster: &Cluster, key: &ServiceKey, now: Timestamp) -> Result<Explanation, Refusal> {
     let before = find(cluster, key)?;
     let mut steps = vec![kind(before)];
-    let addressed = match address(cluster, now, Service::clone(before), Some(before)) {
+    let addressed = match address(State::at(cluster, now), Service::clone(before), Some(before)) {
         Ok(addressed) => addressed,
         Err(refusal) => {
             steps.push(step(Check::Families, Verdict::Bad(refusal.reason), refusal.message.clone()));

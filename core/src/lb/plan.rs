@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::address::{Addressed, address};
+use super::address::{Addressed, State, address};
 use super::ask::{Ask, Side};
 use super::immutable;
 use super::record::{Change, Service, ServiceKey, ServiceSpec};
@@ -143,9 +143,9 @@ fn decide(
     wishes: Wishes,
     ctx: PlanContext,
 ) -> Result<Service, Refusal> {
-    let Addressed { service, failures, .. } = address(cluster, ctx.now, wish, before.map(AsRef::as_ref))?;
+    let Addressed { service, failures, .. } = address(State::at(cluster, ctx.now), wish, before.map(AsRef::as_ref))?;
     let refused = |side: Side, refusal: &Refusal| {
-        let ask = Ask { cluster, now: ctx.now, service: &service, side, settled: false };
+        let ask = Ask { cluster, now: ctx.now, service: &service, side, settled: false, exhausted: None };
         wishes == Wishes::MetOrRefused && (ask.is_explicit() || refusal.reason == Reason::QuotaExceeded)
     };
     match failures.into_iter().find(|(side, refusal)| refused(*side, refusal)) {

@@ -1,39 +1,62 @@
 //! The step that heals services by itself: those that lack addresses get them when they can, and those whose addresses no pool
 //! has any more give them up.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::address::address;
-use super::ask::Side;
+use super::address::{State, address};
+use super::ask::{Exhausted, Side};
 use super::plan::{Decision, revised};
-use super::record::{Change, Service};
+use super::record::{Change, Service, ServiceKey};
 use crate::cluster::Cluster;
 use crate::schema::PlanContext;
+
+/// Which services to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Those that wait for addresses. Enough when only services have changed.
+    Waiting,
+    /// Also those that hold addresses, which a change of pools may have taken from under them.
+    All,
+}
 
 /// What can be mended now: at most `most` services, the longest waiting first. Empty when there is nothing to do.
 ///
 /// Every decision rests on those before it, so all of them commit together. It looks at the whole state and nothing else: it
 /// does the same after a restart or a missed event.
 #[must_use]
-pub fn reassign(cluster: &Cluster, most: usize, ctx: PlanContext) -> Vec<Decision> {
-    let displaced = cluster.lb.services().filter(|service| is_displaced(cluster, service));
-    let mut decisions: Vec<Decision> = Vec::new();
+pub fn reassign(cluster: &Cluster, scope: Scope, most: usize, ctx: PlanContext) -> Vec<Decision> {
+    let displaced = cluster.lb.services().filter(|service| scope == Scope::All && is_displaced(cluster, service));
+    let exhausted = Exhausted::default();
+    let (mut decisions, mut decided): (Vec<Decision>, BTreeSet<&ServiceKey>) = Default::default();
     let mut work = cluster.clone();
     for before in cluster.lb.waiting().chain(displaced) {
         if decisions.len() >= most {
             break;
         }
-        let decided = |decision: &Decision| decision.after.as_ref().is_some_and(|after| after.key == before.key);
-        if decisions.iter().any(decided) {
+        if decided.contains(&before.key) {
             continue;
         }
-        let Some(decision) = mended(&work, before, ctx) else { continue };
+        let state = State { cluster: &work, now: ctx.now, exhausted: Some(&exhausted) };
+        let Some(decision) = mended(state, before, ctx) else { continue };
         if let Some(change) = decision.change() {
+            if gives_up(&decision) {
+                exhausted.borrow_mut().clear();
+            }
             work.apply(&change.into());
             decisions.push(decision);
+            decided.insert(&before.key);
         }
     }
     decisions
+}
+
+/// Whether an address becomes free, so that a pool may have one again.
+fn gives_up(decision: &Decision) -> bool {
+    let holds = |service: &Service, address| service.vips().any(|vip| vip.address == address);
+    let after = decision.after.as_deref();
+    let mut before = decision.before.iter().flat_map(|before| before.vips());
+    before.any(|vip| after.is_none_or(|after| !holds(after, vip.address)))
 }
 
 /// Whether it holds an address that no pool of the right purpose has, or that another pool has by now.
@@ -47,8 +70,8 @@ fn is_displaced(cluster: &Cluster, service: &Service) -> bool {
 }
 
 /// The service with what it can have now. A new sentence for an old reason alone is no reason to write.
-fn mended(cluster: &Cluster, before: &Arc<Service>, ctx: PlanContext) -> Option<Decision> {
-    let after = address(cluster, ctx.now, Service::clone(before), Some(before)).ok()?.service;
+fn mended(state: State<'_>, before: &Arc<Service>, ctx: PlanContext) -> Option<Decision> {
+    let after = address(state, Service::clone(before), Some(before)).ok()?.service;
     let reasons =
         |service: &Service| service.conditions.iter().map(|condition| (condition.kind, condition.reason)).collect::<Vec<_>>();
     let same = after.cluster == before.cluster && after.external == before.external && reasons(&after) == reasons(before);

@@ -9,12 +9,13 @@ use std::time::Duration;
 use polder_core::cluster::{Change, Cluster};
 use polder_core::id::Revision;
 use polder_core::lb::plan::READS;
-use polder_core::lb::reassign::{changes, reassign};
+use polder_core::lb::reassign::{Scope, changes, reassign};
 use polder_core::reason::Refusal;
-use polder_core::schema::{Plan, PlanContext};
+use polder_core::schema::{Domain, Plan, PlanContext};
 use polder_proto::stored::Stored;
 use polder_runtime::metrics::Metrics;
 use polder_runtime::{clock, entropy};
+use polder_store::mirror::Heads;
 use polder_store::{Intent, Ledger, Snapshot};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -24,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 /// The most services of one commit.
 const MOST: usize = 100;
 
-/// Where the domains stand that healing rests on.
-type Standing = [Option<Revision>; READS.len()];
+/// The shortest time between two turns, so that a flood of changes is looked at together.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What is told of services that wait.
 #[derive(Debug, Clone, Default)]
@@ -73,18 +74,17 @@ impl Healer {
         let mut seen = None;
         let mut turn = clock::monotonic();
         loop {
-            let due = clock::monotonic() >= turn;
             let snapshot = self.ledger.mirror().snapshot();
-            let standing = standing(&snapshot);
-            if snapshot.synced && (due || seen != Some(standing)) {
-                // What it commits itself moves the heads again; the next round finds nothing and comes to rest.
-                seen = Some(standing);
-                turn = clock::monotonic() + self.every;
-                self.turn().await;
+            let due = clock::monotonic() >= turn;
+            if let Some(scope) = scope(&snapshot, seen, due).filter(|_| snapshot.synced) {
+                // What it commits itself moves the heads again; the next turn finds nothing and comes to rest.
+                seen = Some(snapshot.heads);
+                self.turn(scope).await;
             }
             if due {
                 turn = clock::monotonic() + self.every;
             }
+            tokio::time::sleep(PAUSE).await;
             if !wait(&mut moved, turn).await {
                 return;
             }
@@ -92,9 +92,9 @@ impl Healer {
     }
 
     /// Mends everything that can be mended now.
-    async fn turn(&self) {
+    async fn turn(&self, scope: Scope) {
         loop {
-            match self.piece().await {
+            match self.piece(scope).await {
                 Ok(0) => break,
                 Ok(healed) => self.metrics.healed.inc_by(healed as u64),
                 Err(refusal) => {
@@ -109,17 +109,17 @@ impl Healer {
     }
 
     /// One commit's worth; how many services it mended. Nothing is committed when there is nothing to mend.
-    async fn piece(&self) -> Result<usize, Refusal> {
+    async fn piece(&self, scope: Scope) -> Result<usize, Refusal> {
         let snapshot = self.ledger.mirror().snapshot();
         let context = PlanContext { now: clock::now(), entropy: entropy::draw() };
-        let found = reassign(&snapshot.view, MOST, context).len();
+        let found = reassign(&snapshot.view, scope, MOST, context).len();
         if found == 0 {
             return Ok(0);
         }
         let intent =
             Intent { request_id: None, digest: [0; 32], actor: "polder-lb".to_owned(), trace_id: String::new(), method: "Heal" };
-        let planner = |cluster: &Cluster, context: PlanContext| {
-            let decisions = reassign(cluster, MOST, context);
+        let planner = move |cluster: &Cluster, context: PlanContext| {
+            let decisions = reassign(cluster, scope, MOST, context);
             let changes = changes(&decisions).map(Change::from).collect();
             Ok(Plan { changes, reads: READS.to_vec(), answer: Vec::new() })
         };
@@ -127,8 +127,13 @@ impl Healer {
     }
 }
 
-fn standing(snapshot: &Snapshot<Stored>) -> Standing {
-    READS.map(|domain| snapshot.heads.get(domain))
+/// What there is to look at since the heads that were seen last; `None` when nothing has moved that matters.
+fn scope(snapshot: &Snapshot<Stored>, seen: Option<Heads>, due: bool) -> Option<Scope> {
+    let moved = |domain| seen.is_none_or(|seen| seen.get(domain) != snapshot.heads.get(domain));
+    if due || moved(Domain::IpamPools) {
+        return Some(Scope::All);
+    }
+    moved(Domain::LbServices).then_some(Scope::Waiting)
 }
 
 /// Waits for a move of the view, at most until `turn`. False when there will be none any more.

@@ -97,7 +97,7 @@ impl ServicePage {
         };
         let mut rest = cluster.lb.services_after(self.after.as_ref()).filter(chosen);
         let page: Vec<_> = rest.by_ref().take(self.size).collect();
-        let last = rest.next().and(page.last());
+        let last = rest.next().and_then(|_| page.last());
         let token = last.map(|last| page::token(&[last.key.namespace.as_str(), last.key.name.as_str()]));
         (page.into_iter().map(|service| convert::service(cluster, service)).collect(), token.unwrap_or_default())
     }
@@ -123,7 +123,7 @@ pub(crate) fn endpoint_page(cluster: &Cluster, request: &pb::ListEndpointsReques
     };
     let mut rest = all.iter().filter(chosen);
     let page: Vec<_> = rest.by_ref().take(size).collect();
-    let token = rest.next().and(page.last()).map(|last| page::token(&[&last.address.to_string()]));
+    let token = rest.next().and_then(|_| page.last()).map(|last| page::token(&[&last.address.to_string()]));
     let shown = page.into_iter().map(|endpoint| convert::endpoint(&service.spec.ports, endpoint)).collect();
     Ok((shown, token.unwrap_or_default()))
 }

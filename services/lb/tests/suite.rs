@@ -1,5 +1,7 @@
 //! The load balancer as a process serves it, on the embedded store and on a real etcd.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+
 #[path = "suite/catalog.rs"]
 mod catalog;
 #[path = "suite/healing.rs"]

@@ -117,7 +117,7 @@ fn a_change_touches_the_services_that_look_different_after_it() {
     site.create("bank/web", |_| {}).unwrap();
     let touched = |change: crate::cluster::Change| {
         let mut services = std::collections::BTreeSet::new();
-        crate::lb::touched(&site.cluster, &change, &mut services);
+        touched(&site.cluster, &change, &mut services);
         services.into_iter().map(|key| key.to_string()).collect::<Vec<_>>()
     };
     let relabelled = pod(1, "DB");

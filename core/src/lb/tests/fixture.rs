@@ -149,7 +149,7 @@ impl Site {
         let mut changed = Vec::new();
         for _ in 0..100 {
             let ctx = self.ctx();
-            let decisions = reassign(&self.cluster, 3, ctx);
+            let decisions = reassign(&self.cluster, Scope::All, 3, ctx);
             if decisions.is_empty() {
                 return changed;
             }

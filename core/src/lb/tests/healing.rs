@@ -83,3 +83,36 @@ fn the_audit_sees_an_address_held_twice() {
     let reasons: Vec<_> = audit(&site.cluster).into_iter().map(|finding| finding.reason).collect();
     assert_eq!(reasons, [Reason::Internal, Reason::AddressInUse]);
 }
+
+#[test]
+fn a_crowd_that_waits_for_one_pool_costs_one_look_at_it() {
+    let mut site = Site::default();
+    // Every other address is held, the rest is kept free: 2048 runs to walk for whoever looks.
+    site.pool("external", Purpose::ExternalService, &["10.0.0.0-10.0.15.255"], |_| {});
+    let first = site.create("n/s0", |_| {}).unwrap();
+    for number in 0u16..2048 {
+        let [high, low] = (number * 2).to_be_bytes();
+        let mut service = first.clone();
+        service.key.name = format!("s{number}").parse().unwrap();
+        service.conditions.clear();
+        service.external[0].address = [10, 0, high, low].into();
+        site.cluster.lb.apply(&Change::Service(service.key.clone(), Some(service.into())));
+        let [high, low] = (number * 2 + 1).to_be_bytes();
+        site.reserve(&format!("r{number}"), &format!("10.0.{high}.{low}"), "somebody");
+    }
+    let waiting = site.create("n/w", |_| {}).unwrap();
+    assert_eq!(waiting.condition(ConditionKind::ExternalAddresses).unwrap().reason, Reason::PoolExhausted);
+    for number in 0..3000 {
+        let mut service = waiting.clone();
+        service.key.name = format!("w{number}").parse().unwrap();
+        site.cluster.lb.apply(&Change::Service(service.key.clone(), Some(service.into())));
+    }
+    // Without what the first has found out this takes minutes in a debug build.
+    let ctx = site.ctx();
+    assert!(reassign(&site.cluster, Scope::Waiting, 100, ctx).is_empty());
+    site.delete("n/s77", "").unwrap();
+    let ctx = site.ctx();
+    let served = reassign(&site.cluster, Scope::Waiting, 100, ctx);
+    assert_eq!(served.len(), 1);
+    assert_eq!(served[0].after.as_ref().unwrap().external[0].address, addr("10.0.0.154"));
+}

@@ -97,7 +97,7 @@ fn step(site: &mut Site, op: Op) -> Result<(), Refusal> {
 /// What the explanation of every service says is what the reconciler then does for the first of them.
 fn heal_as_explained(site: &mut Site) {
     let ctx = site.ctx();
-    let Some(decision) = reassign(&site.cluster, 1, ctx).pop() else { return };
+    let Some(decision) = reassign(&site.cluster, Scope::All, 1, ctx).pop() else { return };
     let after = decision.after.clone().unwrap();
     let told = explain(&site.cluster, &after.key, ctx.now).unwrap().outcome;
     assert_eq!((&told.cluster, &told.external, &told.conditions), (&after.cluster, &after.external, &after.conditions));

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use polder_core::ipam::pool::Draft;
-use polder_core::ipam::*;
+use polder_core::ipam::{AnyOf, Order, PoolSelectors, PoolState, Purpose};
 use polder_core::meta::Meta;
 use polder_core::net::Labels;
 use polder_core::reason::{Reason, Refusal};
 use polder_core::time::Timestamp;
 
-use super::*;
+use super::{allocation, network, pool, show_count, types};
 use crate::ipam::v1 as pb;
 
 const META: Meta = Meta {
@@ -72,7 +72,7 @@ fn every_bad_field_of_a_pool_is_named() {
         [
             ("pool.purpose", Reason::InvalidArgument),
             ("pool.ranges[1]", Reason::RangeReversed),
-            ("pool.node_selectors[0].expression", Reason::SelectorMalformed),
+            ("pool.node_selectors[0].expression", Reason::LabelMalformed),
             ("pool.namespaces[0]", Reason::NameMalformed),
             ("pool.block_prefix_length_v4", Reason::CountOutOfBounds),
             ("pool.cooldown", Reason::CountOutOfBounds),
