@@ -2,16 +2,16 @@
 //!
 //! A request is parsed once, here, into types that cannot be wrong; every bad field is named, not only the first.
 //!
-//! * [`common`]: values that all packages share.
-//! * [`mask`]: the fields that an update replaces.
-//! * [`page`]: pages of lists.
-//! * [`dns`]: questions, records, zones.
-//! * [`ipam`]: pools, nodes, allocations.
-//! * [`lb`]: services.
+//! * [`common`] has values that all packages share.
+//! * [`mask`] has the fields that an update replaces.
+//! * [`page`] has pages of lists.
+//! * [`dns`] has questions, records, zones.
+//! * [`ipam`] has pools, nodes, allocations.
+//! * [`lb`] has services.
 
 pub mod common;
-pub mod ipam;
 pub mod dns;
+pub mod ipam;
 pub mod lb;
 pub mod mask;
 pub mod page;

@@ -68,7 +68,7 @@ fn services_are_shown_as_kubectl_does(site: &Site) -> Assigned {
     assert_eq!((db[0].as_str(), db[1].as_str(), db[3].as_str(), db[4].as_str()), ("db", "ClusterIP", "<none>", "5432/TCP"));
     assert_eq!((web[0].as_str(), web[1].as_str(), web[4].as_str()), ("web", "LoadBalancer", "80/TCP"));
     assert!(web[2].starts_with("172.28.") && db[2].starts_with("172.28."), "{table:?}");
-    for reserved in ["172.28.0.1", "172.28.0.10"] {
+    for reserved in ["172.28.0.0", "172.28.0.1", "172.28.0.10"] {
         assert!(web[2] != reserved && db[2] != reserved, "{table:?}");
     }
     assert!(web[3].parse::<std::net::Ipv4Addr>().is_ok(), "{table:?}");

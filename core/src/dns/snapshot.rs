@@ -8,7 +8,6 @@
 //! without data is an empty non-terminal (RFC 8020).
 
 mod set;
-mod shards;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +16,6 @@ use imbl::GenericHashMap;
 use imbl::shared_ptr::DefaultSharedPtr;
 
 pub(super) use self::set::Set;
-use self::shards::Shards;
 use super::computed::{records, reverse_apexes};
 use super::hash::Seed;
 use super::name::{DomainName, is_under, suffixes};
@@ -53,7 +51,7 @@ pub struct Snapshot {
     settings: Arc<Settings>,
     revision: Revision,
     synced: bool,
-    names: Shards<Node>,
+    names: Table<DomainName, Node>,
     records: Table<Source, Arc<[Record]>>,
     reverse: Arc<BTreeSet<DomainName>>,
 }
@@ -67,7 +65,7 @@ impl Snapshot {
             settings,
             revision: Revision(0),
             synced: false,
-            names: Shards::new(seed),
+            names: Table::with_hasher(seed),
             records: Table::with_hasher(seed),
             reverse: Arc::default(),
         }
@@ -136,7 +134,7 @@ impl Snapshot {
 
     /// The records of one name, each with its source.
     pub fn records_at(&self, name: &DomainName) -> impl Iterator<Item = (&Source, &Record)> {
-        let sources = self.names.get(name.as_wire()).into_iter().flat_map(|node| node.sources.iter());
+        let sources = self.names.get(name).into_iter().flat_map(|node| node.sources.iter());
         let runs = sources.filter_map(|source| Some((source, self.records.get(source)?)));
         runs.flat_map(|(source, records)| set::at(records, name).iter().map(move |record| (source, record)))
     }
@@ -156,7 +154,7 @@ impl Snapshot {
     /// Whether there are no names.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.names.len() == 0
+        self.names.is_empty()
     }
 
     pub(super) fn node(&self, name: &[u8]) -> Option<&Node> {
@@ -190,7 +188,7 @@ impl Snapshot {
 
     /// Compiles a name anew after records of `source` have changed there.
     fn relink(&mut self, name: &DomainName, source: &Source, present: bool) {
-        let node = self.names.get(name.as_wire());
+        let node = self.names.get(name);
         let mut sources: Vec<Source> = node.map_or_else(Vec::new, |node| node.sources.to_vec());
         match (sources.binary_search(source), present) {
             (Err(place), true) => sources.insert(place, source.clone()),

@@ -173,8 +173,10 @@ fn pool_change(
         None if ranges.is_empty() => None,
         None => {
             let meta = Meta::new(context.now, context.entropy, n);
-            let made = pool::Draft::new(name.clone(), purpose, ranges).pool(purpose, meta);
-            Some(Change::Pool(name, Some(Arc::new(made))))
+            // As in Kubernetes, no service gets the first or the last address of the service subnet.
+            let avoid_first_last = purpose == Purpose::ClusterService;
+            let draft = pool::Draft { avoid_first_last, ..pool::Draft::new(name.clone(), purpose, ranges) };
+            Some(Change::Pool(name, Some(Arc::new(draft.pool(purpose, meta)))))
         }
         Some(_) if ranges.is_empty() => Some(Change::Pool(name, None)),
         Some(old) if old.ranges == ranges => None,

@@ -34,6 +34,7 @@ pub(super) fn all(cluster: &Cluster, draft: &Draft, network: &ComputeNetwork) ->
     on_the_subnet(&cluster.ipam, network, &typed, &mut found);
     overlaps(&cluster.ipam, &typed, &mut found);
     in_use(cluster, network, &mut found);
+    reserved(&cluster.ipam, network, &mut found);
     on_hosts(&cluster.ipam, network, &mut found);
     let normalised = draft.normalised.iter().map(|(field, given, stored)| {
         let message = format!("`{}` has host bits set and is stored as {stored}.", shown(given));
@@ -210,6 +211,26 @@ fn in_use(cluster: &Cluster, network: &ComputeNetwork, found: &mut Vec<Finding>)
         let mut finding = Finding::new(Severity::Error, reason, *field, message).advise("Release them first.");
         finding.objects = obstacles.into_iter().map(|obstacle| obstacle.subject).collect();
         found.push(finding);
+    }
+}
+
+/// Nobody else has reserved the addresses that Polder keeps for itself, or taken the names of its reservations.
+fn reserved(view: &View, network: &ComputeNetwork, found: &mut Vec<Finding>) {
+    let own = |name: &Name| view.reservation(name).is_some_and(|kept| kept.system);
+    for (name, owner, nth) in RESERVED {
+        if view.reservations().any(|kept| kept.name.as_str() == name && !kept.system) {
+            let message = format!("Reservation `{name}` exists and is not Polder's own.");
+            let finding = Finding::new(Severity::Error, Reason::AlreadyExists, "network.service_subnet", message);
+            found.push(finding.about("reservations", name).advise("Delete it, or make it under another name."));
+        }
+        let addresses = network.service_subnets.iter().enumerate();
+        for (at, address) in addresses.filter_map(|(at, net)| Some((at, AddrRange::of_net(*net).nth(nth)?))) {
+            for (other, _) in view.reserved_overlapping(AddrRange::single(address)).filter(|(other, _)| !own(other)) {
+                let message = format!("{address} is the address for {owner}, and reservation `{other}` keeps it.");
+                let field = format!("network.service_subnet[{at}]");
+                found.push(Finding::new(Severity::Error, Reason::RangeOverlap, field, message).about("reservations", other));
+            }
+        }
     }
 }
 

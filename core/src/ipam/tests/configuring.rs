@@ -1,9 +1,9 @@
 //! Pools, nodes, the compute network.
 
 use super::*;
-use crate::ipam::network;
 use crate::ipam::record::{Interface, Route};
 use crate::ipam::{Fields, Severity, lookup};
+use crate::ipam::{network, reservation};
 
 #[test]
 fn pools_never_overlap_whatever_their_purpose() {
@@ -182,11 +182,23 @@ fn every_finding_of_the_catalogue_is_made() {
 }
 
 #[test]
+fn a_reservation_in_the_way_of_polders_own_is_found() {
+    let mut world = World::default();
+    let (ranges, owner) = (vec!["172.28.0.8-172.28.0.12".parse().unwrap()], String::new());
+    let kept = reservation::Draft { name: "mine".parse().unwrap(), ranges, owner, ttl: None, labels: Labels::default() };
+    let context = world.context();
+    let decision = reservation::create(&world.cluster, &kept, context).unwrap();
+    world.commit(decision);
+    let findings = found(&mut world, &typed("10.0.0.10-10.0.0.14", "10.0.0.20"));
+    assert_eq!(findings, [(Severity::Error, Reason::RangeOverlap, "network.service_subnet[0]".to_owned())]);
+}
+
+#[test]
 fn reserved_addresses_are_refused_by_name() {
     let mut world = World::default();
     let context = world.context();
     let decision = network::apply(&world.cluster, &typed("10.0.0.10-10.0.0.12", "10.0.0.20"), context).unwrap();
     world.commit(decision);
-    let own = super::super::reservation::delete(&world.cluster, &"cluster-dns".parse().unwrap(), "").unwrap_err();
+    let own = reservation::delete(&world.cluster, &"cluster-dns".parse().unwrap(), "").unwrap_err();
     assert_eq!(own.reason, Reason::FieldLocked);
 }
