@@ -9,8 +9,8 @@ use polder_bench::options::Options;
 use polder_runtime::tasks::Failure;
 use polder_runtime::telemetry::{Telemetry, TelemetryConfig};
 
-/// What a process logs by default, without the lines about starting and ending, of which there are many here.
-const LOG: &str = "info,polder_runtime::process=warn";
+/// What a process logs by default, without the lines about starting and ending, of which there would be many here.
+const LOG: &str = "info,polder_runtime::process=warn,polder_runtime::server::health=warn";
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {

@@ -10,6 +10,8 @@ use polder_runtime::tasks::Failure;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::machine::cpu_time;
+
 /// The longest latency that is told apart, in microseconds.
 const LONGEST: u64 = 120_000_000;
 
@@ -38,6 +40,7 @@ pub struct Measured {
     pub callers: usize,
     /// Calls that were answered, the warm-up included.
     pub answered: u64,
+    cpu: Option<Duration>,
     elapsed: Duration,
     micros: Histogram<u64>,
 }
@@ -48,6 +51,13 @@ impl Measured {
     pub fn per_second(&self) -> f64 {
         let seconds = self.elapsed.as_secs_f64();
         if seconds > 0.0 { self.micros.len() as f64 / seconds } else { 0.0 }
+    }
+
+    /// Processor time of this whole process per call in microseconds, the callers' own share included; `None` where the system
+    /// does not tell. Unlike rates it says the same on a machine that others use as well.
+    #[must_use]
+    pub fn cpu_micros(&self) -> Option<f64> {
+        Some(self.cpu?.as_secs_f64() * 1e6 / self.answered.max(1) as f64)
     }
 
     /// The latency in milliseconds that the share `quantile` of the measured calls stayed within.
@@ -62,9 +72,10 @@ impl Measured {
 /// # Errors
 /// The first failure of a caller.
 pub async fn drive<C: Caller>(callers: Vec<C>, window: Window) -> Result<(Measured, Vec<C>), Failure> {
+    let spent = cpu_time();
     let from = monotonic() + window.warm_up;
     let until = from + window.measured;
-    let mut measured = Measured { callers: callers.len(), answered: 0, elapsed: Duration::ZERO, micros: histogram()? };
+    let mut measured = Measured { callers: callers.len(), answered: 0, cpu: None, elapsed: Duration::ZERO, micros: histogram()? };
     let numbered = callers.into_iter().enumerate();
     let mut loops: JoinSet<_> = numbered.map(|(number, caller)| async move { (number, turn(caller, from, until).await) }).collect();
     let (mut idle, mut last) = (BTreeMap::new(), from);
@@ -80,6 +91,7 @@ pub async fn drive<C: Caller>(callers: Vec<C>, window: Window) -> Result<(Measur
     }
     // Callers that ran out of work have a window of their own: until the last answer.
     measured.elapsed = if all_done { last - from } else { window.measured };
+    measured.cpu = cpu_time().zip(spent).map(|(now, before)| now.saturating_sub(before));
     Ok((measured, idle.into_values().collect()))
 }
 

@@ -91,3 +91,35 @@ fn etcd() -> Option<String> {
 fn load() -> Option<String> {
     Some(std::fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.to_owned())
 }
+
+/// Processor time that this process has used in all its threads; `None` where there is no `/proc`.
+pub(crate) fn cpu_time() -> Option<Duration> {
+    /// What the kernel counts in, on every architecture that we build for.
+    const TICK: Duration = Duration::from_millis(10);
+    let text = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name of the program may have spaces in it; user and system time are the 12th and 13th field after it.
+    let (_, fields) = text.rsplit_once(')')?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
+    ticks.sum::<Result<u32, _>>().ok().map(|ticks| TICK * ticks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_machine_is_known() {
+        let machine = Machine::examine().await.unwrap();
+        assert!(machine.cores > 0 && machine.sync_p50_ms <= machine.sync_p99_ms, "{machine}");
+        assert!(machine.etcd.starts_with('3'), "{machine}");
+    }
+
+    #[test]
+    fn work_takes_processor_time() {
+        let before = cpu_time().unwrap();
+        let until = monotonic() + Duration::from_secs(20);
+        while cpu_time().unwrap() < before + Duration::from_millis(50) {
+            assert!(monotonic() < until, "fifty milliseconds of work are seen");
+        }
+    }
+}

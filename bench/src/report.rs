@@ -62,6 +62,8 @@ pub struct Row {
     pub p50_ms: f64,
     /// 99 of 100 calls took no longer, in milliseconds.
     pub p99_ms: f64,
+    /// Processor time of callers and service together per call, in microseconds; etcd's is not in it.
+    pub cpu_micros: Option<f64>,
     /// Calls answered, the warm-up included.
     pub calls: u64,
     /// Calls that had to be made again.
@@ -85,6 +87,7 @@ impl Row {
             per_second: measured.per_second(),
             p50_ms: measured.millis(0.5),
             p99_ms: measured.millis(0.99),
+            cpu_micros: measured.cpu_micros(),
             calls: measured.answered,
             retries: 0,
             trips: None,
@@ -154,9 +157,20 @@ mod tests {
     use super::*;
 
     fn row(case: Case, store: Option<Engine>, per_second: f64) -> Row {
-        let (callers, calls) = (64, 100);
-        let (trips, against_raw, against_echo) = (None, None, None);
-        Row { case, store, callers, per_second, p50_ms: 1.0, p99_ms: 2.0, calls, retries: 0, trips, against_raw, against_echo }
+        Row {
+            case,
+            store,
+            callers: 64,
+            per_second,
+            p50_ms: 1.0,
+            p99_ms: 2.0,
+            cpu_micros: None,
+            calls: 100,
+            retries: 0,
+            trips: None,
+            against_raw: None,
+            against_echo: None,
+        }
     }
 
     fn report() -> Report {

@@ -64,6 +64,7 @@ pub enum Verb {
         kind: String,
         /// The name of one object.
         name: Option<String>,
+        /// Where to look.
         #[command(flatten)]
         namespace: Namespace,
         /// Only what this filter takes: `pool = "external" AND ready = true`.
@@ -87,6 +88,7 @@ pub enum Verb {
         /// Its name.
         #[arg(required_unless_present = "filename")]
         name: Option<String>,
+        /// Its namespace, for kinds that have one.
         #[arg(short, long, default_value = "default")]
         namespace: String,
         /// A file, a folder, or `-`.

@@ -344,7 +344,7 @@ impl Violations {
     /// `value` if every field was good, else the refusal that names all bad ones.
     ///
     /// # Errors
-    /// The refusal, with the reason of the first bad field, and all of them in [`Refusal::violations`]. `value` missing without
+    /// The refusal, with the reason of the first bad field, and all of them in [`RefusalContent::violations`]. `value` missing without
     /// a noted violation is a defect of the caller and comes back as [`Reason::Internal`].
     pub fn finish<T>(self, value: Option<T>) -> Result<T, Refusal> {
         match (self.0.first(), value) {

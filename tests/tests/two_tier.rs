@@ -1,5 +1,7 @@
 //! The two-tier example from the README, in the three shapes: what an operator sees, through kill -9 and back.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
+
 use polder_tests::tool::{dig, dig_raw, grpcurl, run};
 use polder_tests::{Shape, Site, eventually};
 use serde_json::Value;

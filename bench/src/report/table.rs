@@ -21,7 +21,9 @@ pub enum Table<'a> {
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Head => line(f, ["STORE", "CASE", "CALLERS", "PER SECOND", "P50 MS", "P99 MS", "CALLS/TRIP", "x RAW", "x ECHO"]),
+            Self::Head => {
+                line(f, ["STORE", "CASE", "CALLERS", "PER SECOND", "P50 MS", "P99 MS", "CPU US", "CALLS/TRIP", "x RAW", "x ECHO"])
+            }
             Self::Line(row) => {
                 let ratio = |ratio: Option<f64>| ratio.map_or_else(|| NONE.to_owned(), |ratio| format!("{ratio:.2}"));
                 let per_trip = row.trips.as_ref().map(|trips| trips.calls_per_trip);
@@ -34,6 +36,7 @@ impl fmt::Display for Table<'_> {
                         &format!("{:.0}", row.per_second),
                         &format!("{:.2}", row.p50_ms),
                         &format!("{:.2}", row.p99_ms),
+                        &row.cpu_micros.map_or_else(|| NONE.to_owned(), |micros| format!("{micros:.0}")),
                         &per_trip.map_or_else(|| NONE.to_owned(), |calls| format!("{calls:.1}")),
                         &ratio(row.against_raw),
                         &ratio(row.against_echo),
@@ -54,7 +57,7 @@ impl fmt::Display for Table<'_> {
     }
 }
 
-fn line(f: &mut fmt::Formatter<'_>, cells: [&str; 9]) -> fmt::Result {
-    let [store, case, callers, rate, p50, p99, per_trip, raw, echo] = cells;
-    write!(f, "{store:<9} {case:<22} {callers:>7} {rate:>11} {p50:>8} {p99:>8} {per_trip:>11} {raw:>7} {echo:>7}")
+fn line(f: &mut fmt::Formatter<'_>, cells: [&str; 10]) -> fmt::Result {
+    let [store, case, callers, rate, p50, p99, cpu, per_trip, raw, echo] = cells;
+    write!(f, "{store:<9} {case:<22} {callers:>7} {rate:>11} {p50:>8} {p99:>8} {cpu:>7} {per_trip:>11} {raw:>7} {echo:>7}")
 }

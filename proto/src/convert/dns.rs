@@ -1,10 +1,14 @@
 //! `polder.dns.v1` and the domain's names and records.
 
+use std::borrow::Cow;
+
 use polder_core::dns::message::Answered;
 use polder_core::dns::{DomainName, Record, RecordType, Snapshot, Source};
+use polder_core::filter::Filter;
 use polder_core::net::{Label, parse_addr};
 use polder_core::reason::{Malformed, Reason, Refusal, Violations, shown};
 
+use super::page;
 use crate::dns::v1;
 use crate::types::v1::ObjectRef;
 
@@ -51,14 +55,97 @@ fn askable(rtype: RecordType) -> Result<RecordType, Malformed> {
     }
 }
 
-/// Reads the name of a zone; empty is none.
+/// What orders records in lists: zone, name, type, data.
+pub type RecordKey = [String; 4];
+
+/// The fields of a record that a filter may ask for.
+const RECORD_FIELDS: &[&str] = &["zone", "name", "type", "data", "ttl_seconds", "source", "object.namespace", "object.name"];
+/// The fields of a zone that a filter may ask for.
+const ZONE_FIELDS: &[&str] = &["name", "system"];
+
+/// What a List request asks for: a page of the items that pass a filter, after the key `K`.
+#[derive(Debug, Clone)]
+pub struct Page<K> {
+    /// The zone whose records are wanted; `None` is all.
+    pub zone: Option<DomainName>,
+    /// The number of items.
+    pub size: usize,
+    /// The key of the last item of the page before.
+    pub after: Option<K>,
+    /// What passes.
+    pub filter: Filter,
+}
+
+/// Reads what is asked for of the records.
+///
+/// # Errors
+/// A refusal that names every bad field.
+pub fn record_page(request: &v1::ListRecordsRequest) -> Result<Page<RecordKey>, Refusal> {
+    let mut bad = Violations::new();
+    let zone = if request.zone.is_empty() { Some(None) } else { bad.take("zone", request.zone.parse()).map(Some) };
+    let (size, after) = (page::size(request.page_size, &mut bad), page::after(&request.page_token, &mut bad));
+    let filter = bad.take("filter", Filter::parse(&request.filter, RECORD_FIELDS));
+    bad.finish(zone.zip(filter)).map(|(zone, filter)| Page { zone, size, after, filter })
+}
+
+/// Reads what is asked for of the zones.
+///
+/// # Errors
+/// A refusal that names every bad field.
+pub fn zone_page(request: &v1::ListZonesRequest) -> Result<Page<[String; 1]>, Refusal> {
+    let mut bad = Violations::new();
+    let (size, after) = (page::size(request.page_size, &mut bad), page::after(&request.page_token, &mut bad));
+    let filter = bad.take("filter", Filter::parse(&request.filter, ZONE_FIELDS));
+    bad.finish(filter).map(|filter| Page { zone: None, size, after, filter })
+}
+
+/// Reads the name of a zone.
 ///
 /// # Errors
 /// A refusal that names the field.
-pub fn zone_name(text: &str) -> Result<Option<DomainName>, Refusal> {
+pub fn zone_name(field: &str, text: &str) -> Result<DomainName, Refusal> {
     let mut bad = Violations::new();
-    let zone = if text.is_empty() { Some(None) } else { bad.take("zone", text.parse()).map(Some) };
+    let zone = bad.take(field, text.parse());
     bad.finish(zone)
+}
+
+impl Page<RecordKey> {
+    /// Whether a record passes.
+    #[must_use]
+    pub fn passes(&self, key: &RecordKey, source: &Source, record: &Record) -> bool {
+        let [zone, name, rtype, data] = key;
+        let (kind, object) = origin(Some(source));
+        let of_object = |part: fn(&ObjectRef) -> &String| object.iter().map(|object| Cow::Owned(part(object).clone())).collect();
+        self.filter.matches(|field| match field {
+            "zone" => vec![Cow::Borrowed(zone.as_str())],
+            "name" => vec![Cow::Borrowed(name.as_str())],
+            "type" => vec![Cow::Borrowed(rtype.as_str())],
+            "data" => vec![Cow::Borrowed(data.as_str())],
+            "ttl_seconds" => vec![Cow::Owned(record.ttl.to_string())],
+            "source" => vec![Cow::Borrowed(kind.as_str_name().trim_start_matches("RECORD_SOURCE_"))],
+            "object.namespace" => of_object(|object| &object.namespace),
+            "object.name" => of_object(|object| &object.name),
+            _ => Vec::new(),
+        })
+    }
+}
+
+impl Page<[String; 1]> {
+    /// Whether a zone passes: one that Polder computes.
+    #[must_use]
+    pub fn passes(&self, zone: &DomainName) -> bool {
+        self.filter.matches(|field| match field {
+            "name" => vec![Cow::Owned(without_dot(zone))],
+            "system" => vec![Cow::Borrowed("true")],
+            _ => Vec::new(),
+        })
+    }
+}
+
+/// The name as the API writes zones: without the last dot.
+fn without_dot(name: &DomainName) -> String {
+    let text = name.to_string();
+    text.strip_suffix('.').unwrap_or(&text).to_owned()
 }
 
 /// A computed record; `None` for a name without data.
@@ -108,9 +195,8 @@ fn origin(source: Option<&Source>) -> (v1::RecordSource, Option<ObjectRef>) {
 #[must_use]
 pub fn system_zone(names: &Snapshot, zone: &DomainName) -> v1::Zone {
     let settings = names.settings();
-    let text = zone.to_string();
     v1::Zone {
-        name: text.strip_suffix('.').unwrap_or(&text).to_owned(),
+        name: without_dot(zone),
         primary_name_server: settings.server_name().to_string(),
         mailbox: format!("hostmaster.{}", settings.zone()),
         name_servers: vec![settings.server_name().to_string()],
@@ -126,9 +212,8 @@ pub fn system_zone(names: &Snapshot, zone: &DomainName) -> v1::Zone {
 #[must_use]
 pub fn resolver_settings(names: &Snapshot) -> v1::ResolverSettings {
     let settings = names.settings();
-    let zone = settings.zone().to_string();
     v1::ResolverSettings {
-        cluster_domain: zone.strip_suffix('.').unwrap_or(&zone).to_owned(),
+        cluster_domain: without_dot(settings.zone()),
         cluster_ttl_seconds: Some(settings.ttl),
         cluster_negative_ttl_seconds: Some(settings.negative_ttl),
         pod_records: v1::PodRecords::Disabled.into(),

@@ -12,7 +12,6 @@ mod config;
 mod listen;
 mod metrics;
 mod names;
-mod page;
 mod rpc;
 mod service;
 mod tcp;

@@ -4,17 +4,15 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
-use polder_core::dns::DomainName;
 use polder_core::id::Revision;
 use polder_core::reason::{Reason, Refusal};
-use polder_proto::convert::dns as convert;
+use polder_proto::convert::{dns as convert, page};
 use polder_proto::dns::v1::dns_service_server::DnsService;
 use polder_proto::dns::v1::*;
 use polder_runtime::clock;
 use polder_runtime::status::refuse;
 use tonic::{Request, Response, Status};
 
-use crate::page;
 use crate::service::{Resolution, Service};
 
 /// Lines in one piece of an exported zone.
@@ -36,40 +34,20 @@ impl Rpc {
     }
 
     fn list_records(&self, request: &ListRecordsRequest) -> Result<ListRecordsResponse, Refusal> {
-        no_filter(&request.filter)?;
-        let (zone, after) = (convert::zone_name(&request.zone)?, page::key(&request.page_token)?);
-        let (listed, more, revision) = self.service.list(zone.as_ref(), after.as_ref(), page::size(request.page_size)?)?;
-        let next_page_token = listed.last().filter(|_| more).map_or_else(String::new, |last| page::token(&last.key));
+        let (listed, more, revision) = self.service.list(&convert::record_page(request)?)?;
+        let last = listed.last().filter(|_| more);
+        let next_page_token = last.map_or_else(String::new, |last| page::token(&last.key.each_ref().map(String::as_str)));
         let records = listed.iter().filter_map(|listed| convert::record(&listed.source, &listed.record)).collect();
         Ok(ListRecordsResponse { records, next_page_token, revision: revision.0 })
     }
 
     fn list_zones(&self, request: &ListZonesRequest) -> Result<ListZonesResponse, Refusal> {
-        no_filter(&request.filter)?;
-        let (after, most) = (page::key::<1>(&request.page_token)?, page::size(request.page_size)?);
-        let (zones, names) = self.service.zones()?;
-        let rest = zones.iter().filter(|zone| after.as_ref().is_none_or(|[after]| zone.to_string() > *after));
-        let rest: Vec<&DomainName> = rest.take(most + 1).collect();
-        let page = rest.get(..most.min(rest.len())).unwrap_or_default();
-        let last = page.last().filter(|_| rest.len() > most);
-        let next_page_token = last.map_or_else(String::new, |zone| page::token(&[zone.to_string()]));
-        let zones = page.iter().map(|zone| convert::system_zone(&names, zone)).collect();
+        let (zones, more, names) = self.service.zones(&convert::zone_page(request)?)?;
+        let last = zones.last().filter(|_| more);
+        let next_page_token = last.map_or_else(String::new, |zone| page::token(&[&zone.to_string()]));
+        let zones = zones.iter().map(|zone| convert::system_zone(&names, zone)).collect();
         Ok(ListZonesResponse { zones, next_page_token, revision: names.revision().0 })
     }
-
-    fn named_zone(name: &str) -> Result<DomainName, Refusal> {
-        convert::zone_name(name)?
-            .ok_or_else(|| Refusal::new(Reason::FieldRequired, "zone: a name is required").with("field", "zone"))
-    }
-}
-
-/// Filters come with stored records.
-fn no_filter(filter: &str) -> Result<(), Refusal> {
-    if filter.is_empty() {
-        return Ok(());
-    }
-    let message = "filter: records and zones cannot be filtered yet; leave it empty, or name a zone.";
-    Err(Refusal::new(Reason::FilterMalformed, message).with("field", "filter"))
 }
 
 /// What operators store comes later; names that follow from services are complete.
@@ -118,13 +96,13 @@ impl DnsService for Rpc {
     }
 
     async fn get_zone(&self, request: Request<GetZoneRequest>) -> Answer<GetZoneResponse> {
-        let zone = Self::named_zone(&request.get_ref().name).map_err(refuse)?;
+        let zone = convert::zone_name("name", &request.get_ref().name).map_err(refuse)?;
         let names = self.service.zone(&zone).map_err(refuse)?;
         Ok(Response::new(GetZoneResponse { zone: Some(convert::system_zone(&names, &zone)) }))
     }
 
     async fn export_zone(&self, request: Request<ExportZoneRequest>) -> Answer<Self::ExportZoneStream> {
-        let zone = Self::named_zone(&request.get_ref().zone).map_err(refuse)?;
+        let zone = convert::zone_name("zone", &request.get_ref().zone).map_err(refuse)?;
         let (lines, names) = self.service.export(&zone).map_err(refuse)?;
         let (serial, revision) = (names.serial(), names.revision().0);
         let pieces = stream::iter(lines).chunks(PIECE);

@@ -9,7 +9,7 @@ use polder_core::dns::wire::{MOST_TCP, encode_query};
 use polder_core::dns::{Client, DomainName, Outcome, Record, Snapshot, Source, Transport, answer};
 use polder_core::id::Revision;
 use polder_core::reason::{Reason, Refusal};
-use polder_proto::convert::dns::{Question, no_zone};
+use polder_proto::convert::dns::{Page, Question, RecordKey, no_zone};
 
 use crate::names::{Names, Position};
 
@@ -30,9 +30,6 @@ pub(crate) struct Resolution {
     /// The snapshot that answered.
     pub(crate) names: Arc<Snapshot>,
 }
-
-/// What orders records in lists: zone, name, type, data.
-pub(crate) type RecordKey = [String; 4];
 
 /// A record on a page.
 pub(crate) struct Listed {
@@ -87,38 +84,40 @@ impl Service {
         Err(Refusal::new(Reason::Internal, "a question had no name to try"))
     }
 
-    /// The first `most` records after `after`, in the order of their keys, and whether there are more.
-    pub(crate) fn list(
-        &self,
-        zone: Option<&DomainName>,
-        after: Option<&RecordKey>,
-        most: usize,
-    ) -> Result<(Vec<Listed>, bool, Revision), Refusal> {
+    /// A page of records in the order of their keys, and whether there are more.
+    pub(crate) fn list(&self, wanted: &Page<RecordKey>) -> Result<(Vec<Listed>, bool, Revision), Refusal> {
         let names = self.snapshot()?;
-        if let Some(zone) = zone {
+        if let Some(zone) = &wanted.zone {
             known_zone(&names, zone)?;
         }
         // The largest of the smallest stands on top: no more than a page and one is ever kept.
         let mut page = BinaryHeap::new();
         for (source, record) in names.records() {
-            let Some(key) = key(&names, zone, record).filter(|key| after.is_none_or(|after| key > after)) else { continue };
-            page.push(Listed { key, source: source.clone(), record: record.clone() });
-            if page.len() > most + 1 {
+            let later = |key: &RecordKey| wanted.after.as_ref().is_none_or(|after| key > after);
+            let Some(key) = key(&names, wanted.zone.as_ref(), record).filter(later) else { continue };
+            if wanted.passes(&key, source, record) {
+                page.push(Listed { key, source: source.clone(), record: record.clone() });
+            }
+            if page.len() > wanted.size + 1 {
                 page.pop();
             }
         }
         let mut page = page.into_sorted_vec();
-        let more = page.len() > most;
-        page.truncate(most);
+        let more = page.len() > wanted.size;
+        page.truncate(wanted.size);
         Ok((page, more, names.revision()))
     }
 
-    /// All zones that are computed, by name.
-    pub(crate) fn zones(&self) -> Result<(Vec<DomainName>, Arc<Snapshot>), Refusal> {
+    /// A page of the zones that are computed, by name, and whether there are more.
+    pub(crate) fn zones(&self, wanted: &Page<[String; 1]>) -> Result<(Vec<DomainName>, bool, Arc<Snapshot>), Refusal> {
         let names = self.snapshot()?;
-        let mut zones: Vec<DomainName> = names.reverse_zones().cloned().chain([names.settings().zone().clone()]).collect();
+        let later = |zone: &&DomainName| wanted.after.as_ref().is_none_or(|[after]| zone.to_string() > *after);
+        let all = names.reverse_zones().chain([names.settings().zone()]).filter(later);
+        let mut zones: Vec<DomainName> = all.filter(|zone| wanted.passes(zone)).cloned().collect();
         zones.sort_by_cached_key(ToString::to_string);
-        Ok((zones, names))
+        let more = zones.len() > wanted.size;
+        zones.truncate(wanted.size);
+        Ok((zones, more, names))
     }
 
     /// One zone.

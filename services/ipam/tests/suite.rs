@@ -1,6 +1,6 @@
 //! Address management as its callers see it: the real service on the embedded store, through the real server stack.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail like the tests themselves")]
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like the tests themselves")]
 
 #[path = "suite/bench.rs"]
 mod bench;

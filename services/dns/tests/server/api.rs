@@ -75,11 +75,16 @@ async fn pages_join_to_the_whole_list() {
     let zone = ListRecordsRequest { zone: "cluster.local".to_owned(), page_size: 1000, ..ListRecordsRequest::default() };
     let zone = client.list_records(zone).await.unwrap().into_inner().records;
     assert!(zone.len() < joined.len() && zone.iter().all(|record| record.name.ends_with("cluster.local.")));
+    let filter = "type = A AND object.name = db".to_owned();
+    let of_db =
+        client.list_records(ListRecordsRequest { filter, ..ListRecordsRequest::default() }).await.unwrap().into_inner().records;
+    let data: Vec<&str> = of_db.iter().map(|record| record.data.as_str()).collect();
+    assert_eq!(data, ["172.27.0.7", "172.28.0.3"]);
     for (request, expected) in [
         (ListRecordsRequest { page_size: 1001, ..ListRecordsRequest::default() }, Reason::CountOutOfBounds),
         (ListRecordsRequest { page_token: "x".to_owned(), ..ListRecordsRequest::default() }, Reason::PageTokenMalformed),
         (ListRecordsRequest { zone: "example.com".to_owned(), ..ListRecordsRequest::default() }, Reason::ZoneNotFound),
-        (ListRecordsRequest { filter: "type = A".to_owned(), ..ListRecordsRequest::default() }, Reason::FilterMalformed),
+        (ListRecordsRequest { filter: "colour = red".to_owned(), ..ListRecordsRequest::default() }, Reason::FilterMalformed),
     ] {
         assert_eq!(reason(&client.list_records(request).await.unwrap_err()), expected);
     }
