@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use polder_proto::dynamic::{self, DynamicCodec};
+use polder_runtime::context::ACTOR_HEADER;
 use polder_runtime::link::Link;
 use prost_reflect::{DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::{Map, Value};
 use tonic::client::Grpc;
+use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -86,7 +88,7 @@ impl Client {
     /// Waits until every service answers from its view: right after the start it may still be reading the store.
     ///
     /// # Errors
-    /// What a service last said, after [`PATIENCE`].
+    /// What a service last said, after half a minute.
     pub async fn until_ready(&self) -> Result<(), Failure> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         for method in ["ipam.PoolService/ListPools", "lb.ServiceCatalogService/ListServices"] {
@@ -145,7 +147,17 @@ async fn send(link: Link, method: &MethodDescriptor, message: DynamicMessage) ->
     let mut grpc = Grpc::new(link);
     grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
     let codec = DynamicCodec { answer: method.output() };
-    Ok(grpc.unary(Request::new(message), path, codec).await?.into_inner())
+    let mut request = Request::new(message);
+    if let Some(actor) = actor() {
+        request.metadata_mut().insert(ACTOR_HEADER, actor);
+    }
+    Ok(grpc.unary(request, path, codec).await?.into_inner())
+}
+
+/// The operator's login name, for the journal; without certificates the server takes the caller's word for it.
+fn actor() -> Option<AsciiMetadataValue> {
+    let name = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok().filter(|name| !name.is_empty())?;
+    name.parse().ok()
 }
 
 fn to_json(message: &DynamicMessage) -> Result<Value, Failure> {

@@ -8,7 +8,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Asks until the answer is good, and gives it.
 ///
 /// # Panics
-/// With the last complaint when it has not become good within [`PATIENCE`].
+/// With the last complaint when it has not become good in time.
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -108,7 +108,8 @@ pub async fn why(context: &Context, first: &str, second: Option<&str>) -> Result
 /// # Errors
 /// What the server refused.
 pub async fn dig(context: &Context, name: &str, record_type: &str) -> Result<String, Failure> {
-    let request = object([("name", json!(name)), ("type", json!(record_type.to_uppercase()))]);
+    // With a namespace the search list of its pods is tried, so that `web.shop` is enough.
+    let request = object([("name", json!(name)), ("type", json!(record_type.to_uppercase())), ("namespace", json!("default"))]);
     let answer = context.client.call("dns.DnsService/Resolve", Value::Object(request)).await?;
     if matches!(context.format, Format::Json | Format::Yaml) {
         return data(&answer, context.format);
