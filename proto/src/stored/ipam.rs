@@ -4,7 +4,6 @@
 //! `blocks/<prefix with - for />`, `allocations/<uid>`. Heads and journal records lie there too and are no records of the view.
 
 mod config;
-mod fields;
 mod usage;
 
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use polder_core::ipam::{Change, View};
 use polder_core::schema::{Corrupt, StoredWrite};
 use prost::Message;
 
-use self::fields::read_text;
+use super::fields::read_text;
 use crate::state::v1 as pb;
 
 /// Everything of IPAM lies under this.

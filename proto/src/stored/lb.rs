@@ -3,7 +3,6 @@
 //! Keys, below `/polder/lb/`: `services/<namespace>/<name>` holds a [`pb::Service`]. Heads and journal records lie there too and
 //! are no records of the view.
 
-mod fields;
 mod service;
 
 use std::sync::Arc;

@@ -6,11 +6,11 @@ use polder_core::ipam::{ComputeNetwork, Namespace, Order, Pool, PoolSelectors, P
 use polder_core::net::{Label, Name};
 use polder_core::time::Timestamp;
 
-use super::fields::{
+use crate::state::v1 as pb;
+use crate::stored::fields::{
     read_labels, read_meta, read_number, read_optional_address, read_prefix, read_prefixes, read_ranges, read_selectors, read_text,
     write_duration, write_labels, write_meta, write_optional_address, write_prefix, write_prefixes, write_ranges, write_selectors,
 };
-use crate::state::v1 as pb;
 
 pub(super) fn write_namespace(namespace: &Namespace, version: u32) -> pb::Namespace {
     pb::Namespace {

@@ -6,12 +6,12 @@ use polder_core::ipam::{Allocation, Block, Holding, Interface, Node, Owner, Owne
 use polder_core::net::Name;
 use polder_core::time::Timestamp;
 
-use super::fields::{
+use crate::state::v1 as pb;
+use crate::stored::fields::{
     read_address, read_labels, read_meta, read_meta_of, read_number, read_optional, read_optional_address, read_prefix,
     read_prefixes, read_text, write_address, write_labels, write_meta, write_meta_without_uid, write_optional,
     write_optional_address, write_prefix, write_prefixes,
 };
-use crate::state::v1 as pb;
 
 pub(super) fn write_node(node: &Node, version: u32) -> pb::Node {
     pb::Node {

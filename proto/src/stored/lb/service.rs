@@ -8,11 +8,11 @@ use polder_core::net::Family;
 use polder_core::reason::Reason;
 use polder_core::time::Timestamp;
 
-use super::fields::{
+use crate::state::v1 as pb;
+use crate::stored::fields::{
     read_address, read_each, read_labels, read_meta, read_optional, read_port, read_prefix, read_text, write_address, write_meta,
     write_optional, write_prefix,
 };
-use crate::state::v1 as pb;
 
 pub(super) fn write(service: &Service, version: u32) -> pb::Service {
     let vip = |vip: &Vip| pb::Vip { address: write_address(vip.address), pool: vip.pool.to_string() };

@@ -137,3 +137,11 @@ pub(super) fn write_duration(duration: Duration) -> u64 {
 pub(super) fn read_number<T: TryFrom<u32>>(number: u32) -> Result<T, String> {
     T::try_from(number).map_err(|_| format!("{number} is too large"))
 }
+
+pub(super) fn read_port(number: u32) -> Result<u16, String> {
+    u16::try_from(number).map_err(|_| format!("{number} is no port"))
+}
+
+pub(super) fn read_each<A, B>(items: impl IntoIterator<Item = A>, read: impl Fn(A) -> Result<B, String>) -> Result<Vec<B>, String> {
+    items.into_iter().map(read).collect()
+}
