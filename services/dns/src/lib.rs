@@ -27,6 +27,7 @@ use polder_proto::stored::Stored;
 use polder_runtime::component::Component;
 use polder_runtime::metrics::Metrics;
 use polder_runtime::tasks::Failure;
+use polder_runtime::telemetry;
 use polder_store::{Mirror, MirrorConfig, Store};
 
 pub use config::{Config, DnsConfig};
@@ -54,6 +55,7 @@ pub struct Dns {
 /// [`CannotListen`] for a port that cannot be had; a refusal of the domain or the times to live.
 pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns, Failure> {
     let settings = config.settings()?;
+    polder_store::etcd::set_trace_injector(telemetry::inject);
     let zone = settings.zone().to_string();
     let sockets = config.listen.iter().map(|address| Sockets::bind(*address, config.worker_count()));
     let sockets: Vec<Sockets> = sockets.collect::<Result<_, _>>()?;

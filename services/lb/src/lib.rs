@@ -24,7 +24,7 @@ use polder_proto::stored::Stored;
 use polder_runtime::component::Component;
 use polder_runtime::metrics::Metrics;
 use polder_runtime::tasks::Failure;
-use polder_runtime::{clock, entropy};
+use polder_runtime::{clock, entropy, telemetry};
 use polder_store::{Clock, Ledger, LedgerConfig, Mirror, MirrorConfig, Store};
 
 pub use config::{Config, LbConfig};
@@ -40,6 +40,7 @@ const NAME: &str = "lb";
 /// # Errors
 /// When the ledger cannot be started.
 pub fn build(config: &LbConfig, store: Store, metrics: &Metrics) -> Result<Component, Failure> {
+    polder_store::etcd::set_trace_injector(telemetry::inject);
     let clock: Clock = Arc::new(clock::now);
     let mirror = Mirror::<Stored>::open(store, MirrorConfig::for_service(NAME, Arc::clone(&clock)));
     let ledger = Ledger::start(mirror.clone(), LedgerConfig::new(NAME, clock, Arc::new(entropy::draw)))?;
