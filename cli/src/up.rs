@@ -65,7 +65,7 @@ impl Default for UpConfig {
             ipam: IpamConfig::default(),
             lb: LbConfig::default(),
             dns: DnsConfig::default(),
-            process: process.with_grpc(7653).with_http(7650),
+            process: process.with_grpc(7653).with_http(7650).with_metrics(9653),
         }
     }
 }

@@ -77,7 +77,9 @@ impl Site {
         match role.part {
             "all" => {
                 arguments.push("up".to_owned());
-                arguments.extend(free("--grpc-listen").into_iter().chain(free("--http-listen")).chain(free("--dns-listen")));
+                for flag in ["--grpc-listen", "--http-listen", "--dns-listen", "--metrics-listen"] {
+                    arguments.extend(free(flag));
+                }
                 arguments.extend(["--data-dir".to_owned(), self.folder.path().join("data").display().to_string()]);
             }
             "gateway" => {
@@ -133,6 +135,16 @@ impl Site {
     pub fn http(&self) -> String {
         let gateway = self.processes.iter().find(|(role, _)| matches!(role.part, "all" | "gateway"));
         gateway.expect("a gateway runs").1.address("http")
+    }
+
+    /// Where the first replica of IPAM shows its metrics.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let ipam = self.processes.iter().find(|(role, _)| matches!(role.part, "all" | "ipam"));
+        ipam.expect("ipam runs").1.address("metrics")
     }
 
     /// The folder of this site, for files of a test.

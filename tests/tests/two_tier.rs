@@ -173,6 +173,8 @@ fn other_clients_work(site: &Site, assigned: &Assigned) {
 
     let rest = run("curl", &["-fsS", &format!("http://{}/v1/namespaces/shop/services/web", site.http())]).ok();
     assert!(rest.contains(&assigned.web_external), "{rest}");
+    let metrics = run("curl", &["-fsS", &format!("http://{}/metrics", site.metrics())]).ok();
+    assert!(metrics.contains("polder_build_info") && metrics.contains("rpc_server_duration_seconds"), "{metrics}");
     let openapi = run("curl", &["-fsS", &format!("http://{}/openapi.json", site.http())]).ok();
     let openapi: Value = serde_json::from_str(&openapi).unwrap();
     assert!(openapi["paths"]["/v1/pools"]["get"].is_object(), "the pools are in the OpenAPI document");
