@@ -1,7 +1,7 @@
 //! What `polder apply` takes: any number of YAML documents, Polder's own and Kubernetes'.
 //!
 //! Documents are read (`document`), each is turned into the call that makes it true (`polder`, `kubernetes`), and the calls are
-//! brought into an order in which each finds what it needs (`Intent::rank`). What a document says and Polder cannot carry over
+//! brought into an order in which each finds what it needs (that of `Kind`). What a document says and Polder cannot carry over
 //! is told as a note, never dropped in silence.
 
 pub mod document;
