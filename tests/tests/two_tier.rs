@@ -151,6 +151,9 @@ fn endpoints_follow_pods(site: &Site, assigned: &Assigned) {
     assert_eq!(&services_are_shown_as_kubectl_does(site), assigned, "virtual IPs stay");
 
     let gone = both.iter().find(|address| **address != one[0]).unwrap();
+    let resolved = rows(&site.polder(&["dig", "web.shop"]).ok());
+    let wanted = ["web.shop.svc.cluster.local.", "5", "A", assigned.web.as_str()];
+    assert!(resolved.iter().any(|row| row == &wanted), "{resolved:?}");
     let who = site.polder(&["who", &joined[0]]).ok();
     assert!(who.contains("shop/web-"), "{who}");
     let history = site.polder(&["history", gone]).ok();

@@ -125,7 +125,7 @@ pub async fn dig(context: &Context, name: &str, record_type: &str) -> Result<Str
     );
     for (section, title) in [("answers", "ANSWER"), ("authority", "AUTHORITY"), ("additional", "ADDITIONAL")] {
         let rows: Vec<Vec<String>> = items(&answer, &[section])
-            .map(|record| ["name", "ttl", "type", "data"].map(|key| text(record, &[key])).to_vec())
+            .map(|record| ["name", "ttlSeconds", "type", "data"].map(|key| text(record, &[key])).to_vec())
             .collect();
         if !rows.is_empty() {
             let _ = write!(out, ";; {title}\n{}", table::render(None, &rows));

@@ -201,7 +201,7 @@ async fn records(context: &Context, filter: &str) -> Result<String, Failure> {
         Format::Json | Format::Yaml => data(&json!({ "records": listing.items }), context.format),
         Format::Table | Format::Wide | Format::Name => {
             let cell = |record: &Value, key: &str| text(record, &[key]);
-            let row = |record: &Value| ["name", "ttl", "type", "data"].map(|key| cell(record, key)).to_vec();
+            let row = |record: &Value| ["name", "ttlSeconds", "type", "data"].map(|key| cell(record, key)).to_vec();
             let rows: Vec<Vec<String>> = listing.items.iter().map(row).collect();
             Ok(lines(context, &["NAME", "TTL", "TYPE", "DATA"], &rows))
         }
