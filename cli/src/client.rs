@@ -67,7 +67,7 @@ impl Client {
     /// # Errors
     /// As [`Self::call`].
     pub async fn change(&self, method: &str, mut request: Map<String, Value>) -> Result<Value, Failure> {
-        request.insert("requestId".to_owned(), Value::String(polder_runtime::entropy::draw().uid(0).to_string()));
+        request.insert("requestId".to_owned(), Value::String(format!("{:032x}", polder_runtime::entropy::draw().0)));
         self.call(method, Value::Object(request)).await
     }
 

@@ -21,7 +21,7 @@ impl Meta {
     /// The meta data of an object made now, the `n`-th of its request.
     #[must_use]
     pub const fn new(now: Timestamp, entropy: Entropy, n: u64) -> Self {
-        Self { uid: entropy.uid(n), version: 1, created: now, updated: now }
+        Self { uid: Uid::new(now, entropy, n), version: 1, created: now, updated: now }
     }
 
     /// The meta data after one more change.
@@ -33,7 +33,8 @@ impl Meta {
     /// The etag: equal exactly when nothing has changed.
     #[must_use]
     pub fn etag(&self) -> String {
-        format!("{:08x}-{}", self.uid.0 >> 96, self.version)
+        // The last bits: the first ones only tell when the object was made.
+        format!("{:08x}-{}", self.uid.0 & 0xffff_ffff, self.version)
     }
 
     /// Accepts an empty etag, or the one of this version.

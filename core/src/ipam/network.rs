@@ -157,7 +157,7 @@ fn changes(view: &View, network: &ComputeNetwork, context: PlanContext) -> Vec<C
     for (n, (name, owner, nth)) in RESERVED.iter().enumerate() {
         let addresses = network.service_subnets.iter().filter_map(|net| AddrRange::of_net(*net).nth(*nth));
         let ranges: Vec<AddrRange> = addresses.map(AddrRange::single).collect();
-        let uid = context.entropy.uid(n as u64 + 5);
+        let uid = Uid::new(context.now, context.entropy, n as u64 + 5);
         changes.extend(name.parse().ok().and_then(|name: Name| reservation_change(view, name, (owner, ranges), (uid, context))));
     }
     changes

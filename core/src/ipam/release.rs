@@ -104,7 +104,7 @@ fn part(view: &View, allocation: &Arc<Allocation>, freed: &[IpAddr], (n, context
     if left.is_empty() {
         return vec![end(view, allocation, context)];
     }
-    let uid = context.entropy.uid(n);
+    let uid = Uid::new(context.now, context.entropy, n);
     let meta = allocation.meta.changed(context.now);
     let kept = Allocation { holdings: left, meta, ..Allocation::clone(allocation) };
     let mut changes = vec![Change::Allocation(meta.uid, Some(Arc::new(kept)))];

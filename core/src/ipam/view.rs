@@ -3,6 +3,7 @@
 //! Nothing here is stored. Every index is a sum of what each record contributes, so [`View::apply`] takes records in any order
 //! that keeps the order per key and comes to the same view; the order of keys inside a transaction does not matter.
 
+mod handles;
 mod numbers;
 mod occupancy;
 mod ranges;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use ipnet::IpNet;
 
+use self::handles::HandleIndex;
 use self::numbers::NumberSet;
 use self::occupancy::{ByFamily, Occupancy};
 use self::ranges::RangeIndex;
@@ -41,10 +43,10 @@ pub struct View {
     blocks_of: OrdSet<(Name, IpNet)>,
     /// Addresses that lie in some block.
     lent: ByFamily<NumberSet>,
-    handles: OrdSet<(Arc<str>, Uid)>,
+    handles: HandleIndex,
     in_namespace: OrdMap<Label, OrdMap<Uid, Arc<Allocation>>>,
     pod_addresses: OrdMap<Label, u64>,
-    on_node: OrdSet<(Name, Uid)>,
+    on_node: OrdMap<Name, OrdSet<Uid>>,
     occupancy: Occupancy,
     released: OrdSet<(Timestamp, Uid)>,
 }
@@ -117,10 +119,10 @@ impl View {
             allocation.holdings.iter().for_each(|holding| self.occupancy.rest(holding.address, since, uid));
             return;
         }
-        self.handles.insert((Arc::clone(&allocation.handle), uid));
+        self.handles.insert(&allocation.handle, uid);
         allocation.holdings.iter().for_each(|holding| self.occupancy.hold(holding.address, uid));
         if let Some(node) = &allocation.owner.node {
-            self.on_node.insert((node.clone(), uid));
+            self.on_node.entry(node.clone()).or_default().insert(uid);
         }
         if let Some(namespace) = &allocation.owner.namespace {
             self.in_namespace.entry(namespace.clone()).or_default().insert(uid, Arc::clone(allocation));
@@ -135,13 +137,22 @@ impl View {
             allocation.holdings.iter().for_each(|holding| self.occupancy.unrest(holding.address, since, uid));
             return;
         }
-        self.handles.remove(&(Arc::clone(&allocation.handle), uid));
+        self.handles.remove(&allocation.handle, uid);
         allocation.holdings.iter().for_each(|holding| self.occupancy.unhold(holding.address, uid));
         if let Some(node) = &allocation.owner.node {
-            self.on_node.remove(&(node.clone(), uid));
+            self.forget_on_node(uid, node);
         }
         if let Some(namespace) = &allocation.owner.namespace {
             self.forget_in_namespace(uid, namespace, allocation);
+        }
+    }
+
+    fn forget_on_node(&mut self, uid: Uid, node: &Name) {
+        if let Some(here) = self.on_node.get_mut(node) {
+            here.remove(&uid);
+            if here.is_empty() {
+                self.on_node.remove(node);
+            }
         }
     }
 

@@ -61,8 +61,8 @@ impl DnsConfig {
                 format!("a time to live of {} s is too long: at most {}", self.ttl.max(self.negative_ttl), Self::MOST_TTL);
             return Err(Malformed::new(Reason::CountOutOfBounds, description));
         }
-        let uid = entropy::draw().uid(0);
-        let [low, high] = [uid.0, uid.0 >> 64].map(|half| u64::try_from(half & u128::from(u64::MAX)).unwrap_or_default());
+        let seed = entropy::draw().0;
+        let [low, high] = [seed, seed >> 64].map(|half| u64::try_from(half & u128::from(u64::MAX)).unwrap_or_default());
         let mut settings = Settings::new(self.domain.parse()?, Seed(low ^ high))?;
         settings.ttl = self.ttl;
         settings.negative_ttl = self.negative_ttl;

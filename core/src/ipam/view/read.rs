@@ -110,8 +110,7 @@ impl View {
 
     /// Held allocations of pods and others on the node, and of the node itself.
     pub fn allocations_on(&self, node: &Name) -> impl Iterator<Item = &Arc<Allocation>> {
-        let here = (node.clone(), Uid(0))..=(node.clone(), Uid(u128::MAX));
-        self.on_node.range(here).filter_map(|(_, uid)| self.allocations.get(uid))
+        self.on_node.get(node).into_iter().flatten().filter_map(|uid| self.allocations.get(uid))
     }
 
     /// Every block, by address.
@@ -172,9 +171,8 @@ impl View {
     /// The held allocation with this handle.
     #[must_use]
     pub fn by_handle(&self, handle: &str) -> Option<&Arc<Allocation>> {
-        let handle: Arc<str> = Arc::from(handle);
-        let (_, uid) = self.handles.range((Arc::clone(&handle), Uid(0))..=(handle, Uid(u128::MAX))).next()?;
-        self.allocations.get(uid)
+        let candidates = self.handles.candidates(handle).filter_map(|uid| self.allocations.get(&uid));
+        candidates.into_iter().find(|allocation| *allocation.handle == *handle)
     }
 
     /// The allocation that holds the address.
