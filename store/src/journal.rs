@@ -29,13 +29,13 @@ pub struct Logged {
     /// The revision at which everything in the record happened.
     pub revision: Revision,
     /// The record.
-    pub record: JournalRecord,
+    pub record: Arc<JournalRecord>,
 }
 
 impl Logged {
     /// When the batch was planned.
     #[must_use]
-    pub const fn at(&self) -> Timestamp {
+    pub fn at(&self) -> Timestamp {
         Timestamp(self.record.at_micros)
     }
 }

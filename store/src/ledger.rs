@@ -258,7 +258,7 @@ pub async fn history(store: &Store, service: &str, between: (Timestamp, Timestam
             Refusal::new(Reason::DataCorrupt, message)
         })?;
         if !record.barred {
-            history.records.push_back(Arc::new(Logged { revision: entry.modified, record }));
+            history.records.push_back(Arc::new(Logged { revision: entry.modified, record: Arc::new(record) }));
         }
     }
     Ok(history)

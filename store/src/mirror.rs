@@ -11,6 +11,7 @@ mod check;
 mod follow;
 mod heads;
 mod list;
+mod own;
 mod snapshot;
 mod state;
 
@@ -32,8 +33,8 @@ use tokio_util::task::TaskTracker;
 pub use self::changes::Changes;
 use self::check::Standing;
 pub use self::heads::Heads;
+pub(crate) use self::own::OwnCommit;
 pub use self::snapshot::{ChangeBatch, Snapshot};
-pub(crate) use self::state::OwnCommit;
 use self::state::{Listing, State};
 use crate::backend::Batch;
 use crate::handle::Store;
@@ -246,11 +247,22 @@ impl<S: Schema> Mirror<S> {
         })
     }
 
-    /// Applies a commit of this process before the watch brings it.
-    pub(crate) fn take_own(&self, own: &OwnCommit<S>) {
+    /// A commit of this process is about to be sent: whether the store's answer or the watch comes first, it is recognised.
+    pub(crate) fn send_own(&self, own: Arc<OwnCommit<S>>) {
+        self.core.state().send_own(own);
+    }
+
+    /// The commit that was sent is not in, or nobody knows: the watch will tell.
+    pub(crate) fn drop_own(&self) {
+        self.core.state().drop_own();
+    }
+
+    /// The commit that was sent is in: it is shown before the watch brings it.
+    pub(crate) fn take_own(&self, own: Arc<OwnCommit<S>>, revision: Revision) {
         let mut state = self.core.state();
-        state.take_own(own);
-        self.core.publish(&state);
+        if state.take_own(own, revision) {
+            self.core.publish(&state);
+        }
     }
 
     async fn until(&self, within: Duration, or: Reason, holds: impl Fn(&Snapshot<S>) -> bool) -> Result<Arc<Snapshot<S>>, Refusal> {
@@ -339,8 +351,10 @@ impl<S: Schema> Core<S> {
     }
 
     fn publish(&self, state: &State<S>) {
-        self.ordered.store(Arc::new(state.ordered().clone()));
-        self.early.store(Arc::new(state.early().clone()));
+        let ordered = Arc::new(state.ordered().clone());
+        let early = state.early().map_or_else(|| Arc::clone(&ordered), |early| Arc::new(early.clone()));
+        self.ordered.store(ordered);
+        self.early.store(early);
         self.moved.send_replace(());
     }
 }

@@ -85,6 +85,11 @@ impl BatchId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether `key` is this batch's key in the journal with the prefix.
+    pub(crate) fn has_key(&self, prefix: &str, key: &[u8]) -> bool {
+        key.strip_prefix(prefix.as_bytes()) == Some(self.0.as_bytes())
+    }
 }
 
 impl fmt::Display for BatchId {

@@ -1,6 +1,7 @@
 //! A batch before its commit: requests planned one after the other, each on the view that the earlier ones leave.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use polder_core::id::RequestId;
@@ -12,7 +13,7 @@ use prost::Message as _;
 use super::job::{Committed, Intent, Job};
 use crate::backend::{Commit, Guard, Write};
 use crate::journal::{self, Answered, BatchId, JournalChange, JournalEntry, JournalRecord};
-use crate::mirror::Snapshot;
+use crate::mirror::{OwnCommit, Snapshot};
 
 /// How large a batch may grow.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +42,7 @@ pub(super) struct Draft<S: Schema> {
     now: Timestamp,
     room: Room,
     staged: BTreeMap<Bytes, Option<Bytes>>,
-    pub(super) changes: Vec<S::Change>,
+    changes: Vec<S::Change>,
     touched: BTreeSet<Domain>,
     read: BTreeSet<Domain>,
     entries: Vec<JournalEntry>,
@@ -129,49 +130,59 @@ impl<S: Schema> Draft<S> {
         moves.into_values().collect()
     }
 
-    /// The domains whose heads the batch moves.
-    pub(super) fn touched(&self) -> Vec<Domain> {
-        self.touched.iter().copied().collect()
-    }
-
     /// Whether there is nothing to commit and nothing to check.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.touched.is_empty() && self.read.is_empty()
     }
 
-    /// The journal record, when the batch leaves one.
-    pub(super) fn record(&self, batch: &BatchId, ordinal: u64) -> Option<JournalRecord> {
-        (!self.entries.is_empty()).then(|| JournalRecord {
-            version: journal::VERSION,
-            at_micros: self.now.0,
-            batch: batch.to_string(),
-            entries: self.entries.clone(),
-            ordinal: ordinal + self.entries.len() as u64,
-            barred: false,
-        })
-    }
-
-    /// The commit: guarded by the heads of everything touched or read, as the snapshot has them.
-    pub(super) fn commit(&self, service: &str, batch: &BatchId, record: Option<&JournalRecord>, snapshot: &Snapshot<S>) -> Commit {
+    /// The batch as it goes to the store: guarded by the heads of everything touched or read, as the snapshot has them. With it
+    /// what the mirror is to know of it, unless it only checks.
+    pub(super) fn seal(self, service: &str, batch: BatchId, snapshot: &Snapshot<S>) -> Sealed<S> {
         let mut guards: Vec<Guard> = self.touched.union(&self.read).map(|domain| snapshot.heads.guard(*domain)).collect();
         let mut writes: Vec<Write> = self
             .staged
-            .iter()
+            .into_iter()
             .map(|(key, value)| match value {
-                Some(value) => Write::put(key.clone(), value.clone()),
-                None => Write::delete(key.clone()),
+                Some(value) => Write::put(key, value),
+                None => Write::delete(key),
             })
             .collect();
-        let head = journal::head(batch, record.map_or(0, |record| record.ordinal));
-        writes.extend(self.touched.iter().map(|domain| Write::put(Bytes::from_static(domain.head_key().as_bytes()), head.clone())));
-        if let Some(record) = record {
-            let key = journal::key(service, batch);
-            // An unknown outcome is settled by a race for this key: see `settle`.
-            guards.push(Guard::Absent(key.clone()));
-            writes.push(Write::put(key, record.encode_to_vec()));
+        if self.entries.is_empty() {
+            return Sealed { commit: Commit { guards, writes }, own: None };
         }
-        Commit { guards, writes }
+        let record = JournalRecord {
+            version: journal::VERSION,
+            at_micros: self.now.0,
+            batch: batch.to_string(),
+            ordinal: snapshot.journal.ordinal() + self.entries.len() as u64,
+            entries: self.entries,
+            barred: false,
+        };
+        let encoded = Bytes::from(record.encode_to_vec());
+        let head = journal::head(&batch, record.ordinal);
+        writes.extend(self.touched.iter().map(|domain| Write::put(Bytes::from_static(domain.head_key().as_bytes()), head.clone())));
+        let key = journal::key(service, &batch);
+        // An unknown outcome is settled by a race for this key: see `settle`.
+        guards.push(Guard::Absent(key.clone()));
+        writes.push(Write::put(key, encoded.clone()));
+        let own = OwnCommit {
+            batch,
+            base: snapshot.content,
+            view: self.view,
+            changes: self.changes,
+            touched: self.touched.into_iter().collect(),
+            record: Arc::new(record),
+            encoded,
+        };
+        Sealed { commit: Commit { guards, writes }, own: Some(Arc::new(own)) }
     }
+}
+
+/// A batch that is ready to be sent.
+pub(super) struct Sealed<S: Schema> {
+    pub(super) commit: Commit,
+    /// What the mirror is to know of it; `None` for a mere check, which writes nothing.
+    pub(super) own: Option<Arc<OwnCommit<S>>>,
 }
 
 fn entry(intent: &Intent, answer: &[u8], changes: Vec<JournalChange>) -> JournalEntry {

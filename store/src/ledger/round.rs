@@ -12,11 +12,11 @@ use polder_core::schema::Schema;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant;
 
-use super::draft::{Draft, Planned, Room};
+use super::draft::{Draft, Planned, Room, Sealed};
 use super::job::{Committed, Job};
 use super::settle::{Fate, Sending, unknown};
 use super::{Figures, LedgerConfig};
-use crate::journal::{BatchId, JournalRecord};
+use crate::journal::BatchId;
 use crate::mirror::{Heads, Mirror, OwnCommit, Snapshot};
 
 /// The most requests that are planned as one batch.
@@ -45,9 +45,7 @@ struct Owed<S: Schema> {
 
 /// A planned batch.
 struct Batch<S: Schema> {
-    id: BatchId,
-    draft: Draft<S>,
-    record: Option<JournalRecord>,
+    sealed: Option<Sealed<S>>,
     owed: Vec<Owed<S>>,
     refused: Vec<(Job<S>, Refusal)>,
 }
@@ -76,29 +74,44 @@ impl<S: Schema> Rounds<S> {
             self.waiting.drain(..).for_each(|job| job.answer(Err(refusal.clone())));
             return;
         }
-        let batch = self.plan(&snapshot);
-        if batch.draft.is_empty() {
+        let mut batch = self.plan(&snapshot);
+        let Some(sealed) = batch.sealed.take() else {
             // Nothing to commit, so nothing was speculative: the refusals stand on the snapshot itself.
             batch.owed.into_iter().for_each(|owed| answer(owed, snapshot.heads.newest()));
             self.refuse(batch.refused, &snapshot.heads).await;
             return;
-        }
-        let commit = batch.draft.commit(self.config.service, &batch.id, batch.record.as_ref(), &snapshot);
-        let writes = !commit.writes.is_empty();
-        let record = batch.record.as_ref();
-        let sending =
-            Sending { store: self.mirror.store(), service: self.config.service, batch: &batch.id, record, until: until(&batch) };
-        let fate = sending.send(commit).await;
-        match fate {
-            Fate::In(revision) => {
-                let revision = if writes { revision } else { snapshot.heads.newest() };
-                self.committed(batch, revision, &snapshot).await;
+        };
+        match self.send(sealed, until(&batch)).await {
+            (Fate::In(revision), own) => {
+                let revision = if own.is_some() { revision } else { snapshot.heads.newest() };
+                self.committed(batch, revision, (&snapshot, own.as_deref())).await;
             }
-            Fate::Lost(current) => self.lost(batch, &snapshot, &current).await,
-            Fate::Barred => self.put_back(batch),
-            Fate::Failed(refusal) => self.failed(batch, &refusal),
-            Fate::Unknown => self.failed(batch, &unknown()),
+            (Fate::Lost(current), _) => self.lost(batch, &snapshot, &current).await,
+            (Fate::Barred, _) => self.put_back(batch),
+            (Fate::Failed(refusal), _) => self.failed(batch, &refusal),
+            (Fate::Unknown, _) => self.failed(batch, &unknown()),
         }
+    }
+
+    /// Sends a batch, and has the mirror know of it in time.
+    async fn send(&mut self, sealed: Sealed<S>, until: Instant) -> (Fate, Option<Arc<OwnCommit<S>>>) {
+        let (store, service) = (self.mirror.store(), self.config.service);
+        let Sealed { commit, own } = sealed;
+        if let Some(own) = &own {
+            self.mirror.send_own(Arc::clone(own));
+        }
+        let record = own.as_ref().map(|own| (&own.batch, &*own.record));
+        let fate = Sending { store, service, record, until }.send(commit).await;
+        if let Some(own) = &own {
+            match &fate {
+                Fate::In(revision) => {
+                    self.mirror.take_own(Arc::clone(own), *revision);
+                    self.figures.committed();
+                }
+                _ => self.mirror.drop_own(),
+            }
+        }
+        (fate, own)
     }
 
     /// Plans what waits until the batch is full.
@@ -126,20 +139,14 @@ impl<S: Schema> Rounds<S> {
                 }
             }
         }
-        let record = draft.record(&id, snapshot.journal.ordinal());
         self.figures.planned(owed.len() + refused.len());
-        Batch { id, draft, record, owed, refused }
+        let sealed = (!draft.is_empty()).then(|| draft.seal(self.config.service, id, snapshot));
+        Batch { sealed, owed, refused }
     }
 
-    async fn committed(&mut self, batch: Batch<S>, revision: Revision, snapshot: &Snapshot<S>) {
-        let touched = batch.draft.touched();
+    async fn committed(&mut self, batch: Batch<S>, revision: Revision, (snapshot, own): (&Snapshot<S>, Option<&OwnCommit<S>>)) {
         let mut heads = snapshot.heads;
-        touched.iter().for_each(|domain| heads.set(*domain, Some(revision)));
-        let record = batch.record.map(|record| (batch.id, record));
-        if record.is_some() {
-            self.mirror.take_own(&OwnCommit { revision, changes: batch.draft.changes, touched, record });
-            self.figures.committed();
-        }
+        own.iter().flat_map(|own| &own.touched).for_each(|domain| heads.set(*domain, Some(revision)));
         batch.owed.into_iter().for_each(|owed| answer(owed, revision));
         self.refuse(batch.refused, &heads).await;
     }

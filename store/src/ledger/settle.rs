@@ -40,9 +40,8 @@ pub(super) enum Fate {
 pub(super) struct Sending<'a> {
     pub(super) store: &'a Store,
     pub(super) service: &'a str,
-    pub(super) batch: &'a BatchId,
-    /// The journal record among the writes, if there is one.
-    pub(super) record: Option<&'a JournalRecord>,
+    /// The batch and the journal record among the writes, if there is one.
+    pub(super) record: Option<(&'a BatchId, &'a JournalRecord)>,
     /// Until when to look for the outcome.
     pub(super) until: Instant,
 }
@@ -54,9 +53,9 @@ impl Sending<'_> {
             Ok(Outcome::Committed { revision }) => Fate::In(revision),
             Ok(Outcome::Conflict { current, .. }) => Fate::Lost(current),
             Err(Error::OutcomeUnknown(why)) => match self.record {
-                Some(record) => {
-                    tracing::warn!(why, batch = %self.batch, "no answer to a commit; finding out what became of it");
-                    self.settle(record).await
+                Some((batch, record)) => {
+                    tracing::warn!(why, %batch, "no answer to a commit; finding out what became of it");
+                    self.settle(journal::key(self.service, batch), record).await
                 }
                 // Nothing was to be written: it was a mere check, and is simply done again.
                 None => Fate::Barred,
@@ -65,8 +64,7 @@ impl Sending<'_> {
         }
     }
 
-    async fn settle(&self, record: &JournalRecord) -> Fate {
-        let journal = journal::key(self.service, self.batch);
+    async fn settle(&self, journal: Bytes, record: &JournalRecord) -> Fate {
         let bar = JournalRecord { entries: Vec::new(), barred: true, ..record.clone() };
         let mut reached = Instant::now();
         while Instant::now() < self.until && reached.elapsed() < OUT_OF_REACH {

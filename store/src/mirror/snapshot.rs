@@ -13,6 +13,17 @@ use tokio::time::Instant;
 use super::heads::Heads;
 use crate::journal::{Journal, Logged};
 
+/// Which content a view has. Within one mirror, equal numbers mean equal views.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Content(u64);
+
+impl Content {
+    /// The number after this one.
+    pub(super) const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 /// The view at one moment.
 pub struct Snapshot<S: Schema> {
     /// The view. It shows at least everything up to `revision`; commits of this process may be in it a moment earlier than the
@@ -29,6 +40,7 @@ pub struct Snapshot<S: Schema> {
     /// Stored records that could not be read. They are missing in the view, so nothing may be decided on it.
     pub corrupt: OrdMap<Bytes, Corrupt>,
     pub(crate) fresh_at: Option<Instant>,
+    pub(crate) content: Content,
 }
 
 impl<S: Schema> Clone for Snapshot<S> {
@@ -41,6 +53,7 @@ impl<S: Schema> Clone for Snapshot<S> {
             synced: self.synced,
             corrupt: self.corrupt.clone(),
             fresh_at: self.fresh_at,
+            content: self.content,
         }
     }
 }
@@ -55,6 +68,7 @@ impl<S: Schema> Default for Snapshot<S> {
             synced: false,
             corrupt: OrdMap::new(),
             fresh_at: None,
+            content: Content::default(),
         }
     }
 }

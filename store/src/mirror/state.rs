@@ -5,7 +5,7 @@
 //! commit at R was guarded by its domains' heads, so in those domains nothing is missing before R. Therefore a batch from the
 //! watch moves a domain of `early` only when it is newer than the head `early` has for it: views never go back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,7 +14,8 @@ use polder_core::schema::{Corrupt, Domain, Schema};
 use prost::Message as _;
 
 use super::heads::domain_of;
-use super::snapshot::{ChangeBatch, Snapshot};
+use super::own::{OwnCommit, OwnCommits};
+use super::snapshot::{ChangeBatch, Content, Snapshot};
 use crate::backend::{Batch, Entry};
 use crate::journal::{BatchId, JournalRecord, Logged, batch_of, ordinal};
 
@@ -35,14 +36,6 @@ struct Move<S: Schema> {
     meaning: Meaning<S>,
 }
 
-/// A commit of this process, as the ledger knows it.
-pub(crate) struct OwnCommit<S: Schema> {
-    pub(crate) revision: Revision,
-    pub(crate) changes: Vec<S::Change>,
-    pub(crate) touched: Vec<Domain>,
-    pub(crate) record: Option<(BatchId, JournalRecord)>,
-}
-
 /// Everything stored under the prefix, read at one revision.
 pub(super) struct Listing {
     pub(super) entries: Vec<Entry>,
@@ -55,9 +48,9 @@ pub(super) struct Listing {
 pub(super) struct State<S: Schema> {
     ordered: Snapshot<S>,
     early: Option<Snapshot<S>>,
-    /// The revisions of the own commits in `early` that the watch still owes, each with its number.
-    owed: VecDeque<(Revision, u64)>,
-    own_commits: u64,
+    own: OwnCommits<S>,
+    /// The last content number given.
+    contents: Content,
     /// Every known key with the revision of its last put, to find the difference to a listing.
     known: BTreeMap<Bytes, Revision>,
     journal_prefix: Option<String>,
@@ -68,8 +61,8 @@ impl<S: Schema> State<S> {
         Self {
             ordered: Snapshot::default(),
             early: None,
-            owed: VecDeque::new(),
-            own_commits: 0,
+            own: OwnCommits::default(),
+            contents: Content::default(),
             known: BTreeMap::new(),
             journal_prefix,
         }
@@ -79,12 +72,13 @@ impl<S: Schema> State<S> {
         &self.ordered
     }
 
-    pub(super) fn early(&self) -> &Snapshot<S> {
-        self.early.as_ref().unwrap_or(&self.ordered)
+    /// The other cut, as long as it differs.
+    pub(super) const fn early(&self) -> Option<&Snapshot<S>> {
+        self.early.as_ref()
     }
 
     pub(super) const fn own_commits(&self) -> u64 {
-        self.own_commits
+        self.own.count()
     }
 
     pub(super) const fn known(&self) -> &BTreeMap<Bytes, Revision> {
@@ -102,16 +96,37 @@ impl<S: Schema> State<S> {
     /// Takes in one batch of the watch.
     pub(super) fn take_batch(&mut self, batch: Batch) -> ChangeBatch<S> {
         let revision = batch.revision;
-        let mut moves = Vec::with_capacity(batch.events.len());
-        for event in batch.events {
+        let own = self.own.delivered(&batch, self.journal_prefix.as_deref());
+        if self.own.all_delivered() {
+            self.early = None;
+        }
+        for event in &batch.events {
             match &event.value {
                 Some(_) => self.known.insert(event.key.clone(), revision),
                 None => self.known.remove(&event.key),
             };
-            moves.push(self.read(event.key, event.value.as_ref(), revision));
         }
-        self.advance(revision, &moves);
-        changes_of(revision, moves, false)
+        match own {
+            Some((own, after)) if self.ordered.corrupt.is_empty() => self.take_delivered(&own, after, revision),
+            _ => {
+                let events = batch.events.into_iter();
+                let moves: Vec<_> = events.map(|event| self.read(event.key, event.value.as_ref(), revision)).collect();
+                self.move_both(revision, &moves);
+                changes_of(revision, moves, false)
+            }
+        }
+    }
+
+    /// The watch brings an own commit: there is nothing to be read, and mostly nothing to be applied again.
+    fn take_delivered(&mut self, own: &OwnCommit<S>, after: Option<Content>, revision: Revision) -> ChangeBatch<S> {
+        let fresh = self.fresh();
+        own.apply(&mut self.ordered, revision, (after.unwrap_or(fresh), fresh));
+        self.ordered.revision = revision;
+        if let Some(early) = &mut self.early {
+            // It has the commit since the store's answer.
+            early.revision = revision;
+        }
+        own.told(revision)
     }
 
     /// Takes in a whole listing and answers how it differs from what was known.
@@ -129,47 +144,58 @@ impl<S: Schema> State<S> {
         }
         moves.extend(before.into_keys().map(|key| self.read(key, None, listing.revision)));
         // Own commits that were acknowledged before the listing began are in it. If they are not, the store was set back.
-        self.owed.retain(|(revision, number)| *revision > listing.revision && *number > listing.covers);
+        self.own.listed(listing.revision, listing.covers);
         self.ordered.synced = true;
-        if self.owed.is_empty() {
+        if self.own.all_delivered() {
             self.early = None;
         }
         self.move_both(listing.revision, &moves);
         changes_of(listing.revision, moves, true)
     }
 
-    /// Takes in an own commit at once. The watch may have been faster.
-    pub(super) fn take_own(&mut self, own: &OwnCommit<S>) {
-        self.own_commits += 1;
-        if own.revision <= self.ordered.revision {
-            return;
-        }
-        let early = self.early.get_or_insert_with(|| self.ordered.clone());
-        own.changes.iter().for_each(|change| S::apply(&mut early.view, change));
-        own.touched.iter().for_each(|domain| early.heads.set(*domain, Some(own.revision)));
-        if let Some((batch, record)) = &own.record {
-            early.journal.insert(batch.clone(), Arc::new(Logged { revision: own.revision, record: record.clone() }));
-        }
-        self.owed.push_back((own.revision, self.own_commits));
+    /// An own commit is about to be sent.
+    pub(super) fn send_own(&mut self, own: Arc<OwnCommit<S>>) {
+        self.own.send(own);
     }
 
-    fn advance(&mut self, revision: Revision, moves: &[Move<S>]) {
-        while self.owed.front().is_some_and(|(owed, _)| *owed <= revision) {
-            self.owed.pop_front();
+    /// The own commit that was sent is not in.
+    pub(super) fn drop_own(&mut self) {
+        self.own.answered(false);
+    }
+
+    /// Takes in an own commit as soon as it is acknowledged. False when the watch was faster and nothing has changed.
+    pub(super) fn take_own(&mut self, own: Arc<OwnCommit<S>>, revision: Revision) -> bool {
+        self.own.answered(true);
+        if revision <= self.ordered.revision {
+            return false;
         }
-        if self.owed.is_empty() {
-            self.early = None;
-        }
-        self.move_both(revision, moves);
+        let after = self.fresh();
+        let early = self.early.get_or_insert_with(|| self.ordered.clone());
+        own.apply(early, revision, (after, after));
+        self.own.owe(own, revision, after);
+        true
+    }
+
+    const fn fresh(&mut self) -> Content {
+        self.contents = self.contents.next();
+        self.contents
     }
 
     fn move_both(&mut self, revision: Revision, moves: &[Move<S>]) {
+        // Heads and journals move without the view.
+        let contents = moves.iter().any(|moved| matches!(moved.meaning, Meaning::Change(_))).then(|| (self.fresh(), self.fresh()));
         apply(&mut self.ordered, moves, |_, _| true);
         for (domain, head) in heads_of(moves) {
             self.ordered.heads.set(domain, head);
         }
         self.ordered.revision = revision;
+        if let Some((ordered, _)) = contents {
+            self.ordered.content = ordered;
+        }
         let Some(early) = &mut self.early else { return };
+        if let Some((_, moved)) = contents {
+            early.content = moved;
+        }
         let stands = early.heads;
         apply(early, moves, |domain, moved| Some(moved) > stands.get(domain));
         for (domain, head) in heads_of(moves).filter(|(domain, head)| *head > stands.get(*domain)) {
@@ -206,7 +232,7 @@ impl<S: Schema> State<S> {
             let Some(batch) = batch_of(prefix, key) else { return Meaning::Nothing };
             let Some(value) = value else { return Meaning::Journal(batch, None) };
             return match JournalRecord::decode(value.clone()) {
-                Ok(record) => Meaning::Journal(batch, Some(Arc::new(Logged { revision, record }))),
+                Ok(record) => Meaning::Journal(batch, Some(Arc::new(Logged { revision, record: Arc::new(record) }))),
                 Err(error) => Meaning::Corrupt(corrupt(key, &error.to_string())),
             };
         }
@@ -264,3 +290,6 @@ fn changes_of<S: Schema>(revision: Revision, moves: Vec<Move<S>>, relisted: bool
     }
     batch
 }
+
+#[cfg(test)]
+mod tests;
