@@ -126,7 +126,7 @@ impl Telemetry {
 }
 
 fn provider(process: &'static str, version: &'static str, config: &TelemetryConfig) -> Result<SdkTracerProvider, TelemetryError> {
-    let instance = crate::entropy::draw().uid(0).to_string();
+    let instance = format!("{:032x}", crate::entropy::draw().0);
     let resource = Resource::builder_empty()
         .with_service_name(process)
         .with_attributes([KeyValue::new("service.version", version), KeyValue::new("service.instance.id", instance)])
