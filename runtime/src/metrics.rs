@@ -3,10 +3,13 @@
 //! Label values come from closed sets: names of RPCs that the process really serves, status codes, versions. A label never
 //! carries an id or anything else that a caller chose.
 
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -25,6 +28,7 @@ const DURATION_BUCKETS: [f64; 14] = [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
+    collectors: Arc<Mutex<HashMap<TypeId, Box<dyn Any + Send>>>>,
     durations: Family<CallLabels, Histogram, fn() -> Histogram>,
     in_flight: Gauge,
 }
@@ -58,12 +62,27 @@ impl Metrics {
             "Calls that have not been answered to the end, streams included",
             in_flight.clone(),
         );
-        Self { registry: Arc::new(Mutex::new(registry)), durations, in_flight }
+        Self { registry: Arc::new(Mutex::new(registry)), collectors: Arc::default(), durations, in_flight }
     }
 
     /// Registers metrics of a component. Do this once per component, at start.
     pub fn register(&self, register: impl FnOnce(&mut Registry)) {
         register(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The process's one collector of a kind, whose clones are the same collector. It is made and registered when it is first
+    /// asked for: components that share a process share the description of their metrics.
+    #[must_use]
+    pub fn collector<C: Collector + Clone + Default>(&self) -> C {
+        let mut collectors = self.collectors.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = collectors.get(&TypeId::of::<C>()).and_then(|known| known.downcast_ref::<C>());
+        if let Some(known) = known {
+            return known.clone();
+        }
+        let fresh = C::default();
+        collectors.insert(TypeId::of::<C>(), Box::new(fresh.clone()));
+        self.register(|registry| registry.register_collector(Box::new(fresh.clone())));
+        fresh
     }
 
     /// Everything, as OpenMetrics text.

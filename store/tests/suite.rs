@@ -11,6 +11,8 @@ mod differential;
 mod embedded;
 #[path = "suite/etcd.rs"]
 mod etcd;
+#[path = "suite/export.rs"]
+mod export;
 #[path = "suite/ledger.rs"]
 mod ledger;
 #[path = "suite/mirror.rs"]

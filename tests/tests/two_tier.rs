@@ -178,6 +178,9 @@ fn other_clients_work(site: &Site, assigned: &Assigned) {
     assert!(rest.contains(&assigned.web_external), "{rest}");
     let metrics = run("curl", &["-fsS", &format!("http://{}/metrics", site.metrics())]).ok();
     assert!(metrics.contains("polder_build_info") && metrics.contains("rpc_server_duration_seconds"), "{metrics}");
+    // In every shape, and once for each service that the process runs.
+    assert!(metrics.contains(r#"polder_ledger_batches_total{service="ipam",outcome="committed"}"#), "{metrics}");
+    assert_eq!(metrics.matches("# TYPE polder_store_call_duration_seconds histogram").count(), 1, "{metrics}");
     let openapi = run("curl", &["-fsS", &format!("http://{}/openapi.json", site.http())]).ok();
     let openapi: Value = serde_json::from_str(&openapi).unwrap();
     assert!(openapi["paths"]["/v1/pools"]["get"].is_object(), "the pools are in the OpenAPI document");

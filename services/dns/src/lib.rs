@@ -28,7 +28,7 @@ use polder_runtime::component::Component;
 use polder_runtime::metrics::Metrics;
 use polder_runtime::tasks::Failure;
 use polder_runtime::telemetry;
-use polder_store::{Mirror, MirrorConfig, Store};
+use polder_store::{Exporter, Mirror, MirrorConfig, Store};
 
 pub use config::{Config, DnsConfig};
 pub use listen::CannotListen;
@@ -63,6 +63,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
 
     let names = Arc::new(Names::new(settings, PublishMetrics::register(metrics)));
     let mirror = Mirror::<Stored>::open(store, MirrorConfig::default());
+    metrics.collector::<Exporter>().add("dns", &mirror, None);
     let (following, followed, ready) = (Arc::clone(&names), mirror.clone(), Arc::clone(&names));
     let service = Service::new(Arc::clone(&names));
     let component = Component::new("dns")

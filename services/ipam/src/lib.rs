@@ -29,7 +29,7 @@ use polder_runtime::component::Component;
 use polder_runtime::metrics::Metrics;
 use polder_runtime::tasks::Failure;
 use polder_runtime::{clock, entropy, telemetry};
-use polder_store::{Clock, Ledger, LedgerConfig, Mirror, MirrorConfig, Store};
+use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, Store};
 
 pub use config::{Config, IpamConfig};
 
@@ -48,6 +48,7 @@ pub fn build(config: &IpamConfig, store: Store, metrics: &Metrics) -> Result<Com
     let clock: Clock = Arc::new(clock::now);
     let mirror = Mirror::<Stored>::open(store, MirrorConfig::for_service(NAME, Arc::clone(&clock)));
     let ledger = Ledger::start(mirror.clone(), LedgerConfig::new(NAME, clock, Arc::new(entropy::draw)))?;
+    metrics.collector::<Exporter>().add(NAME, &mirror, Some(&ledger));
     let service = Service::new(ledger.clone(), config);
     let sweeper = Sweeper::new(ledger.clone(), config.sweep_every.0, SweepMetrics::register(metrics));
     let ready = mirror.clone();

@@ -25,7 +25,7 @@ use polder_runtime::component::Component;
 use polder_runtime::metrics::Metrics;
 use polder_runtime::tasks::Failure;
 use polder_runtime::{clock, entropy, telemetry};
-use polder_store::{Clock, Ledger, LedgerConfig, Mirror, MirrorConfig, Store};
+use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, Store};
 
 pub use config::{Config, LbConfig};
 
@@ -44,6 +44,7 @@ pub fn build(config: &LbConfig, store: Store, metrics: &Metrics) -> Result<Compo
     let clock: Clock = Arc::new(clock::now);
     let mirror = Mirror::<Stored>::open(store, MirrorConfig::for_service(NAME, Arc::clone(&clock)));
     let ledger = Ledger::start(mirror.clone(), LedgerConfig::new(NAME, clock, Arc::new(entropy::draw)))?;
+    metrics.collector::<Exporter>().add(NAME, &mirror, Some(&ledger));
     let healer = Healer::new(ledger.clone(), config.heal_every.0, HealMetrics::register(metrics));
     let ready = mirror.clone();
     Ok(Component::new(NAME)
