@@ -1,6 +1,8 @@
 //! The store's tests: contract, traps, durability, mirrors, ledgers.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail like the tests themselves")]
 
+#[path = "suite/auth.rs"]
+mod auth;
 #[path = "suite/cluster.rs"]
 mod cluster;
 #[path = "suite/conformance.rs"]
