@@ -14,11 +14,13 @@
     reason = "this crate is test code: it fails by panicking"
 )]
 
+pub mod browser;
 pub mod process;
 pub mod site;
 pub mod tool;
 pub mod wait;
 
+pub use browser::Page;
 pub use process::Process;
 pub use site::{Shape, Site};
 pub use wait::eventually;
