@@ -4,6 +4,7 @@ pub mod allocate;
 pub mod audit;
 pub mod decision;
 pub mod finding;
+pub mod liveness;
 pub mod lookup;
 pub mod namespace;
 pub mod network;
@@ -19,7 +20,7 @@ pub mod view;
 pub use decision::{Action, Decision, Fields, Impact, impact};
 pub use finding::{Finding, Severity};
 pub use record::{
-    Allocation, AnyOf, Block, Change, ComputeNetwork, Holding, Interface, Namespace, Node, Order, Owner, OwnerKind, Pool,
+    Allocation, AnyOf, Block, Change, ComputeNetwork, Holding, Interface, Liveness, Namespace, Node, Order, Owner, OwnerKind, Pool,
     PoolSelectors, PoolState, Purpose, Quotas, Reservation, Route,
 };
 pub use view::View;

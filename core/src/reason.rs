@@ -124,6 +124,9 @@ reasons! {
     NamespaceNotAllowed = "NAMESPACE_NOT_ALLOWED", 94, Denied;
     AllocationUidMismatch = "ALLOCATION_UID_MISMATCH", 95, Aborted;
     ReservationInUse = "RESERVATION_IN_USE", 96, Precondition;
+    NodeLost = "NODE_LOST", 97, Precondition;
+    NodeNotSeen = "NODE_NOT_SEEN", 98, Precondition;
+    NodeUidMismatch = "NODE_UID_MISMATCH", 99, Aborted;
 
     // The compute network page.
     RangeTooSmall = "RANGE_TOO_SMALL", 110, Precondition;

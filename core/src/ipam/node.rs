@@ -85,6 +85,7 @@ fn registered(known: Option<&Arc<Node>>, request: &Registration, context: PlanCo
         draining: known.is_some_and(|node| node.draining),
         excluded_from_external: known.is_some_and(|node| node.excluded_from_external),
         operator_labels: known.map(|node| node.operator_labels.clone()).unwrap_or_default(),
+        liveness: known.map(|node| node.liveness).unwrap_or_default(),
     };
     if known.is_some_and(|known| **known != node) {
         node.meta = node.meta.changed(context.now);

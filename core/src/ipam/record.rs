@@ -251,6 +251,20 @@ pub struct Node {
     pub excluded_from_external: bool,
     /// Keys of the labels that an operator set: a registration leaves those alone.
     pub operator_labels: Vec<String>,
+    /// Whether its agent renews its lease.
+    pub liveness: Liveness,
+}
+
+/// Whether a node lives, as the renewals of its agent tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Liveness {
+    /// No agent has ever renewed its lease: an operator made it.
+    #[default]
+    NotSeen,
+    /// Its lease is renewed, since then without a gap.
+    Alive(Timestamp),
+    /// Its lease ran out then.
+    Lost(Timestamp),
 }
 
 /// A slice of a pod pool lent to one node.

@@ -2,6 +2,7 @@
 
 mod allocating;
 mod configuring;
+mod liveness;
 mod properties;
 mod views;
 

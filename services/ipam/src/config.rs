@@ -11,13 +11,22 @@ use serde::{Deserialize, Serialize};
 pub struct IpamConfig {
     /// The time between two looks at what can be cleared away: records of releases long past, empty blocks, ended reservations.
     pub sweep_every: Period,
-    /// How long a node counts as living after a renewal.
+    /// How long a node counts as living after a renewal; at least 2 s, which is the store's own minimum.
     pub node_lease: Period,
+    /// The time between two looks at whose lease has run out.
+    pub node_check_every: Period,
+    /// How long the addresses of a node that does not exist are kept before they are freed.
+    pub orphan_grace: Period,
 }
 
 impl Default for IpamConfig {
     fn default() -> Self {
-        Self { sweep_every: Period(Duration::from_secs(5)), node_lease: Period(Duration::from_secs(3)) }
+        Self {
+            sweep_every: Period(Duration::from_secs(5)),
+            node_lease: Period(Duration::from_secs(3)),
+            node_check_every: Period(Duration::from_millis(500)),
+            orphan_grace: Period(Duration::from_secs(15 * 60)),
+        }
     }
 }
 

@@ -4,17 +4,20 @@
 //! ledger, as one transaction guarded by everything the decision read: a crash before the commit leaves nothing, after it
 //! everything, the answer to the request id included. Any number of replicas may serve at once.
 //!
-//! The one reconciler is the sweep: it clears away records that time has made useless. Everything else that follows from the
-//! stored records (labels of namespaces, how full a pool is, routes) is computed when it is asked for.
+//! Two reconcilers look at the whole state again and again: the sweep clears away records that time has made useless, the
+//! undertaker finds nodes whose leases have run out and frees what nodes that are gone have left. Everything else that follows
+//! from the stored records (labels of namespaces, how full a pool is, routes) is computed when it is asked for.
 
 mod answer;
 mod call;
 mod config;
 mod history;
+mod leases;
 mod page;
 mod rpc;
 mod service;
 mod sweeper;
+mod undertaker;
 mod watch;
 
 use std::sync::Arc;
@@ -33,8 +36,10 @@ use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, 
 
 pub use config::{Config, IpamConfig};
 
+use leases::Leases;
 use service::Service;
 use sweeper::{SweepMetrics, Sweeper};
+use undertaker::{NodeMetrics, Undertaker};
 
 /// The name of the service in keys, logs and metrics.
 const NAME: &str = "ipam";
@@ -49,7 +54,10 @@ pub fn build(config: &IpamConfig, store: Store, metrics: &Metrics) -> Result<Com
     let mirror = Mirror::<Stored>::open(store, MirrorConfig::for_service(NAME, Arc::clone(&clock)));
     let ledger = Ledger::start(mirror.clone(), LedgerConfig::new(NAME, clock, Arc::new(entropy::draw)))?;
     metrics.collector::<Exporter>().add(NAME, &mirror, Some(&ledger));
-    let service = Service::new(ledger.clone(), config);
+    let leases = Leases::new(ledger.clone(), config.node_lease.0);
+    let service = Service::new(ledger.clone(), leases.clone());
+    let node_metrics = NodeMetrics::register(metrics);
+    let undertaker = Undertaker::new(ledger.clone(), leases, config.node_check_every.0, config.orphan_grace.0, node_metrics);
     let sweeper = Sweeper::new(ledger.clone(), config.sweep_every.0, SweepMetrics::register(metrics));
     let ready = mirror.clone();
     Ok(Component::new(NAME)
@@ -60,6 +68,7 @@ pub fn build(config: &IpamConfig, store: Store, metrics: &Metrics) -> Result<Com
         .grpc(ComputeNetworkServiceServer::new(rpc::ComputeNetwork::new(service)))
         .ready_when(move || service::ready(&ready))
         .task("ipam-sweeper", move |stop| sweeper.run(stop))
+        .task("ipam-undertaker", move |stop| undertaker.run(stop))
         .closing("ipam-ledger", async move { ledger.shutdown().await })
         .closing("ipam-mirror", async move { mirror.shutdown().await }))
 }

@@ -17,7 +17,7 @@ use polder_store::{Ledger, Mirror, Snapshot};
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::config::IpamConfig;
+use crate::leases::Leases;
 
 /// How long a reader waits for a revision that it has heard of already.
 const CATCH_UP: Duration = Duration::from_secs(2);
@@ -32,13 +32,17 @@ const MOST_STEPS: usize = 1000;
 #[derive(Clone)]
 pub(crate) struct Service {
     ledger: Ledger<Stored>,
-    /// How long a node counts as living after a renewal.
-    pub(crate) node_lease: Duration,
+    leases: Leases,
 }
 
 impl Service {
-    pub(crate) fn new(ledger: Ledger<Stored>, config: &IpamConfig) -> Self {
-        Self { ledger, node_lease: config.node_lease.0 }
+    pub(crate) const fn new(ledger: Ledger<Stored>, leases: Leases) -> Self {
+        Self { ledger, leases }
+    }
+
+    /// The leases of nodes.
+    pub(crate) const fn leases(&self) -> &Leases {
+        &self.leases
     }
 
     pub(crate) const fn ledger(&self) -> &Ledger<Stored> {

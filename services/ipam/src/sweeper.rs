@@ -10,10 +10,12 @@ use polder_core::ipam::sweep;
 use polder_core::schema::{Plan, PlanContext};
 use polder_proto::stored::Stored;
 use polder_runtime::metrics::Metrics;
-use polder_store::{Intent, Ledger};
+use polder_store::Ledger;
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
+
+use crate::leases::own;
 
 /// The most records of one commit.
 const MOST: usize = 100;
@@ -81,13 +83,11 @@ impl Sweeper {
         if !snapshot.synced || found == 0 {
             return Ok(0);
         }
-        let intent =
-            Intent { request_id: None, digest: [0; 32], actor: "polder-ipam".to_owned(), trace_id: String::new(), method: "Sweep" };
         let planner = |cluster: &Cluster, context: PlanContext| {
             let decision = sweep::plan(&cluster.ipam, MOST, context);
             let changes = decision.changes.into_iter().map(Change::from).collect();
             Ok(Plan { changes, reads: decision.reads.to_vec(), answer: Vec::new() })
         };
-        self.ledger.submit(intent, planner).await.map(|_| found)
+        self.ledger.submit(own("Sweep"), planner).await.map(|_| found)
     }
 }

@@ -8,6 +8,8 @@ mod bench;
 mod changes;
 #[path = "suite/history.rs"]
 mod history;
+#[path = "suite/liveness.rs"]
+mod liveness;
 #[path = "suite/refusals.rs"]
 mod refusals;
 #[path = "suite/replicas.rs"]

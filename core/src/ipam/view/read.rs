@@ -113,6 +113,11 @@ impl View {
         self.on_node.get(node).into_iter().flatten().filter_map(|uid| self.allocations.get(uid))
     }
 
+    /// Every node that a held allocation names, whether it exists or not.
+    pub fn nodes_in_use(&self) -> impl Iterator<Item = &Name> {
+        self.on_node.keys()
+    }
+
     /// Every block, by address.
     pub fn blocks(&self) -> impl DoubleEndedIterator<Item = &Arc<Block>> {
         self.blocks.values()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use polder_core::id::Uid;
 use polder_core::ipam::allocate::{Allocated, Explanation, PoolTrace, Request};
+use polder_core::ipam::liveness::is_orphan;
 use polder_core::ipam::node::OWN_HANDLES;
 use polder_core::ipam::release::{Key, Release, Released, Update};
 use polder_core::ipam::{Allocation, Holding, Owner, OwnerKind, View};
@@ -263,10 +264,9 @@ pub fn update(request: &pb::UpdateAllocationRequest) -> Result<Mutation<Update>,
 #[must_use]
 pub fn show(view: &View, allocation: &Allocation) -> pb::Allocation {
     let owner = &allocation.owner;
-    let orphaned = || owner.kind != OwnerKind::Node && owner.node.as_ref().is_some_and(|node| view.node(node).is_none());
     let state = match allocation.is_held() {
         false => pb::AllocationState::Cooling,
-        true if orphaned() => pb::AllocationState::Orphaned,
+        true if is_orphan(view, allocation) => pb::AllocationState::Orphaned,
         true => pb::AllocationState::Active,
     };
     pb::Allocation {

@@ -3,15 +3,18 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use polder_core::id::Uid;
 use polder_core::ipam::node::{Registration, Update};
-use polder_core::ipam::{Interface, Node, Route, View};
+use polder_core::ipam::{Interface, Liveness, Node, Route, View};
 use polder_core::net::{Name, parse_addr};
 use polder_core::reason::{Malformed, Reason, Refusal, Violations, shown};
+use polder_core::time::Timestamp;
 
 use super::Mutation;
 use super::values::{addresses, few, fields, text};
 use crate::convert::common::{labels, parsed, show_labels, show_time};
 use crate::ipam::v1 as pb;
+use crate::types::v1 as types;
 
 /// The most interfaces of a node, and the most addresses of one.
 const MOST_INTERFACES: usize = 100;
@@ -150,6 +153,11 @@ fn routes(given: &[pb::Route], bad: &mut Violations) -> Vec<Route> {
 /// A node with its addresses and blocks.
 #[must_use]
 pub fn show(view: &View, node: &Node) -> pb::Node {
+    let state = match node.liveness {
+        Liveness::NotSeen => pb::NodeState::Pending,
+        Liveness::Alive(_) => pb::NodeState::Ready,
+        Liveness::Lost(_) => pb::NodeState::Lost,
+    };
     let pods = view.allocations_on(&node.name).filter(|held| held.owner.kind != polder_core::ipam::OwnerKind::Node);
     pb::Node {
         name: node.name.to_string(),
@@ -162,18 +170,81 @@ pub fn show(view: &View, node: &Node) -> pb::Node {
         zone: node.zone.clone(),
         interfaces: node.interfaces.iter().map(show_interface).collect(),
         routes: node.routes.iter().map(show_route).collect(),
-        // Liveness is not watched yet: a registered node counts as ready, as its last registration says.
-        state: pb::NodeState::Ready.into(),
+        state: state.into(),
         unschedulable: node.unschedulable,
         draining: node.draining,
         exclude_from_external_load_balancers: node.excluded_from_external,
         last_heartbeat_time: None,
         blocks: view.blocks_of(&node.name).map(|block| block.cidr.to_string()).collect(),
-        conditions: Vec::new(),
+        conditions: vec![ready(node), addressed(view, node)],
         agent_version: node.agent_version.clone(),
         tunnel_mac: node.tunnel_mac.clone(),
         allocations: u32::try_from(pods.count()).unwrap_or(u32::MAX),
     }
+}
+
+/// Whether the node's agent renews its lease.
+fn ready(node: &Node) -> types::Condition {
+    let (status, reason, message, since) = match node.liveness {
+        Liveness::Alive(since) => (types::ConditionStatus::True, None, "its agent renews its lease", since),
+        Liveness::NotSeen => {
+            let message = "an operator made it, and its agent has never been seen";
+            (types::ConditionStatus::Unknown, Some(Reason::NodeNotSeen), message, node.meta.created)
+        }
+        Liveness::Lost(since) => {
+            let message =
+                "its agent has not renewed its lease in time; it keeps its addresses, and is ready again with the next renewal";
+            (types::ConditionStatus::False, Some(Reason::NodeLost), message, since)
+        }
+    };
+    condition("Ready", (status, reason), message.to_owned(), since)
+}
+
+/// Whether the node has an address.
+fn addressed(view: &View, node: &Node) -> types::Condition {
+    let addresses: Vec<String> = view.node_addresses(&node.name).map(|address| address.to_string()).collect();
+    let (status, reason, message) = match addresses.is_empty() {
+        false => (types::ConditionStatus::True, None, format!("it has {}", addresses.join(", "))),
+        true => (types::ConditionStatus::False, Some(Reason::NoEligiblePool), "it has no address; register it again".to_owned()),
+    };
+    condition("AddressAssigned", (status, reason), message, node.meta.created)
+}
+
+fn condition(
+    name: &str,
+    (status, reason): (types::ConditionStatus, Option<Reason>),
+    message: String,
+    since: Timestamp,
+) -> types::Condition {
+    types::Condition {
+        r#type: name.to_owned(),
+        status: status.into(),
+        reason: reason.map_or("", Reason::as_str).to_owned(),
+        message,
+        last_transition_time: Some(show_time(since)),
+    }
+}
+
+/// A renewal of a node's lease: whose it is, and its number in the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewal {
+    /// The node.
+    pub name: Name,
+    /// The node's identity, as its registration told it.
+    pub uid: Uid,
+    /// Carried back by the answer.
+    pub sequence: u64,
+}
+
+/// Reads a renewal.
+///
+/// # Errors
+/// Every field that is wrong.
+pub fn renewal(request: &pb::KeepAliveRequest) -> Result<Renewal, Refusal> {
+    let mut bad = Violations::new();
+    let name = parsed(&request.name, "name", &mut bad);
+    let uid = parsed(&request.uid, "uid", &mut bad);
+    bad.finish(name.zip(uid).map(|(name, uid)| Renewal { name, uid, sequence: request.sequence }))
 }
 
 fn show_interface(interface: &Interface) -> pb::NetworkInterface {

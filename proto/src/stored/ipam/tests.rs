@@ -73,6 +73,7 @@ fn node() -> Node {
         draining: true,
         excluded_from_external: true,
         operator_labels: vec!["app".to_owned()],
+        liveness: Liveness::NotSeen,
     }
 }
 
@@ -137,6 +138,9 @@ fn all() -> Vec<Change> {
         claimed: Timestamp(1_700_000_000_000_004),
     };
     let (pool, node, allocation) = (pool(), node(), allocation(OwnerKind::Pod));
+    let seen = |name: &str, liveness| Node { name: name.parse().unwrap(), liveness, ..node.clone() };
+    let alive = seen("node-b", Liveness::Alive(Timestamp(1_700_000_000_000_005)));
+    let lost = seen("node-c", Liveness::Lost(Timestamp(1_700_000_000_000_006)));
     vec![
         Change::Namespace(namespace.name.clone(), Some(Arc::new(namespace))),
         Change::Pool(pool.name.clone(), Some(Arc::new(pool))),
@@ -145,6 +149,8 @@ fn all() -> Vec<Change> {
         Change::Node(node.name.clone(), Some(Arc::new(node))),
         Change::Block(block.cidr, Some(Arc::new(block))),
         Change::Allocation(allocation.meta.uid, Some(Arc::new(allocation))),
+        Change::Node(alive.name.clone(), Some(Arc::new(alive))),
+        Change::Node(lost.name.clone(), Some(Arc::new(lost))),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 use polder_core::id::Uid;
-use polder_core::ipam::{Allocation, Block, Holding, Interface, Node, Owner, OwnerKind, Route};
+use polder_core::ipam::{Allocation, Block, Holding, Interface, Liveness, Node, Owner, OwnerKind, Route};
 use polder_core::net::Name;
 use polder_core::time::Timestamp;
 
@@ -14,6 +14,11 @@ use crate::stored::fields::{
 };
 
 pub(super) fn write_node(node: &Node, version: u32) -> pb::Node {
+    let (liveness, since) = match node.liveness {
+        Liveness::NotSeen => (pb::Liveness::Unspecified, Timestamp::default()),
+        Liveness::Alive(since) => (pb::Liveness::Alive, since),
+        Liveness::Lost(since) => (pb::Liveness::Lost, since),
+    };
     pb::Node {
         version,
         meta: Some(write_meta(&node.meta)),
@@ -27,6 +32,18 @@ pub(super) fn write_node(node: &Node, version: u32) -> pb::Node {
         draining: node.draining,
         excluded_from_external: node.excluded_from_external,
         operator_labels: node.operator_labels.clone(),
+        liveness: liveness.into(),
+        liveness_since: since.0,
+    }
+}
+
+fn read_liveness(stored: &pb::Node) -> Result<Liveness, String> {
+    let since = Timestamp(stored.liveness_since);
+    match pb::Liveness::try_from(stored.liveness) {
+        Ok(pb::Liveness::Unspecified) => Ok(Liveness::NotSeen),
+        Ok(pb::Liveness::Alive) => Ok(Liveness::Alive(since)),
+        Ok(pb::Liveness::Lost) => Ok(Liveness::Lost(since)),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -50,8 +67,10 @@ fn write_route(route: &Route) -> pb::Route {
 }
 
 pub(super) fn read_node(name: Name, stored: pb::Node) -> Result<Node, String> {
+    let liveness = read_liveness(&stored)?;
     Ok(Node {
         name,
+        liveness,
         meta: read_meta(stored.meta)?,
         labels: read_labels(stored.labels)?,
         zone: stored.zone,

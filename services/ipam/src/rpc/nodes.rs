@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream, StreamExt as _};
 use polder_core::cluster::Cluster;
-use polder_core::ipam::{Decision, Node as Stored, node};
+use polder_core::id::Uid;
+use polder_core::ipam::{Decision, Node as Stored, View, node};
 use polder_core::net::Name;
-use polder_core::reason::Refusal;
+use polder_core::reason::{Reason, Refusal};
+use polder_proto::convert::common::show_time;
 use polder_proto::convert::ipam::node as convert;
 use polder_proto::ipam::v1::node_service_server::NodeService;
 use polder_proto::ipam::v1::*;
 use polder_runtime::status::refuse;
-use tonic::{Request, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::fields::NodeOf;
-use super::{Answered, answer, not_built, read};
+use super::{Answered, answer, read};
 use crate::call::Call;
+use crate::leases::{Held, Leases};
 use crate::page::{Page, filter};
 use crate::service::{Service, after};
 use crate::watch::{self, Nodes as WatchedNodes};
@@ -28,6 +31,49 @@ pub(crate) struct Nodes {
 impl Nodes {
     pub(crate) const fn new(service: Service) -> Self {
         Self { service }
+    }
+
+    fn lease_ttl(&self) -> Option<prost_types::Duration> {
+        prost_types::Duration::try_from(self.service.leases().ttl()).ok()
+    }
+
+    /// A node, with when this process heard of it last.
+    fn with_heartbeat(&self, view: &View, node: &Stored) -> Node {
+        let last_heartbeat_time = self.service.leases().heard(node).map(show_time);
+        Node { last_heartbeat_time, ..convert::show(view, node) }
+    }
+}
+
+/// One agent's stream of renewals.
+struct Renewing {
+    leases: Leases,
+    requests: Streaming<KeepAliveRequest>,
+    held: Held,
+    /// The node that the stream is for, as its first message says.
+    node: Option<(Name, Uid)>,
+    lease_ttl: Option<prost_types::Duration>,
+}
+
+impl Renewing {
+    /// Takes the next renewal and answers it; `None` when the agent has ended its stream. Its lease runs out by itself, so that
+    /// an agent that is merely started anew is not lost meanwhile.
+    async fn next(&mut self) -> Option<Result<KeepAliveResponse, Status>> {
+        match self.requests.message().await {
+            Ok(request) => Some(self.renew(&request?).await.map_err(refuse)),
+            Err(status) => Some(Err(status)),
+        }
+    }
+
+    async fn renew(&mut self, request: &KeepAliveRequest) -> Result<KeepAliveResponse, Refusal> {
+        let renewal = convert::renewal(request)?;
+        let this = (renewal.name, renewal.uid);
+        if self.node.as_ref().is_some_and(|node| *node != this) {
+            let message = format!("This stream is for another node than `{}`. Open a stream for each node.", this.0);
+            return Err(Refusal::new(Reason::ConflictingFields, message).with("node", &this.0));
+        }
+        let node = self.leases.renew(&mut self.held, &this.0, this.1).await?;
+        self.node = Some(this);
+        Ok(KeepAliveResponse { sequence: renewal.sequence, lease_ttl: self.lease_ttl, draining: node.draining })
     }
 }
 
@@ -44,7 +90,7 @@ impl NodeService for Nodes {
     async fn register_node(&self, request: Request<RegisterNodeRequest>) -> Answered<RegisterNodeResponse> {
         let (call, message) = Call::of("RegisterNode", request);
         let (call, wish) = call.wants(convert::register(&message).map_err(refuse)?);
-        let lease_ttl = prost_types::Duration::try_from(self.service.node_lease).ok();
+        let lease_ttl = self.lease_ttl();
         let change = self.service.change(&call, move |cluster, context| {
             let decision = node::register(cluster, &wish, context)?;
             let node = shown(cluster, &decision);
@@ -53,15 +99,29 @@ impl NodeService for Nodes {
         answer(change.await)
     }
 
-    async fn keep_alive(&self, _: Request<Streaming<KeepAliveRequest>>) -> Answered<Self::KeepAliveStream> {
-        Err(not_built("Watching over the liveness of nodes"))
+    async fn keep_alive(&self, request: Request<Streaming<KeepAliveRequest>>) -> Answered<Self::KeepAliveStream> {
+        let renewing = Renewing {
+            leases: self.service.leases().clone(),
+            requests: request.into_inner(),
+            held: Held::default(),
+            node: None,
+            lease_ttl: self.lease_ttl(),
+        };
+        let answers = stream::unfold(Some(renewing), |state| async move {
+            let mut renewing = state?;
+            match renewing.next().await? {
+                Ok(answer) => Some((Ok(answer), Some(renewing))),
+                Err(status) => Some((Err(status), None)),
+            }
+        });
+        Ok(Response::new(answers.boxed()))
     }
 
     async fn get_node(&self, request: Request<GetNodeRequest>) -> Answered<GetNodeResponse> {
         let name: Name = request.get_ref().name.parse().map_err(|error| refuse(Refusal::from(error)))?;
         let snapshot = self.service.view().map_err(refuse)?;
         let node = node::find(&snapshot.view.ipam, &name).map_err(refuse)?;
-        read(&snapshot, GetNodeResponse { node: Some(convert::show(&snapshot.view.ipam, node)) })
+        read(&snapshot, GetNodeResponse { node: Some(self.with_heartbeat(&snapshot.view.ipam, node)) })
     }
 
     async fn list_nodes(&self, request: Request<ListNodesRequest>) -> Answered<ListNodesResponse> {
@@ -71,7 +131,7 @@ impl NodeService for Nodes {
         let view = &snapshot.view.ipam;
         let later = view.nodes().filter(|node| page.after.as_ref().is_none_or(|after| node.name > *after));
         let (found, next_page_token) = page.take(later.map(|node| (node.name.clone(), NodeOf(Arc::clone(node)))));
-        let nodes = found.iter().map(|node| convert::show(view, &node.0)).collect();
+        let nodes = found.iter().map(|node| self.with_heartbeat(view, &node.0)).collect();
         read(&snapshot, ListNodesResponse { nodes, next_page_token, revision: snapshot.revision.0 })
     }
 

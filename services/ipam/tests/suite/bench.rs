@@ -34,8 +34,12 @@ pub(crate) fn store() -> (TempDir, Store) {
 impl Replica {
     /// A replica on a store, with its tasks, once it can answer.
     pub(crate) async fn on(store: &Store) -> Self {
+        Self::with(store, IpamConfig { sweep_every: Period(Duration::from_millis(50)), ..IpamConfig::default() }).await
+    }
+
+    /// The same with another configuration.
+    pub(crate) async fn with(store: &Store, config: IpamConfig) -> Self {
         let process = Process::new(PROGRAM, ProcessConfig::default()).unwrap();
-        let config = IpamConfig { sweep_every: Period(Duration::from_millis(50)), ..IpamConfig::default() };
         let component = polder_ipam::build(&config, store.clone(), process.metrics()).unwrap();
         let link = process.local(&component);
         let running = process.start(vec![component]).await.unwrap();
@@ -84,6 +88,17 @@ impl Replica {
     pub(crate) async fn pod(&self, handle: &str, node: &str) -> Result<Allocation, Status> {
         let answer = self.allocations().allocate_addresses(wish(handle, node)).await?;
         Ok(answer.into_inner().allocation.unwrap())
+    }
+
+    /// The node with a name.
+    pub(crate) async fn node(&self, name: &str) -> Node {
+        let answer = self.nodes().get_node(GetNodeRequest { name: name.to_owned() }).await.unwrap();
+        answer.into_inner().node.unwrap()
+    }
+
+    /// Whether this replica has heard of the node.
+    pub(crate) async fn knows(&self, name: &str) -> bool {
+        self.nodes().get_node(GetNodeRequest { name: name.to_owned() }).await.is_ok()
     }
 
     /// Releases a handle; the addresses that were freed.
