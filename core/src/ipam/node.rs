@@ -210,21 +210,46 @@ pub enum Removal {
     More,
 }
 
+/// A wish to remove a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    /// The node.
+    pub name: Name,
+    /// The version the caller has seen; empty: any.
+    pub etag: String,
+    /// Free the addresses of its pods as well.
+    pub force: bool,
+}
+
+/// How much of a removal is decided at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// What fits into one transaction: a removal by force may take several.
+    Step,
+    /// Everything, to be looked at and not to be committed.
+    Whole,
+}
+
 /// Removes a node with its blocks and its own addresses. Pods on it forbid that, unless `force` frees them too: then so many in
 /// one transaction, until none is left.
 ///
 /// # Errors
 /// `NODE_NOT_FOUND`, `ETAG_MISMATCH`, `NODE_IN_USE` with the pods on it.
-pub fn delete(cluster: &Cluster, name: &Name, etag: &str, force: bool, context: PlanContext) -> Result<Decision<Removal>, Refusal> {
+pub fn delete(cluster: &Cluster, wish: &Deletion, extent: Extent, context: PlanContext) -> Result<Decision<Removal>, Refusal> {
+    let Deletion { name, etag, force } = wish;
     let view = &cluster.ipam;
     let node = find(view, name)?;
     node.meta.check_etag("node", name.as_str(), etag)?;
+    let most = match extent {
+        Extent::Step => MOST_FREED,
+        Extent::Whole => usize::MAX,
+    };
     let pods: Vec<&Arc<Allocation>> = view.allocations_on(name).filter(|held| held.owner.kind != OwnerKind::Node).collect();
     if !pods.is_empty() && !force {
         return Err(in_use(name, &pods));
     }
-    let mut changes: Vec<Change> = pods.iter().take(MOST_FREED).map(|pod| release::end(view, pod, context)).collect();
-    if pods.len() > MOST_FREED {
+    let mut changes: Vec<Change> = pods.iter().take(most).map(|pod| release::end(view, pod, context)).collect();
+    if pods.len() > most {
         if !node.draining {
             let draining = Node { draining: true, meta: node.meta.changed(context.now), ..Node::clone(node) };
             changes.push(Change::Node(name.clone(), Some(Arc::new(draining))));
@@ -232,7 +257,7 @@ pub fn delete(cluster: &Cluster, name: &Name, etag: &str, force: bool, context: 
         return Ok(Decision { changes, reads: READS, answer: Removal::More });
     }
     changes.extend(view.by_handle(&handle(name)).map(|own| release::end(view, own, context)));
-    changes.extend(view.blocks_of(name).take(MOST_FREED).map(|block| Change::Block(block.cidr, None)));
+    changes.extend(view.blocks_of(name).take(most).map(|block| Change::Block(block.cidr, None)));
     changes.push(Change::Node(name.clone(), None));
     Ok(Decision { changes, reads: READS, answer: Removal::Done })
 }

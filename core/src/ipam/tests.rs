@@ -108,6 +108,10 @@ fn registration(name: &str) -> node::Registration {
     }
 }
 
+fn removal(name: &Name, force: bool) -> node::Deletion {
+    node::Deletion { name: name.clone(), etag: String::new(), force }
+}
+
 fn owner(name: &str, node: Option<&str>) -> Owner {
     Owner {
         kind: OwnerKind::Pod,

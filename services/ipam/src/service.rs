@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use polder_core::cluster::{Change, Cluster};
 use polder_core::id::Revision;
-use polder_core::ipam::node::{self, Removal};
+use polder_core::ipam::node::{self, Deletion, Extent, Removal};
 use polder_core::ipam::{Decision, View, impact};
 use polder_core::reason::{Reason, Refusal};
 use polder_core::schema::{Plan, PlanContext};
-use polder_proto::convert::ipam::node::Delete;
 use polder_proto::convert::ipam::show_impact;
 use polder_proto::ipam::v1::DeleteNodeResponse;
 use polder_proto::stored::Stored;
+use polder_runtime::{clock, entropy};
 use polder_store::{Ledger, Mirror, Snapshot};
 
 use crate::answer::Answer;
@@ -89,35 +89,63 @@ impl Service {
         Ok(answer)
     }
 
+    /// What wishes would come to one after the other, each on what the ones before it would leave. Nothing is committed.
+    ///
+    /// # Errors
+    /// `STORE_UNAVAILABLE`, `NOT_SYNCED`, `DATA_CORRUPT`.
+    pub(crate) async fn preview_in_turn<W, A>(
+        &self,
+        wishes: Vec<W>,
+        decide: impl Fn(&Cluster, W, PlanContext) -> Result<Decision<A>, Refusal>,
+    ) -> Result<(Vec<Result<A, Refusal>>, Revision), Refusal> {
+        let snapshot = self.ledger.mirror().latest(CATCH_UP).await?;
+        snapshot.usable()?;
+        let mut cluster = snapshot.view.clone();
+        let answers = wishes.into_iter().map(|wish| {
+            let decision = decide(&cluster, wish, PlanContext { now: clock::now(), entropy: entropy::draw() })?;
+            decision.changes.iter().for_each(|change| cluster.ipam.apply(change));
+            Ok(decision.answer)
+        });
+        Ok((answers.collect(), snapshot.heads.newest()))
+    }
+
     /// Removes a node. By force it first frees so many of its pods at a time that each transaction stays within its bounds; the
-    /// last one removes the node and answers the caller's request id.
-    pub(crate) async fn delete_node(&self, call: &Call, wish: &Delete) -> Result<DeleteNodeResponse, Refusal> {
-        let may_go_on = call.validate_only;
+    /// last one removes the node and answers the caller's request id. The caller's etag is checked at the first step: the steps
+    /// themselves change the node.
+    pub(crate) async fn delete_node(&self, call: &Call, wish: &Deletion) -> Result<DeleteNodeResponse, Refusal> {
+        if call.validate_only {
+            let wish = wish.clone();
+            let whole = move |cluster: &Cluster, context| node::delete(cluster, &wish, Extent::Whole, context);
+            return self
+                .change(call, move |cluster, context| Ok(whole(cluster, context)?.map(|_| DeleteNodeResponse::default())))
+                .await;
+        }
+        let mut wish = wish.clone();
         for _ in 0..MOST_STEPS {
             let last = wish.clone();
             let outcome = self.change(call, move |cluster, context| {
-                let decision = node::delete(cluster, &last.name, &last.etag, last.force, context)?;
+                let decision = node::delete(cluster, &last, Extent::Step, context)?;
                 match decision.answer {
-                    Removal::More if !may_go_on => Err(unfinished(&last)),
-                    Removal::More | Removal::Done => Ok(decision.map(|_| DeleteNodeResponse::default())),
+                    Removal::More => Err(unfinished(&last)),
+                    Removal::Done => Ok(decision.map(|_| DeleteNodeResponse::default())),
                 }
             });
             match outcome.await {
-                Err(refusal) if wish.force && refusal.reason == Reason::NodeInUse => {}
+                Err(refusal) if wish.force && refusal.reason == Reason::NodeInUse => wish.etag.clear(),
                 outcome => return outcome,
             }
             let (step, on_the_way) = (wish.clone(), call.step());
             let freed = self.change(&on_the_way, move |cluster, context| {
-                let decision = node::delete(cluster, &step.name, "", step.force, context)?;
+                let decision = node::delete(cluster, &step, Extent::Step, context)?;
                 Ok(decision.map(|_| DeleteNodeResponse::default()))
             });
             freed.await?;
         }
-        Err(unfinished(wish))
+        Err(unfinished(&wish))
     }
 }
 
-fn unfinished(wish: &Delete) -> Refusal {
+fn unfinished(wish: &Deletion) -> Refusal {
     let message = format!("Node `{}` gets new pods as fast as they are freed. Drain it first.", wish.name);
     Refusal::new(Reason::NodeInUse, message).with("node", &wish.name).about("node", &wish.name)
 }

@@ -71,12 +71,12 @@ fn a_node_with_pods_goes_only_by_force() {
     }
     let name: Name = "node-a".parse().unwrap();
     let context = world.context();
-    let refusal = node::delete(&world.cluster, &name, "", false, context).unwrap_err();
+    let refusal = node::delete(&world.cluster, &removal(&name, false), node::Extent::Step, context).unwrap_err();
     assert_eq!((refusal.reason, refusal.metadata["pods"].as_str()), (Reason::NodeInUse, "120"));
     let mut steps = 0;
     loop {
         let context = world.context();
-        let decision = node::delete(&world.cluster, &name, "", true, context).unwrap();
+        let decision = node::delete(&world.cluster, &removal(&name, true), node::Extent::Step, context).unwrap();
         assert!(decision.changes.len() <= 120);
         steps += 1;
         for change in &decision.changes {

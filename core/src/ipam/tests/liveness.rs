@@ -70,7 +70,7 @@ fn the_lease_of_a_node_that_was_made_anew_is_nobodys() {
     world.renew("node-a").unwrap();
     let (name, old) = lease(&world, "node-a");
     let context = world.context();
-    let decision = node::delete(&world.cluster, &name, "", true, context).unwrap();
+    let decision = node::delete(&world.cluster, &removal(&name, true), node::Extent::Step, context).unwrap();
     world.commit(decision);
     let context = world.context();
     assert_eq!(seen(&world.cluster, &name, old, context).unwrap_err().reason, Reason::NodeNotFound);

@@ -120,7 +120,7 @@ fn delete_node(world: &mut World, model: &mut Model, node: u8) {
     let context = world.context();
     let name: Name = format!("node-{node}").parse().unwrap();
     let has_pods = model.held.values().any(|(on, _)| *on == node);
-    match node::delete(&world.cluster, &name, "", false, context) {
+    match node::delete(&world.cluster, &removal(&name, false), node::Extent::Step, context) {
         Ok(decision) => {
             assert!(!has_pods);
             world.commit(decision);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use polder_core::id::Uid;
-use polder_core::ipam::node::{Registration, Update};
+use polder_core::ipam::node::{Deletion, Registration, Update};
 use polder_core::ipam::{Interface, Liveness, Node, Route, View};
 use polder_core::net::{Name, parse_addr};
 use polder_core::reason::{Malformed, Reason, Refusal, Violations, shown};
@@ -79,25 +79,14 @@ pub fn drain(request: &pb::DrainNodeRequest) -> Result<Mutation<Update>, Refusal
     Mutation::finish(&request.request_id, request.validate_only, wish, bad)
 }
 
-/// A request to delete a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delete {
-    /// The node.
-    pub name: Name,
-    /// The version the caller has seen; empty: any.
-    pub etag: String,
-    /// Free the addresses of its pods as well.
-    pub force: bool,
-}
-
 /// Reads a request to delete a node.
 ///
 /// # Errors
 /// The refusal that names every bad field.
-pub fn delete(request: &pb::DeleteNodeRequest) -> Result<Mutation<Delete>, Refusal> {
+pub fn delete(request: &pb::DeleteNodeRequest) -> Result<Mutation<Deletion>, Refusal> {
     let mut bad = Violations::new();
     let name = parsed(&request.name, "name", &mut bad);
-    let wish = name.map(|name| Delete { name, etag: request.etag.clone(), force: request.force });
+    let wish = name.map(|name| Deletion { name, etag: request.etag.clone(), force: request.force });
     Mutation::finish(&request.request_id, request.validate_only, wish, bad)
 }
 

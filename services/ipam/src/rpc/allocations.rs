@@ -49,15 +49,31 @@ impl Allocations {
         change.await
     }
 
-    async fn item(&self, call: &Call, message: AllocateAddressesRequest) -> (u64, BatchAllocateAddressesResult) {
-        use batch_allocate_addresses_result::Result as Outcome;
-        let call = call.item(&message);
-        let (revision, outcome) = match self.allocate(call, &message).await {
-            Ok(given) => (given.revision, given.allocation.map(Outcome::Allocation)),
-            Err(refusal) => (0, Some(Outcome::Refusal(convert::show_refusal(&refusal, number(&refusal))))),
-        };
-        (revision, BatchAllocateAddressesResult { result: outcome })
+    async fn item(&self, call: &Call, message: AllocateAddressesRequest) -> Result<AllocateAddressesResponse, Refusal> {
+        self.allocate(call.item(&message), &message).await
     }
+
+    /// What the items of a batch would get, each besides what the ones before it would have taken.
+    async fn preview(&self, items: Vec<AllocateAddressesRequest>) -> Result<BatchAllocateAddressesResponse, Refusal> {
+        let (outcomes, revision) = self
+            .service
+            .preview_in_turn(items, |cluster, item, context| {
+                let decision = allocate::plan(cluster, &convert::allocate(&item)?.wish, context)?;
+                Ok(decision.map(|given| convert::show_allocated(&cluster.ipam, &given)))
+            })
+            .await?;
+        Ok(BatchAllocateAddressesResponse { results: outcomes.into_iter().map(result).collect(), revision: revision.0 })
+    }
+}
+
+/// How one item of a batch went.
+fn result(outcome: Result<AllocateAddressesResponse, Refusal>) -> BatchAllocateAddressesResult {
+    use batch_allocate_addresses_result::Result as Outcome;
+    let result = match outcome {
+        Ok(given) => given.allocation.map(Outcome::Allocation),
+        Err(refusal) => Some(Outcome::Refusal(convert::show_refusal(&refusal, number(&refusal)))),
+    };
+    BatchAllocateAddressesResult { result }
 }
 
 /// The number of the gRPC code of a refusal.
@@ -96,9 +112,12 @@ impl AllocationService for Allocations {
     ) -> Answered<BatchAllocateAddressesResponse> {
         let (call, message) = Call::of("BatchAllocateAddresses", request);
         let items = convert::batch(&message).map_err(refuse)?;
+        if message.validate_only {
+            return answer(self.preview(items).await);
+        }
         let outcomes: Vec<_> = stream::iter(items).map(|item| self.item(&call, item)).buffered(BATCH_WINDOW).collect().await;
-        let revision = outcomes.iter().map(|(revision, _)| *revision).max().unwrap_or_default();
-        let results = outcomes.into_iter().map(|(_, result)| result).collect();
+        let revision = outcomes.iter().flatten().map(|given| given.revision).max().unwrap_or_default();
+        let results = outcomes.into_iter().map(result).collect();
         answer(Ok(BatchAllocateAddressesResponse { results, revision }))
     }
 

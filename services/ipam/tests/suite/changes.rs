@@ -1,5 +1,7 @@
 //! Changes: repeated, tried out, guarded; lists of what came of them.
 
+use std::collections::BTreeSet;
+
 use prost_types::{Duration, FieldMask};
 
 use super::bench::*;
@@ -135,8 +137,20 @@ async fn a_batch_stands_item_by_item() {
     ipam.usual().await;
     let specs = (0..200).map(|n| wish(&format!("p-{n}"), if n == 7 { "nowhere" } else { "node-a" }).spec.unwrap()).collect();
     let request = BatchAllocateAddressesRequest { specs, request_id: "batch-1".to_owned(), ..Default::default() };
-    let first = ipam.allocations().batch_allocate_addresses(request.clone()).await.unwrap().into_inner();
     use batch_allocate_addresses_result::Result as Outcome;
+    let given = |answer: &BatchAllocateAddressesResponse| -> BTreeSet<String> {
+        let allocations = answer.results.iter().filter_map(|result| match result.result.as_ref() {
+            Some(Outcome::Allocation(given)) => Some(only(given).to_owned()),
+            _ => None,
+        });
+        allocations.collect()
+    };
+    let preview = BatchAllocateAddressesRequest { validate_only: true, ..request.clone() };
+    let preview = ipam.allocations().batch_allocate_addresses(preview).await.unwrap().into_inner();
+    assert_eq!(ipam.all(1000).await.len(), 2, "the nodes' own: nothing has changed");
+
+    let first = ipam.allocations().batch_allocate_addresses(request.clone()).await.unwrap().into_inner();
+    assert_eq!((given(&preview).len(), given(&preview)), (199, given(&first)), "what was promised is what is given");
     for (n, result) in first.results.iter().enumerate() {
         match result.result.as_ref().unwrap() {
             Outcome::Allocation(given) => assert_eq!(given.handle, format!("p-{n}")),
@@ -161,7 +175,21 @@ async fn a_node_goes_by_force_with_all_its_pods() {
     let request = DeleteNodeRequest { name: "node-a".to_owned(), request_id: "gone".to_owned(), ..Default::default() };
     let refusal = refused(ipam.nodes().delete_node(request.clone()).await);
     assert_eq!((refusal.reason, refusal.metadata["pods"].as_str()), (Reason::NodeInUse, "130"));
-    let force = DeleteNodeRequest { force: true, request_id: "gone-2".to_owned(), ..request };
+    // The whole removal is shown before it is done, and the etag is good for all its steps.
+    let etag = ipam.node("node-a").await.etag;
+    let force = DeleteNodeRequest { force: true, request_id: "gone-2".to_owned(), etag, ..request };
+    let preview = DeleteNodeRequest { validate_only: true, request_id: String::new(), ..force.clone() };
+    let shown = ipam.nodes().delete_node(preview).await.unwrap().into_inner().impact;
+    let count = |kind: &str| shown.iter().filter(|impact| impact.object.as_ref().is_some_and(|object| object.kind == kind)).count();
+    assert_eq!(
+        (count("allocation"), count("block"), count("node")),
+        (131, 3, 1),
+        "its pods, its own addresses, its blocks, itself"
+    );
+    assert_eq!(ipam.all(0).await.len(), 132, "nothing has changed");
+    let stale = DeleteNodeRequest { etag: "00000000-9".to_owned(), request_id: String::new(), ..force.clone() };
+    assert_eq!(reason(ipam.nodes().delete_node(stale).await), Reason::EtagMismatch);
+    assert_eq!(ipam.all(0).await.len(), 132, "nothing has changed");
     let first = ipam.nodes().delete_node(force.clone()).await.unwrap().into_inner();
     assert_eq!(ipam.nodes().delete_node(force).await.unwrap().into_inner(), first);
     assert_eq!(ipam.all(0).await.len(), 1);
