@@ -1,8 +1,8 @@
 //! Polder's benchmark: allocations per second through the real IPAM service, beside what the store and the wire allow.
 //!
 //! One run measures, for every number of callers: a bare tonic echo (the limit of the wire), the same echo behind Polder's
-//! server stack, and on each store raw transactions (the limit of the store) and the service itself, over a socket and over a
-//! local link. So every figure stands beside its limits from the same machine and the same minutes. Stores are fresh for
+//! server stack, on each store raw transactions (the limit of the store) and the service itself, over a socket and over a local
+//! link, and on etcd the way in which a peer keeps addresses there. So every figure stands beside its limits from the same machine and the same minutes. Stores are fresh for
 //! every case and lie in temporary folders; nothing is left behind.
 
 pub mod bed;
@@ -10,6 +10,7 @@ pub mod echo;
 pub mod load;
 pub mod machine;
 pub mod options;
+pub mod peer;
 pub mod raw;
 pub mod report;
 mod site;
@@ -43,6 +44,9 @@ pub async fn run(options: &Options, mut each: impl FnMut(Table<'_>)) -> Result<R
         take(Row::new(Case::StackEcho, &echo::behind_the_stack(callers, window).await?));
         for engine in options.stores.iter().copied() {
             take(Row::new(Case::RawTransaction, &raw::measure(engine, callers, window).await?).on(engine));
+            if engine == Engine::Etcd {
+                take(Row::new(Case::WholePrefix, &peer::whole_prefix(callers, window).await?).on(engine));
+            }
             for local in [false, true] {
                 service(engine, callers, window, local).await?.into_iter().for_each(&mut take);
             }

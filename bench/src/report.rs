@@ -21,6 +21,8 @@ pub enum Case {
     StackEcho,
     /// Raw transactions on the store, one per call.
     RawTransaction,
+    /// Acquiring from a prefix that is one value, as a peer does; an emulation.
+    WholePrefix,
     /// `AllocateAddresses` over a socket.
     Allocate,
     /// `ReleaseAddresses` over a socket.
@@ -39,6 +41,7 @@ impl Case {
             Self::Echo => "bare tonic echo",
             Self::StackEcho => "echo behind our stack",
             Self::RawTransaction => "raw transaction",
+            Self::WholePrefix => "whole prefix per value",
             Self::Allocate => "allocate, socket",
             Self::Release => "release, socket",
             Self::AllocateLocally => "allocate, local link",
@@ -74,6 +77,8 @@ pub struct Row {
     pub against_raw: Option<f64>,
     /// Calls per second over those of the bare echo with the same number of callers.
     pub against_echo: Option<f64>,
+    /// Calls per second over those of the peer's way on the same store with the same number of callers.
+    pub against_peer: Option<f64>,
 }
 
 impl Row {
@@ -93,6 +98,7 @@ impl Row {
             trips: None,
             against_raw: None,
             against_echo: None,
+            against_peer: None,
         }
     }
 
@@ -135,7 +141,8 @@ pub struct Report {
 impl Report {
     /// Takes a row, puts it in relation to the limits that were measured before it, and hands it back.
     pub fn take(&mut self, mut row: Row) -> &Row {
-        if let Some(store) = row.store.filter(|_| row.case != Case::RawTransaction) {
+        if let Some(store) = row.store.filter(|_| !matches!(row.case, Case::RawTransaction | Case::WholePrefix)) {
+            row.against_peer = self.rate(Case::WholePrefix, Some(store), row.callers).map(|peer| row.per_second / peer);
             row.against_raw = self.rate(Case::RawTransaction, Some(store), row.callers).map(|raw| row.per_second / raw);
             row.against_echo = self.rate(Case::Echo, None, row.callers).map(|echo| row.per_second / echo);
         }
@@ -170,6 +177,7 @@ mod tests {
             trips: None,
             against_raw: None,
             against_echo: None,
+            against_peer: None,
         }
     }
 
@@ -191,8 +199,9 @@ mod tests {
         report.take(row(Case::Echo, None, 40_000.0));
         report.take(row(Case::RawTransaction, Some(Engine::Etcd), 5_000.0));
         report.take(row(Case::RawTransaction, Some(Engine::Embedded), 20_000.0));
+        report.take(row(Case::WholePrefix, Some(Engine::Etcd), 500.0));
         let taken = report.take(row(Case::Allocate, Some(Engine::Etcd), 10_000.0)).clone();
-        assert_eq!((taken.against_raw, taken.against_echo), (Some(2.0), Some(0.25)));
+        assert_eq!((taken.against_raw, taken.against_echo, taken.against_peer), (Some(2.0), Some(0.25), Some(20.0)));
         let alone = report.take(Row { callers: 1, ..row(Case::Allocate, Some(Engine::Etcd), 10_000.0) }).clone();
         assert_eq!((alone.against_raw, alone.against_echo), (None, None));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use polder_bench::bed::Engine;
 use polder_bench::load::Window;
-use polder_bench::{echo, raw, service};
+use polder_bench::{echo, peer, raw, service};
 
 const WINDOW: Window = Window { warm_up: Duration::from_millis(200), measured: Duration::from_millis(600) };
 const CALLERS: usize = 64;
@@ -18,6 +18,7 @@ async fn the_limits_are_measured() {
         echo::behind_the_stack(CALLERS, WINDOW).await.unwrap(),
         raw::measure(Engine::Etcd, CALLERS, WINDOW).await.unwrap(),
         raw::measure(Engine::Embedded, CALLERS, WINDOW).await.unwrap(),
+        peer::whole_prefix(CALLERS, WINDOW).await.unwrap(),
     ] {
         assert!(measured.per_second() > 0.0 && measured.millis(0.99) >= measured.millis(0.5), "{measured:?}");
     }

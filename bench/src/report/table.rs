@@ -22,7 +22,9 @@ impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head => {
-                line(f, ["STORE", "CASE", "CALLERS", "PER SECOND", "P50 MS", "P99 MS", "CPU US", "CALLS/TRIP", "x RAW", "x ECHO"])
+                let head =
+                    ["STORE", "CASE", "CALLERS", "PER SECOND", "P50 MS", "P99 MS", "CPU US", "CALLS/TRIP", "x RAW", "x ECHO"];
+                line(f, head, "x PEER")
             }
             Self::Line(row) => {
                 let ratio = |ratio: Option<f64>| ratio.map_or_else(|| NONE.to_owned(), |ratio| format!("{ratio:.2}"));
@@ -41,6 +43,7 @@ impl fmt::Display for Table<'_> {
                         &ratio(row.against_raw),
                         &ratio(row.against_echo),
                     ],
+                    &ratio(row.against_peer),
                 )
             }
             Self::Foot(report) => {
@@ -57,7 +60,10 @@ impl fmt::Display for Table<'_> {
     }
 }
 
-fn line(f: &mut fmt::Formatter<'_>, cells: [&str; 10]) -> fmt::Result {
+fn line(f: &mut fmt::Formatter<'_>, cells: [&str; 10], peer: &str) -> fmt::Result {
     let [store, case, callers, rate, p50, p99, cpu, per_trip, raw, echo] = cells;
-    write!(f, "{store:<9} {case:<22} {callers:>7} {rate:>11} {p50:>8} {p99:>8} {cpu:>7} {per_trip:>11} {raw:>7} {echo:>7}")
+    write!(
+        f,
+        "{store:<9} {case:<22} {callers:>7} {rate:>11} {p50:>8} {p99:>8} {cpu:>7} {per_trip:>11} {raw:>7} {echo:>7} {peer:>7}"
+    )
 }
