@@ -1,9 +1,10 @@
-//! What `polder apply` takes: any number of YAML documents, Polder's own and Kubernetes'.
+//! What `polder apply` takes: any number of YAML documents: Polder's own, Kubernetes' and Calico's.
 //!
-//! Documents are read (`document`), each is turned into the call that makes it true (`polder`, `kubernetes`), and the calls are
+//! Documents are read (`document`), each is turned into the call that makes it true (`polder`, `kubernetes`, `calico`), and the calls are
 //! brought into an order in which each finds what it needs (that of `Kind`). What a document says and Polder cannot carry over
 //! is told as a note, never dropped in silence.
 
+pub mod calico;
 pub mod document;
 pub mod kubernetes;
 pub mod polder;
@@ -92,6 +93,7 @@ fn intent(document: &Document) -> Result<Intent, Failure> {
     let found = match document.api_version.as_str() {
         "polder.dev/v1" => polder::intent(document),
         "v1" | "discovery.k8s.io/v1" => kubernetes::intent(document),
+        "projectcalico.org/v3" | "crd.projectcalico.org/v1" => calico::intent(document),
         _ => None,
     };
     found.unwrap_or_else(|| {

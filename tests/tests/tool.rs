@@ -219,6 +219,32 @@ spec: {clusterIP: None, selector: {app: slow}, ports: [{port: 80}], publishNotRe
 }
 
 #[test]
+fn pools_and_reservations_of_calico_are_taken() {
+    let site = Site::start(Shape::Embedded);
+    let calico = "apiVersion: projectcalico.org/v3\nkind: IPReservation\nmetadata: {name: printers}\nspec: {reservedCIDRs: [10.48.0.0/30]}\n---\n\
+                  apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: blue}\nspec: {cidr: 10.48.0.0/24, blockSize: 28, \
+                  nodeSelector: \"rack == 'a' || rack == 'b'\", ipipMode: Always}\n";
+    let applied = apply(&site, calico);
+    assert!(applied.out.contains("pool/blue created") && applied.out.contains("reservation/printers created"), "{applied:?}");
+    assert!(applied.err.contains("note: pool/blue: spec.ipipMode"), "{applied:?}");
+    assert!(apply(&site, calico).out.contains("pool/blue unchanged"));
+    let addresses = "apiVersion: polder.dev/v1\nkind: Pool\nmetadata: {name: nodes}\n\
+                     spec: {purpose: POOL_PURPOSE_NODE, ranges: [192.0.2.0/28]}\n";
+    let _ = apply(&site, addresses).ok();
+    let nodes = "apiVersion: polder.dev/v1\nkind: Node\nmetadata: {name: a, labels: {rack: a}}\n---\n\
+                 apiVersion: polder.dev/v1\nkind: Node\nmetadata: {name: c, labels: {rack: c}}\n";
+    let _ = apply(&site, nodes).ok();
+    let pod = |name: &str, node: &str| {
+        format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{nodeName: {node}, containers: [{{name: c}}]}}\n")
+    };
+    let _ = apply(&site, &pod("in", "a")).ok();
+    let held = site.polder(&["get", "pods", "--no-headers"]).ok();
+    assert!(held.contains("10.48.0.4"), "the first address that is not reserved: {held}");
+    let refused = apply(&site, &pod("out", "c"));
+    assert!(refused.code == 5 && refused.err.contains("NO_ELIGIBLE_POOL"), "no pool selects that node: {refused:?}");
+}
+
+#[test]
 fn up_is_told_where_to_listen_by_flags_and_by_variables() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("state");

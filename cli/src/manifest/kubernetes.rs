@@ -41,7 +41,7 @@ fn copy(document: &Document, path: &[&str], object: &mut Map<String, Value>, key
 
 /// A note for every field below `metadata`, `spec` and at the top that is not `known`. What an API server writes by itself
 /// (`status`, `managedFields` and the like) is no loss and gets no note.
-fn leftovers(document: &Document, known: &[&str]) -> Vec<String> {
+pub(super) fn leftovers(document: &Document, known: &[&str]) -> Vec<String> {
     const WRITTEN_BY_SERVERS: [&str; 6] = [
         "metadata.managedFields",
         "metadata.resourceVersion",
