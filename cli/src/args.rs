@@ -62,12 +62,12 @@ pub enum Verb {
     Get {
         /// pools, services, nodes, allocations, namespaces, reservations, endpoints, records, network
         kind: String,
-        /// The name of one object.
+        /// The name of one object; of records, the name they are of.
         name: Option<String>,
         /// Where to look.
         #[command(flatten)]
         namespace: Namespace,
-        /// Only what this filter takes: `pool = "external" AND ready = true`.
+        /// Only what this filter takes: `pool = "external" AND ready = true`; of endpoints, those of the services it takes.
         #[arg(long, default_value = "")]
         filter: String,
     },
@@ -76,7 +76,7 @@ pub enum Verb {
         /// A file, a folder, or `-` for standard input; may be given several times.
         #[arg(short, long = "filename", required = true)]
         filename: Vec<PathBuf>,
-        /// Check and show what would happen; change nothing.
+        /// Check each document against the state as it is, and show what would happen; change nothing.
         #[arg(long)]
         dry_run: bool,
     },
@@ -108,7 +108,7 @@ pub enum Verb {
     },
     /// Say why a service is as it is.
     Why {
-        /// `service`, or `NAMESPACE/NAME` of a service.
+        /// `NAMESPACE/NAME` of a service, or the word `service` and then that.
         kind_or_name: String,
         /// `NAMESPACE/NAME`, after `service`.
         name: Option<String>,

@@ -79,7 +79,7 @@ impl Client {
         for (area, link) in [("ipam", &self.ipam), ("lb", &self.lb), ("dns", &self.dns)] {
             let answer = HealthClient::new(link.clone()).check(HealthCheckRequest::default()).await?.into_inner();
             if answer.status() != ServingStatus::Serving {
-                return Err(Failure::Negative(format!("{area} is not ready: {}", answer.status().as_str_name())));
+                return Err(Failure::Negative(format!("{area} is not ready: {}\n", answer.status().as_str_name())));
             }
         }
         Ok("ready\n".to_owned())

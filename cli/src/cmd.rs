@@ -6,10 +6,13 @@ pub mod delete;
 pub mod explain;
 pub mod get;
 
+use polder_core::reason::{Reason, Refusal};
 use polder_core::time::Timestamp;
+use polder_runtime::status;
 use serde_json::{Map, Value};
 
 use crate::client::Client;
+use crate::failure::Failure;
 use crate::output::Format;
 
 /// What every verb is given.
@@ -23,6 +26,18 @@ pub struct Context {
     pub headers: bool,
     /// The time, for ages.
     pub now: Timestamp,
+}
+
+/// An object that a list does not have, told as the services tell it.
+#[must_use]
+pub fn missing(reason: Reason, kind: &str, name: &str) -> Failure {
+    status::refuse(Refusal::missing(reason, kind, name)).into()
+}
+
+/// `NAMESPACE/NAME`, or only the name where all namespaces are looked at or there are none.
+#[must_use]
+pub fn qualified(namespace: &str, name: &str) -> String {
+    if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") }
 }
 
 /// A JSON object from pairs; empty texts are left out.

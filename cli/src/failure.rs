@@ -25,7 +25,7 @@ pub enum Failure {
     Refused(Box<Status>),
     /// The command or its input is wrong.
     Usage(String),
-    /// The command worked and the answer is no.
+    /// The command worked and the answer is no: the whole answer, in the form that was asked for. It goes to standard output.
     Negative(String),
     /// Something on this side failed: a file, a port, the store.
     Local(String),
@@ -62,6 +62,12 @@ impl Failure {
         matches!(self, Self::Refused(status) if status.code() == Code::NotFound)
     }
 
+    /// Whether the server found the request itself wrong.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code() == Code::InvalidArgument)
+    }
+
     /// Whether an unchanged request may succeed soon.
     #[must_use]
     pub fn is_passing(&self) -> bool {
@@ -73,7 +79,7 @@ impl Failure {
     pub fn text(&self) -> String {
         match self {
             Self::Usage(message) | Self::Local(message) => format!("error: {message}\n"),
-            Self::Negative(message) => format!("{message}\n"),
+            Self::Negative(answer) => answer.clone(),
             Self::Refused(status) => refusal_text(status),
         }
     }

@@ -47,6 +47,10 @@ fn finish(outcome: Result<String, Failure>, format: Format) -> ExitCode {
             print!("{text}");
             ExitCode::SUCCESS
         }
+        Err(Failure::Negative(answer)) => {
+            print!("{answer}");
+            ExitCode::FAILURE
+        }
         Err(failure) => {
             let text = if format == Format::Json { failure.json() } else { failure.text() };
             eprint!("{text}");

@@ -24,7 +24,7 @@ use crate::output::Format;
 const PROGRAM: Program =
     Program { name: "polder", version: env!("CARGO_PKG_VERSION"), descriptors: polder_proto::FILE_DESCRIPTOR_SET };
 
-/// The flags of `polder up`. Each is also an environment variable.
+/// The flags of `polder up`. Those that set something are also environment variables.
 #[derive(Debug, Clone, Args)]
 pub struct UpArgs {
     /// Keep the embedded store in this folder [env: POLDER_DATA_DIR] [default: ./data]
@@ -103,7 +103,8 @@ async fn serve(process: Process, config: UpConfig, manifests: &[PathBuf]) -> Res
     let lb = polder_lb::build(&config.lb, store.clone(), process.metrics())?;
     let dns = polder_dns::build(&config.dns, store, process.metrics())?;
     let links = Upstreams { ipam: process.local(&ipam), lb: process.local(&lb), dns: process.local(&dns.component) };
-    let gateway = polder_gateway::build(&polder_gateway::Options::default(), &links, &process.stop_token())?;
+    let options = polder_gateway::Options { body_limit: config.process.limits.message_bytes, ..polder_gateway::Options::default() };
+    let gateway = polder_gateway::build(&options, &links, &process.stop_token())?;
     let stop = process.stop_token();
     let running = process.start(vec![ipam, lb, dns.component, gateway]).await?;
     let named: Vec<(&str, SocketAddr)> = dns.addresses.iter().map(|address| ("dns", *address)).collect();

@@ -1,7 +1,7 @@
 // The page: four lists of the REST API, kept up to date, and what is wrong among them on top.
 
-import { LISTS } from "./columns.js";
-import { follow } from "./live.js";
+import { LISTS, cluster } from "./columns.js";
+import { follow, read } from "./live.js";
 import { Table, make } from "./table.js";
 
 const element = (id) => document.getElementById(id);
@@ -44,6 +44,17 @@ function showFreshness() {
   element("revision").textContent = newest > 0n ? `rev ${newest}` : "";
 }
 
+/** The cluster domain is a setting of the name servers that stays as long as they run: it is read once. */
+async function learnDomain() {
+  if (cluster.domain) return;
+  try {
+    cluster.domain = (await read("/v1/resolver-settings")).body.settings?.clusterDomain ?? "";
+  } catch {
+    // Names are shown without it; the next round asks again.
+  }
+}
+
+learnDomain();
 follow(LISTS, {
   heard(name, body) {
     revisions.set(name, BigInt(body.revision ?? "0"));
@@ -56,6 +67,7 @@ follow(LISTS, {
     failures.delete(name);
   },
   settled() {
+    learnDomain();
     for (const [name, table] of tables) {
       table.fail(failures.get(name) ?? null);
       table.tick();

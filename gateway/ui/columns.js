@@ -2,6 +2,9 @@
 //
 // A column gives text, or `{text, why}` with a reason to be shown below it, or `{meter}` for a share of a whole.
 
+/** What the tables show of the cluster as a whole. `domain` is empty until it has been read. */
+export const cluster = { domain: "" };
+
 const strip = (prefix, value) => (value ?? "").replace(prefix, "");
 const none = "<none>";
 const EXAMPLE = "polder apply -f examples/two-tier.yaml";
@@ -78,7 +81,7 @@ export const LISTS = [
       ["EXTERNAL-IP", externalAddress],
       ["PORT(S)", (service) => list(service.spec?.ports?.map(port))],
       ["ENDPOINTS", (service) => `${service.status?.readyEndpoints ?? 0}/${service.status?.totalEndpoints ?? 0}`],
-      ["NAME IN DNS", (service) => list(service.status?.dnsNames)],
+      ["NAME IN DNS", (service) => [service.name, service.namespace, "svc", cluster.domain].filter(Boolean).join(".")],
       ["AGE", (service) => age(service.createTime), "ticks"],
     ],
   },

@@ -39,18 +39,18 @@ impl Process {
         Self::start_with(folder, label, program, arguments, &[])
     }
 
-    /// The same with environment variables.
+    /// As [`Self::start`], with environment variables.
     ///
     /// # Panics
-    /// As [`Process::start`].
+    /// As [`Self::start`].
     #[must_use]
-    pub fn start_with(folder: &Path, label: &str, program: &str, arguments: &[String], variables: &[(&str, String)]) -> Self {
+    pub fn start_with(folder: &Path, label: &str, program: &str, arguments: &[String], environment: &[(&str, &str)]) -> Self {
         let (log, ready) = (folder.join(format!("{label}.log")), folder.join(format!("{label}.ready")));
         let _ = std::fs::remove_file(&ready);
         let output = File::options().create(true).append(true).open(&log).expect("the log can be opened");
         let mut command = Command::new(binary(program));
         command.args(arguments).arg("--ready-file").arg(&ready).env("RUST_BACKTRACE", "1").stdin(Stdio::null());
-        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        command.envs(environment.iter().copied());
         command.stdout(output.try_clone().expect("a file handle can be copied")).stderr(output);
         let mut child = command.spawn().expect("the binary starts");
         let addresses = eventually(&format!("{label} serves"), || {

@@ -1,13 +1,12 @@
 //! A running Polder in one of three shapes.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use polder_store::testing::Etcd;
 use tempfile::TempDir;
 
-use crate::process::{Process, binary};
-use crate::tool::Finished;
+use crate::process::Process;
+use crate::tool::{self, Finished};
 
 /// How Polder is put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,12 +202,17 @@ impl Site {
     /// When the tool cannot be started.
     #[must_use]
     pub fn polder(&self, arguments: &[&str]) -> Finished {
-        let mut command = Command::new(binary("polder"));
-        command.args(arguments).env_remove("POLDER_SERVER");
-        for part in ["ipam", "lb", "dns"] {
-            command.env(format!("POLDER_{}", part.to_uppercase()), self.urls(part));
-        }
-        command.output().expect("the tool starts").into()
+        self.polder_reading(arguments, "")
+    }
+
+    /// Runs the command line tool against this site, with text on its standard input.
+    ///
+    /// # Panics
+    /// When the tool cannot be started.
+    #[must_use]
+    pub fn polder_reading(&self, arguments: &[&str], input: &str) -> Finished {
+        let [ipam, lb, dns] = ["ipam", "lb", "dns"].map(|part| self.urls(part));
+        tool::polder(&[("POLDER_IPAM", &ipam), ("POLDER_LB", &lb), ("POLDER_DNS", &dns)], arguments, input)
     }
 }
 

@@ -1,7 +1,10 @@
-//! Other people's clients: a missing one fails the test.
+//! Our command line tool, and other people's clients: a missing one fails the test.
 
+use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+
+use crate::process::binary;
 
 /// What a finished program printed, and how it ended.
 #[derive(Debug, Clone)]
@@ -47,6 +50,25 @@ pub fn run(program: impl Into<PathBuf>, arguments: &[&str]) -> Finished {
         Ok(output) => output.into(),
         Err(error) => panic!("`{}` cannot be started ({error}): `make deps` installs what the tests use", program.display()),
     }
+}
+
+/// Runs our command line tool to its end, with text on its standard input. Of the environment's `POLDER_` variables it sees
+/// those in `environment` and no others.
+///
+/// # Panics
+/// When it cannot be started, or `input` is more than a pipe holds.
+#[must_use]
+pub fn polder(environment: &[(&str, &str)], arguments: &[&str], input: &str) -> Finished {
+    assert!(input.len() < 1 << 16, "written before anything is read");
+    let mut command = Command::new(binary("polder"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("POLDER_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).envs(environment.iter().copied());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the tool starts");
+    // One that refuses its arguments is gone before it has read anything.
+    let _ = child.stdin.take().expect("its standard input is a pipe").write_all(input.as_bytes());
+    child.wait_with_output().expect("the tool ends").into()
 }
 
 /// The real grpcurl: `$GRPCURL`, or the one on the path.

@@ -1,283 +1,333 @@
-//! The command line tool against real processes: every kind in every form, the questions, the exit codes, the ways to say where.
+//! The operator's tool against a running Polder: what every verb shows, in every form, and how it ends.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
 
-use std::process::Command;
-
-use polder_core::reason::Reason;
-use polder_tests::process::{Process, binary};
-use polder_tests::tool::{Finished, dig, run};
+use polder_proto::dynamic::descriptors;
+use polder_tests::site::repository;
+use polder_tests::tool::{Finished, polder};
 use polder_tests::{Shape, Site, eventually};
 use serde_json::Value;
 
-fn two_tier(shape: Shape) -> Site {
-    let site = Site::start(shape);
-    let example = polder_tests::site::repository("examples/two-tier.yaml");
-    let _ = site.polder(&["apply", "-f", example.to_str().unwrap()]).ok();
-    eventually("the endpoints are there", || {
-        let shown = site.polder(&["get", "endpoints", "web", "-n", "shop", "--no-headers"]).ok();
-        if shown.matches(":8080").count() == 2 { Ok(()) } else { Err(shown) }
-    });
-    site
-}
-
-/// Applies a manifest from standard input.
-fn apply(site: &Site, manifest: &str) -> Finished {
-    let path = site.folder().join("applied.yaml");
-    std::fs::write(&path, manifest).unwrap();
-    let script = format!("exec '{}' --server '{}' apply -f - <'{}'", binary("polder").display(), site.urls("ipam"), path.display());
-    run("bash", &["-c", &script])
-}
-
-/// A kind, the key of its list, a column that only the wide form has, and words of its rows.
-const KINDS: [(&str, &str, &str, &[&str]); 7] = [
-    ("pools", "pools", "PRIORITY", &["external", "172.27.0.0/16"]),
-    ("nodes", "nodes", "ZONE", &["node-a", "node-b"]),
-    ("namespaces", "namespaces", "", &["shop"]),
-    ("reservations", "reservations", "", &["172.28.0.10"]),
-    ("allocations", "allocations", "HANDLE", &["web-1", "web-2", "db-1"]),
-    ("services", "services", "SELECTOR", &["web", "db"]),
-    ("endpoints", "services", "", &["web", ":5432"]),
-];
-
-#[test]
-fn every_kind_has_every_form() {
-    let site = two_tier(Shape::Embedded);
-    for (kind, key, wide_column, words) in KINDS {
-        let get = |more: &[&str]| site.polder(&[&["get", kind, "-n", "shop"], more].concat()).ok();
-        let (table, wide) = (get(&[]), get(&["-o", "wide"]));
-        assert!(words.iter().all(|word| table.contains(word) && wide.contains(word)), "{table}\n{wide}");
-        if !wide_column.is_empty() {
-            assert!(wide.contains(wide_column) && !table.contains(wide_column), "{kind}:\n{table}\n{wide}");
-        }
-        let bare = get(&["--no-headers"]);
-        assert_eq!(bare.lines().count() + 1, table.lines().count(), "{table}\n{bare}");
-        assert_eq!(table.lines().nth(1).map(words_of), bare.lines().next().map(words_of), "{table}\n{bare}");
-        let json: Value = serde_json::from_str(&get(&["-o", "json"])).unwrap();
-        assert!(json[key].as_array().is_some_and(|items| !items.is_empty()), "{json}");
-        assert!(get(&["-o", "yaml"]).contains(&format!("{key}:\n")), "{kind}");
-    }
-    let one = site.polder(&["get", "service", "web", "-n", "shop", "-o", "name"]).ok();
-    assert_eq!(one, "service/web\n");
-    let everywhere = site.polder(&["get", "services", "-A"]).ok();
-    assert!(everywhere.starts_with("NAMESPACE") && everywhere.contains("shop"), "{everywhere}");
-    let records = site.polder(&["get", "records"]).ok();
-    assert!(records.contains("web.shop.svc.cluster.local.") && records.contains("SRV"), "{records}");
-    let network = site.polder(&["get", "network"]).ok();
-    assert!(network.contains("10.0.0.13-10.0.0.20") && network.contains("172.28.0.0/16"), "{network}");
-}
-
-/// The words of a row but the last: an age moves on between two calls.
-fn words_of(line: &str) -> Vec<String> {
-    let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-    words.pop();
-    words
-}
-
-#[test]
-fn why_tells_what_is_well_and_what_is_not() {
-    let site = two_tier(Shape::Embedded);
-    let web = site.polder(&["why", "shop/web"]).ok();
-    assert!(web.contains("✔ address") && web.contains("10.0.0.13") && web.contains("2 ready") && !web.contains('✖'), "{web}");
-    assert_eq!(site.polder(&["why", "service", "shop/web"]).ok(), web);
-    let steps: Value = serde_json::from_str(&site.polder(&["why", "shop/web", "-o", "json"]).ok()).unwrap();
-    assert!(steps["steps"].as_array().is_some_and(|steps| steps.len() >= 4), "{steps}");
-
-    // A wish of a manifest that cannot be met now is stored with its reason, and met by itself once it can be.
-    let far = "apiVersion: v1\nkind: Service\nmetadata: {name: far, namespace: shop}\nspec:\n  type: LoadBalancer\n  \
-               loadBalancerIP: 203.0.113.9\n  ports: [{port: 80}]\n";
-    let applied = apply(&site, far).ok();
-    assert!(applied.contains("service/far created"), "{applied}");
-    let why = site.polder(&["why", "shop/far"]);
-    assert!(why.code == 1 && why.err.contains('✖') && why.err.contains("ADDRESS_NOT_IN_POOL"), "{why:?}");
-    assert!(why.err.contains("203.0.113.9"), "{why:?}");
-    let pool = "apiVersion: polder.dev/v1\nkind: Pool\nmetadata: {name: far}\nspec: {purpose: POOL_PURPOSE_EXTERNAL_SERVICE, ranges: [203.0.113.8/29]}\n";
-    let _ = apply(&site, pool).ok();
-    eventually("it gets its address without being touched", || {
-        let why = site.polder(&["why", "shop/far"]);
-        // The service has no pods, which is a failed step of its own.
-        let all = format!("{}{}", why.out, why.err);
-        if all.contains("it holds 203.0.113.9 from pool `far`") { Ok(()) } else { Err(all) }
-    });
-
-    let unknown = site.polder(&["why", "shop/nope"]);
-    assert!(unknown.code == 3 && unknown.err.contains("SERVICE_NOT_FOUND"), "{unknown:?}");
-}
-
-#[test]
-fn the_other_questions_are_answered() {
-    let site = two_tier(Shape::Etcd);
-    let check = site.polder(&["check"]).ok();
-    assert!(check.contains("nothing is wrong"), "{check}");
-    for (address, words) in [
-        ("172.28.0.10", &["reserved", "cluster DNS"][..]),
-        ("10.0.0.13", &["shop/web"]),
-        ("172.27.200.1", &["free"]),
-        ("192.0.2.1", &["outside"]),
-        ("10.0.0.10", &["node-a"]),
-    ] {
-        let who = site.polder(&["who", address]).ok();
-        assert!(words.iter().all(|word| who.contains(word)), "{who}");
-    }
-    let pod = site.polder(&["get", "pods", "-n", "shop", "-o", "json"]).ok();
-    let pod: Value = serde_json::from_str(&pod).unwrap();
-    let held = pod["allocations"][0]["addresses"][0]["address"].as_str().unwrap();
-    assert!(site.polder(&["who", held]).ok().contains("node-"), "{held}");
-    // Who has it now, who had it then, and that somebody had it.
-    let owner = pod["allocations"][0]["owner"]["name"].as_str().unwrap();
-    let events: Value = serde_json::from_str(&site.polder(&["history", held, "-o", "json"]).ok()).unwrap();
-    let got = events["events"][0]["time"].as_str().unwrap();
-    let _ = site.polder(&["delete", "pod", owner, "-n", "shop"]).ok();
-    let now = site.polder(&["who", held]).ok();
-    assert!(now.contains("cooling") && now.contains(&format!("released by pod shop/{owner}")), "{now}");
-    let then = site.polder(&["who", held, "--at", got]).ok();
-    assert!(then.contains(&format!("shop/{owner}")), "{then}");
-    let history = site.polder(&["history", held]).ok();
-    assert!(history.contains("got it") && history.contains("lost it"), "{history}");
-
-    let dug = site.polder(&["dig", "_http._tcp.web.shop.svc.cluster.local", "srv"]).ok();
-    assert!(dug.contains("SRV") && dug.contains("web.shop.svc.cluster.local."), "{dug}");
-    assert_eq!(site.polder(&["health"]).code, 0);
-}
-
-#[test]
-fn every_reason_is_explained_without_a_server() {
-    let explain = |reason: &str| run(binary("polder"), &["--server", "http://127.0.0.1:1", "explain", reason]);
-    for reason in Reason::ALL {
-        let text = explain(reason.as_str()).ok();
-        let mut lines = text.lines();
-        assert!(lines.next().is_some_and(|line| line.starts_with(reason.as_str())), "{text}");
-        assert!(text.contains("Fix:"), "{text}");
-    }
-    assert_eq!(explain("pool_overlap").ok(), explain("POOL_OVERLAP").ok());
-    let unknown = explain("POOL_OVERLOP");
-    assert!(unknown.code != 0 && unknown.err.contains("POOL_OVERLAP"), "{unknown:?}");
-}
-
-#[test]
-fn exit_codes_tell_what_kind_of_failure_it_was() {
-    let site = two_tier(Shape::Embedded);
-    for (arguments, code, word) in [
-        (&["get", "unicorns"][..], 2, "is not a kind"),
-        (&["get", "pool", "nope"], 1, "does not exist"),
-        (&["who", "10.0.0.300"], 2, "ADDRESS_MALFORMED"),
-        (&["delete", "pool", "nope"], 3, "POOL_NOT_FOUND"),
-        (&["delete", "pool", "external"], 5, "10.0.0.13"),
-        (&["delete", "node", "node-a"], 5, "NODE_IN_USE"),
-        (&["get", "nodes", "--filter", "colour = red"], 2, "FILTER_MALFORMED"),
-        (&["apply", "-f", "/nonexistent.yaml"], 1, "/nonexistent.yaml"),
-        (&["--ipam-server", "http://127.0.0.1:1", "get", "pools"], 6, "127.0.0.1:1"),
-    ] {
-        let finished = site.polder(arguments);
-        assert!(finished.code == code && finished.err.contains(word), "{arguments:?}: {finished:?}");
-    }
-}
-
-#[test]
-fn manifests_of_kubernetes_are_taken_and_nothing_is_dropped_in_silence() {
-    let site = two_tier(Shape::Embedded);
-    let many = r#"
-apiVersion: v1
-kind: List
-items:
-- {apiVersion: v1, kind: Namespace, metadata: {name: data, labels: {team: blue}}}
-- apiVersion: v1
-  kind: Service
-  metadata: {name: outside, namespace: data}
-  spec: {ports: [{name: sql, port: 5432}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: outside-1, namespace: data, labels: {kubernetes.io/service-name: outside}}
-addressType: IPv4
-ports: [{name: sql, port: 5432}]
-endpoints: [{addresses: [198.51.100.7], conditions: {ready: true}}]
----
+/// A service that cannot have what it asks for: the address is `shop/web`'s.
+const PENDING: &str = "
 apiVersion: v1
 kind: Service
-metadata: {name: slow, namespace: data}
-spec: {clusterIP: None, selector: {app: slow}, ports: [{port: 80}], publishNotReadyAddresses: true, trafficDistribution: PreferClose}
-"#;
-    let applied = apply(&site, many);
-    for word in ["namespace/data created", "service/outside created", "service/slow created"] {
-        assert!(applied.out.contains(word), "{word} in {applied:?}");
-    }
-    let note = applied.err.lines().find(|line| line.contains("trafficDistribution"));
-    assert!(note.is_some_and(|note| note.starts_with("note:") && note.contains("slow")), "{applied:?}");
-    assert!(apply(&site, many).ok().contains("service/outside unchanged"));
-    let endpoints = site.polder(&["get", "endpoints", "outside", "-n", "data"]).ok();
-    assert!(endpoints.contains("198.51.100.7:5432"), "{endpoints}");
-
-    let unknown = "apiVersion: v1\nkind: Namespace\nmetadata: {name: later}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n";
-    let refused = apply(&site, unknown);
-    assert!(refused.code == 2 && refused.err.contains("Deployment"), "{refused:?}");
-    assert!(!site.polder(&["get", "namespaces"]).ok().contains("later"), "nothing of it was applied");
-    let dry = site.folder().join("dry.yaml");
-    std::fs::write(&dry, "apiVersion: v1\nkind: Namespace\nmetadata: {name: dry}\n").unwrap();
-    let _ = site.polder(&["apply", "--dry-run", "-f", dry.to_str().unwrap()]).ok();
-    assert!(!site.polder(&["get", "namespaces"]).ok().contains("dry"));
-}
+metadata: {name: api, namespace: shop}
+spec: {type: LoadBalancer, loadBalancerIP: 10.0.0.13, selector: {app: API}, ports: [{port: 443}]}
+";
 
 #[test]
-fn pools_and_reservations_of_calico_are_taken() {
+fn the_tool_shows_what_is_and_says_why() {
     let site = Site::start(Shape::Embedded);
-    let calico = "apiVersion: projectcalico.org/v3\nkind: IPReservation\nmetadata: {name: printers}\nspec: {reservedCIDRs: [10.48.0.0/30]}\n---\n\
-                  apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: blue}\nspec: {cidr: 10.48.0.0/24, blockSize: 28, \
-                  nodeSelector: \"rack == 'a' || rack == 'b'\", ipipMode: Always}\n";
-    let applied = apply(&site, calico);
-    assert!(applied.out.contains("pool/blue created") && applied.out.contains("reservation/printers created"), "{applied:?}");
-    assert!(applied.err.contains("note: pool/blue: spec.ipipMode"), "{applied:?}");
-    assert!(apply(&site, calico).out.contains("pool/blue unchanged"));
-    let addresses = "apiVersion: polder.dev/v1\nkind: Pool\nmetadata: {name: nodes}\n\
-                     spec: {purpose: POOL_PURPOSE_NODE, ranges: [192.0.2.0/28]}\n";
-    let _ = apply(&site, addresses).ok();
-    let nodes = "apiVersion: polder.dev/v1\nkind: Node\nmetadata: {name: a, labels: {rack: a}}\n---\n\
-                 apiVersion: polder.dev/v1\nkind: Node\nmetadata: {name: c, labels: {rack: c}}\n";
-    let _ = apply(&site, nodes).ok();
-    let pod = |name: &str, node: &str| {
-        format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{nodeName: {node}, containers: [{{name: c}}]}}\n")
+    let example = repository("examples/two-tier.yaml");
+    let _ = site.polder(&["apply", "-f", example.to_str().unwrap()]).ok();
+    let _ = site.polder_reading(&["apply", "-f", "-"], PENDING).ok();
+    eventually("the names are there", || {
+        let asked = site.polder(&["get", "records", "api.shop.svc.cluster.local"]);
+        if asked.code == 0 { Ok(()) } else { Err(format!("{asked:?}")) }
+    });
+    every_kind_has_every_form(&site);
+    one_object_and_some_objects(&site);
+    what_is_not_there_is_said(&site);
+    why_tells_the_decision(&site);
+    any_address_has_an_answer(&site);
+    the_name_server_is_asked_itself(&site);
+    refusals_say_what_and_end_with_their_code(&site);
+    the_server_is_where_one_says(&site);
+    let checked = site.polder(&["check"]).ok();
+    assert!(checked.starts_with('✔') && checked.contains("nothing is wrong"), "{checked}");
+    let checked = json(site.polder(&["check", "-o", "json"]).ok());
+    assert!(checked["checked"].as_str().unwrap().parse::<u32>().unwrap() > 10 && checked["findings"].is_null(), "{checked}");
+    assert_eq!(site.polder(&["health"]).ok(), "ready\n");
+    a_deleted_pod_stays_in_the_history(&site);
+}
+
+fn json(text: String) -> Value {
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// The cells of a table. Headers of several words are written with one space, columns are apart by three.
+fn cells(text: &str) -> Vec<Vec<String>> {
+    text.lines().map(|line| line.split("   ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()).collect()
+}
+
+#[track_caller]
+fn fails(finished: Finished, code: i32, parts: &[&str]) {
+    assert_eq!(finished.code, code, "{finished:?}");
+    for part in parts {
+        assert!(finished.err.contains(part), "`{part}` is not in {finished:?}");
+    }
+    assert_eq!(finished.out, "", "a failure is told on standard error");
+}
+
+/// A kind, where its objects stand in the JSON, the header of its table, and the objects by name.
+type Shown = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+const KINDS: [Shown; 8] = [
+    (
+        "pools",
+        "pools",
+        "NAME PURPOSE RANGES USED FREE TOTAL STATE AGE",
+        &["pool/external", "pool/node", "pool/pod", "pool/service"],
+    ),
+    ("nodes", "nodes", "NAME STATE ADDRESSES BLOCKS PODS AGE", &["node/node-a", "node/node-b"]),
+    ("namespaces", "namespaces", "NAME PODS SERVICES AGE", &["namespace/shop"]),
+    ("reservations", "reservations", "NAME RANGES OWNER AGE", &["reservation/cluster-api", "reservation/cluster-dns"]),
+    (
+        "pods",
+        "allocations",
+        "NAMESPACE OWNER KIND ADDRESSES NODE READY AGE",
+        &["allocation/web-1", "allocation/web-2", "allocation/db-1"],
+    ),
+    ("services", "services", "NAME TYPE CLUSTER-IP EXTERNAL-IP PORT(S) AGE", &["service/api", "service/db", "service/web"]),
+    ("endpoints", "services", "NAME ENDPOINTS NOT READY", &["endpoints/api", "endpoints/db", "endpoints/web"]),
+    ("network", "", "INTERFACE NODE RANGE EXTERNAL RANGE POD SUBNET SERVICE SUBNET", &["computenetwork"]),
+];
+
+fn every_kind_has_every_form(site: &Site) {
+    for (kind, items, header, names) in KINDS {
+        let get = |more: &[&str]| site.polder(&[&["get", kind, "-n", "shop"], more].concat()).ok();
+        let table = cells(&get(&[]));
+        assert_eq!((table[0].join(" ").as_str(), table.len()), (header, names.len() + 1), "{kind}");
+        let bare = cells(&get(&["--no-headers"]));
+        let first = |rows: &[Vec<String>]| rows.iter().map(|row| row[..2].to_vec()).collect::<Vec<_>>();
+        assert_eq!(first(&bare), first(&table[1..]), "{kind}");
+
+        let wide = cells(&get(&["-o", "wide"]));
+        assert!(wide[0].starts_with(&table[0]) && wide.len() == table.len(), "{kind}: {wide:?}");
+        assert!(wide.iter().all(|row| row.len() == wide[0].len()), "every cell says something: {wide:?}");
+
+        let by_name = get(&["-o", "name"]);
+        assert_eq!(by_name.lines().collect::<Vec<_>>(), names, "{kind}");
+        let data = json(get(&["-o", "json"]));
+        if items.is_empty() {
+            assert_eq!(data["network"]["interface"], "port3", "{data}");
+        } else {
+            assert_eq!(data[items].as_array().map(Vec::len), Some(names.len()), "{kind}: {data}");
+        }
+        let yaml: Value = serde_yaml_ng::from_str(&get(&["-o", "yaml"])).unwrap();
+        assert_eq!(yaml, data, "{kind}: both are the same");
+    }
+    let records = cells(&site.polder(&["get", "records"]).ok());
+    assert_eq!(records[0], ["NAME", "TTL", "TYPE", "DATA"]);
+    assert!(
+        records
+            .iter()
+            .any(|row| row == &["_http._tcp.web.shop.svc.cluster.local.", "5", "SRV", "0 100 80 web.shop.svc.cluster.local."])
+    );
+    let names = site.polder(&["get", "records", "-o", "name"]).ok();
+    assert_eq!(names.lines().count() + 1, records.len(), "{names}");
+    assert_eq!(
+        json(site.polder(&["get", "records", "-o", "json"]).ok())["records"].as_array().map(Vec::len),
+        Some(records.len() - 1)
+    );
+}
+
+fn one_object_and_some_objects(site: &Site) {
+    let web = json(site.polder(&["get", "service", "web", "-n", "shop", "-o", "json"]).ok());
+    assert_eq!((web["services"].as_array().unwrap().len(), &web["services"][0]["name"]), (1, &Value::from("web")));
+    let everywhere = cells(&site.polder(&["get", "svc", "-A"]).ok());
+    assert_eq!((everywhere[0][0].as_str(), everywhere[1][0].as_str()), ("NAMESPACE", "shop"));
+    let endpoints = cells(&site.polder(&["get", "ep", "-A"]).ok());
+    assert_eq!((endpoints[0][0].as_str(), endpoints[1][0].as_str()), ("NAMESPACE", "shop"));
+    let front = site.polder(&["get", "pods", "-n", "shop", "--filter", "labels.app = WS", "-o", "name"]).ok();
+    assert_eq!(front, "allocation/web-1\nallocation/web-2\n");
+    let one = site.polder(&["get", "endpoints", "-n", "shop", "--filter", "name = db", "-o", "name"]).ok();
+    assert_eq!(one, "endpoints/db\n");
+    let of_name = cells(&site.polder(&["get", "records", "DB.shop.svc.cluster.local", "--no-headers"]).ok());
+    assert_eq!(of_name.iter().map(|row| row[2].as_str()).collect::<Vec<_>>(), ["A", "SRV"]);
+}
+
+fn what_is_not_there_is_said(site: &Site) {
+    for (kind, shown, reason) in [
+        ("pool", "pool `nope`", "POOL_NOT_FOUND"),
+        ("node", "node `nope`", "NODE_NOT_FOUND"),
+        ("namespace", "namespace `nope`", "NAMESPACE_NOT_FOUND"),
+        ("reservation", "reservation `nope`", "RESERVATION_NOT_FOUND"),
+        ("pod", "allocation `shop/nope`", "ALLOCATION_NOT_FOUND"),
+        ("service", "service `shop/nope`", "SERVICE_NOT_FOUND"),
+        ("endpoints", "service `shop/nope`", "SERVICE_NOT_FOUND"),
+        ("records", "record `nope`", "RECORD_SET_NOT_FOUND"),
+    ] {
+        fails(site.polder(&["get", kind, "nope", "-n", "shop"]), 3, &[shown, &format!("polder explain {reason}")]);
+        let data = site.polder(&["get", kind, "nope", "-n", "shop", "-o", "json"]);
+        assert_eq!(json(data.err)["details"][0]["reason"], reason, "{kind}");
+    }
+    for kind in ["pod", "service", "pool", "namespace", "node", "reservation"] {
+        fails(site.polder(&["delete", kind, "nope", "-n", "shop"]), 3, &["nope", "_NOT_FOUND"]);
+    }
+    let none = site.polder(&["get", "pods", "-n", "void", "--no-headers"]);
+    assert_eq!((none.code, none.out.as_str(), none.err.as_str()), (0, "", "No objects found.\n"));
+    fails(site.polder(&["get", "network", "nope"]), 2, &["has no name"]);
+    fails(site.polder(&["get", "bananas"]), 2, &["`bananas` is not a kind; there are pools, nodes"]);
+}
+
+fn why_tells_the_decision(site: &Site) {
+    let web = site.polder(&["why", "shop/web"]).ok();
+    assert!(web.starts_with("shop/web\n") && !web.contains('✖'), "{web}");
+    for part in
+        ["LoadBalancer", "from pool `service`", "it holds 10.0.0.13 from pool `external`", "app=WS matches 2 endpoints, 2 ready"]
+    {
+        assert!(web.contains(part), "{web}");
+    }
+    assert_eq!(site.polder(&["why", "service", "shop/web"]).ok(), web);
+    assert!(site.polder(&["why", "svc", "shop/db"]).ok().contains("app=DB matches 1 endpoint, 1 ready"));
+
+    let pending = site.polder(&["why", "shop/api"]);
+    assert_eq!((pending.code, pending.err.as_str()), (1, ""), "the answer is no, and it is the answer");
+    for part in
+        ["✔ address: cluster IP", "✖ address: 10.0.0.13 is held by service `shop/web`", "(ADDRESS_IN_USE)", "(NO_READY_ENDPOINTS)"]
+    {
+        assert!(pending.out.contains(part), "{}", pending.out);
+    }
+    let data = site.polder(&["why", "shop/api", "-o", "json"]);
+    assert_eq!(data.code, 1, "in every form");
+    let reasons: Vec<Value> = json(data.out)["steps"].as_array().unwrap().iter().map(|step| step["reason"].clone()).collect();
+    assert!(reasons.contains(&"ADDRESS_IN_USE".into()), "{reasons:?}");
+    a_wish_is_met_by_itself_once_it_can_be(site);
+    let row = site.polder(&["get", "svc", "api", "-n", "shop", "-o", "wide", "--no-headers"]).ok();
+    assert!(row.contains("<pending>") && row.contains("ADDRESS_IN_USE"), "{row}");
+
+    fails(site.polder(&["why", "shop/nope"]), 3, &["service `shop/nope` does not exist"]);
+    fails(site.polder(&["why", "pod", "shop/web-1"]), 2, &["`why` knows services, not `pod`"]);
+}
+
+fn a_wish_is_met_by_itself_once_it_can_be(site: &Site) {
+    let far = PENDING.replace("name: api", "name: far").replace("10.0.0.13", "203.0.113.9");
+    assert_eq!(site.polder_reading(&["apply", "-f", "-"], &far).ok(), "service/far created\n");
+    let why = site.polder(&["why", "shop/far"]);
+    assert!(why.code == 1 && why.out.contains("ADDRESS_NOT_IN_POOL") && why.out.contains("203.0.113.9"), "{why:?}");
+    let pool = "apiVersion: polder.dev/v1\nkind: Pool\nmetadata: {name: far}\n\
+                spec: {purpose: POOL_PURPOSE_EXTERNAL_SERVICE, ranges: [203.0.113.8/29]}\n";
+    let _ = site.polder_reading(&["apply", "-f", "-"], pool).ok();
+    eventually("it gets its address without being touched", || {
+        // The service has no pods, which is a failed step of its own.
+        let why = site.polder(&["why", "shop/far"]);
+        if why.out.contains("it holds 203.0.113.9 from pool `far`") { Ok(()) } else { Err(format!("{why:?}")) }
+    });
+    for object in [["service", "far"], ["pool", "far"]] {
+        let _ = site.polder(&[&["delete", "-n", "shop"][..], &object].concat()).ok();
+    }
+}
+
+fn any_address_has_an_answer(site: &Site) {
+    let pods = json(site.polder(&["get", "pods", "-n", "shop", "-o", "json"]).ok());
+    let pod = &pods["allocations"][0];
+    let (address, since) = (pod["addresses"][0]["address"].as_str().unwrap(), pod["createTime"].as_str().unwrap());
+    for (address, standing, parts) in [
+        (address, "allocated", &["shop/web-1", "node-a", "pod/shop/web-1", since][..]),
+        ("10.0.0.13", "service", &["shop/web", "external"]),
+        ("10.0.0.10", "allocated", &["node-a"]),
+        ("172.28.0.10", "reserved", &["cluster-dns"]),
+        ("172.27.9.9", "free", &["pool         pod"]),
+        ("192.0.2.1", "outside", &["lies in no pool"]),
+    ] {
+        let who = site.polder(&["who", address]).ok();
+        assert!(who.starts_with(&format!("{address}  {standing} · ")), "{who}");
+        assert!(parts.iter().all(|part| who.contains(part)), "{who}");
+        let data = json(site.polder(&["who", address, "-o", "json"]).ok());
+        assert_eq!(data["standing"], format!("ADDRESS_STANDING_{}", standing.to_uppercase()));
+    }
+    let then = site.polder(&["who", address, "--at", since]).ok();
+    assert!(then.contains("shop/web-1"), "{then}");
+    fails(site.polder(&["who", address, "--at", "2000-01-01T00:00:00Z"]), 5, &["does not reach back", "RESUME_TOKEN_COMPACTED"]);
+    fails(site.polder(&["who", address, "--at", "yesterday"]), 2, &["rfc3339"]);
+    for verb in ["who", "history"] {
+        fails(
+            site.polder(&[verb, "10.0.0.300"]),
+            2,
+            &["error: address: `10.0.0.300` is not an IP address", "why:", "ADDRESS_MALFORMED"],
+        );
+    }
+    assert_eq!(site.polder(&["history", "192.0.2.1"]).ok(), "Nothing is recorded of 192.0.2.1.\n");
+}
+
+fn the_name_server_is_asked_itself(site: &Site) {
+    let vip = json(site.polder(&["get", "svc", "db", "-n", "shop", "-o", "json"]).ok());
+    let vip = vip["services"][0]["status"]["clusterVips"][0]["address"].as_str().unwrap().to_owned();
+    let short = site.polder(&["dig", "db.shop"]).ok();
+    assert!(short.starts_with(";; db.shop.svc.cluster.local. A NOERROR: ") && short.contains(&format!("A   {vip}\n")), "{short}");
+    let srv = site.polder(&["dig", "_http._tcp.web.shop.svc.cluster.local", "srv"]).ok();
+    assert!(srv.contains("SRV   0 100 80 web.shop.svc.cluster.local."), "{srv}");
+    let reverse: Vec<&str> = vip.rsplit('.').collect();
+    let reverse = site.polder(&["dig", &format!("{}.in-addr.arpa", reverse.join(".")), "PTR"]).ok();
+    assert!(reverse.contains("PTR   db.shop.svc.cluster.local."), "{reverse}");
+    let missing = site.polder(&["dig", "nope.shop.svc.cluster.local"]).ok();
+    assert!(missing.contains("NXDOMAIN") && missing.contains("SOA"), "{missing}");
+    let data = json(site.polder(&["dig", "db.shop", "-o", "json"]).ok());
+    assert_eq!((&data["rcode"], &data["answers"][0]["data"]), (&"NOERROR".into(), &vip.into()));
+    fails(site.polder(&["dig", "db.shop", "BANANA"]), 2, &["`BANANA` is not a record type", "RECORD_MALFORMED"]);
+}
+
+fn refusals_say_what_and_end_with_their_code(site: &Site) {
+    fails(
+        site.polder(&["delete", "pool", "pod"]),
+        5,
+        &["Pool `pod` cannot be deleted", "held by pod shop/web-1", "polder explain POOL_IN_USE"],
+    );
+    fails(site.polder(&["get", "pods", "--filter", "nope = 1"]), 2, &["there is no field `nope`", "FILTER_MALFORMED"]);
+    let pool = |name: &str, ranges: &str| {
+        format!(
+            "apiVersion: polder.dev/v1\nkind: Pool\nmetadata: {{name: {name}}}\nspec: {{purpose: POOL_PURPOSE_POD, ranges: [{ranges}]}}\n"
+        )
     };
-    let _ = apply(&site, &pod("in", "a")).ok();
-    let held = site.polder(&["get", "pods", "--no-headers"]).ok();
-    assert!(held.contains("10.48.0.4"), "the first address that is not reserved: {held}");
-    let refused = apply(&site, &pod("out", "c"));
-    assert!(refused.code == 5 && refused.err.contains("NO_ELIGIBLE_POOL"), "no pool selects that node: {refused:?}");
+    let overlapping = site.polder_reading(&["apply", "-f", "-"], &pool("more", "172.27.5.0/24"));
+    fails(overlapping, 5, &["pool/more is refused", "172.27.0.0/16", "POOL_OVERLAP"]);
+    let wrong = site.polder_reading(&["apply", "-f", "-"], &pool("More", "banana, 10.0.9.9-10.0.9.1"));
+    fails(wrong, 2, &["pool.name", "pool.ranges[0]", "pool.ranges[1]", "NAME_MALFORMED", "RANGE_MALFORMED", "RANGE_REVERSED"]);
+    let data = site.polder(&["delete", "pool", "pod", "-o", "json"]);
+    let status = json(data.err);
+    assert_eq!((data.code, &status["code"], &status["details"][0]["reason"]), (5, &9.into(), &"POOL_IN_USE".into()));
+    for arguments in [&["frobnicate"][..], &["get"], &["apply"], &["get", "pods", "-o", "banana"], &["delete", "network", "x"]] {
+        assert_eq!(site.polder(arguments).code, 2, "{arguments:?}");
+    }
+}
+
+fn the_server_is_where_one_says(site: &Site) {
+    let (here, nowhere) = (format!("http://{}", site.grpc("ipam")[0]), "http://127.0.0.1:1");
+    let get = ["get", "nodes", "-o", "name"];
+    let nodes = "node/node-a\nnode/node-b\n";
+    assert_eq!(polder(&[("POLDER_SERVER", &here)], &get, "").ok(), nodes);
+    assert_eq!(polder(&[], &[&get[..], &["--server", &here]].concat(), "").ok(), nodes);
+    assert_eq!(polder(&[("POLDER_SERVER", nowhere)], &[&["--server", &here][..], &get].concat(), "").ok(), nodes, "the flag wins");
+    assert_eq!(polder(&[("POLDER_SERVER", &format!("{nowhere},{here}"))], &get, "").ok(), nodes, "one after the other");
+    let own = [("POLDER_SERVER", nowhere), ("POLDER_IPAM", here.as_str())];
+    assert_eq!(polder(&own, &get, "").ok(), nodes, "a service of its own address");
+    fails(polder(&own, &["get", "services"], ""), 6, &[nowhere]);
+    fails(polder(&[("POLDER_SERVER", nowhere)], &get, ""), 6, &[nowhere, "POLDER_SERVER say where to look"]);
+    fails(polder(&[("POLDER_SERVER", "banana")], &get, ""), 2, &["`banana` cannot be linked to"]);
+}
+
+fn a_deleted_pod_stays_in_the_history(site: &Site) {
+    let pods = json(site.polder(&["get", "pod", "web-2", "-n", "shop", "-o", "json"]).ok());
+    let address = pods["allocations"][0]["addresses"][0]["address"].as_str().unwrap();
+    assert_eq!(site.polder(&["delete", "pod", "web-2", "-n", "shop"]).ok(), "pod/web-2 deleted\n");
+    let history = cells(&site.polder(&["history", address]).ok());
+    assert_eq!(history[0], ["TIME", "STANDING", "WHAT", "ACTOR"]);
+    let what: Vec<&str> = history[1..].iter().map(|row| row[2].as_str()).collect();
+    assert_eq!(what, ["pod shop/web-2 lost it", "pod shop/web-2 got it"], "the newest first");
+    let data = json(site.polder(&["history", address, "-o", "json"]).ok());
+    assert_eq!(data["events"].as_array().map(Vec::len), Some(2));
+    let got = data["events"][1]["time"].as_str().unwrap();
+    let then = site.polder(&["who", address, "--at", got]).ok();
+    assert!(then.contains("held by      shop/web-2"), "{then}");
+    let now = site.polder(&["who", address]).ok();
+    assert!(now.contains("cooling") && now.contains("released by pod shop/web-2"), "{now}");
 }
 
 #[test]
-fn up_is_told_where_to_listen_by_flags_and_by_variables() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("state");
-    let variables: Vec<(&str, String)> = vec![
-        ("POLDER_DATA_DIR", data.display().to_string()),
-        ("POLDER_GRPC_LISTEN", "127.0.0.1:0".to_owned()),
-        ("POLDER_HTTP_LISTEN", "127.0.0.1:0".to_owned()),
-        ("POLDER_METRICS_LISTEN", "127.0.0.1:0".to_owned()),
-        ("POLDER_DNS_LISTEN", "127.0.0.1:0".to_owned()),
-    ];
-    let process = Process::start_with(folder.path(), "up", "polder", &["up".to_owned()], &variables);
-    let printed = eventually("it says where it is", || {
-        Some(process.log()).filter(|log| log.contains("Polder is up")).ok_or_else(String::new)
-    });
-    for kind in ["grpc", "http", "dns", "metrics"] {
-        let address = process.address(kind);
-        assert!(!address.ends_with(":0") && printed.contains(&address), "{kind} {address} in {printed}");
+fn every_reason_is_explained_and_a_slip_gets_suggestions() {
+    let reasons = descriptors().get_enum_by_name("polder.type.v1.ErrorReason").unwrap();
+    let known: Vec<String> =
+        reasons.values().skip(1).map(|value| value.name().trim_start_matches("ERROR_REASON_").to_owned()).collect();
+    assert!(known.len() > 80, "{known:?}");
+    for reason in &known {
+        let entry = polder(&[], &["explain", reason], "").ok();
+        assert!(entry.starts_with(&format!("{reason} (")) && entry.contains("\n  Fix: "), "{entry}");
     }
-    assert!(data.is_dir(), "the state is where the variable says");
-    assert!(run("curl", &["-fsS", &format!("http://{}/", process.address("http"))]).ok().contains("<title>Polder</title>"));
-    assert_eq!(dig(&process.address("dns"), &["TXT", "dns-version.cluster.local"]), ["\"1.1.0\""]);
-    let server = format!("http://{}", process.address("grpc"));
-    let by_variable = Command::new(binary("polder")).args(["get", "pools"]).env("POLDER_SERVER", &server).output().unwrap();
-    let by_flag = run(binary("polder"), &["--server", &server, "get", "pools"]);
-    assert_eq!(Finished::from(by_variable).ok(), by_flag.ok());
-
-    let dumped = Command::new(binary("polder"))
-        .args(["up", "--dump-config", "--dns-listen", "127.0.0.1:5301", "--store", "etcd://127.0.0.1:2379"])
-        .envs(variables.iter().map(|(name, value)| (name, value.as_str())))
-        .output()
-        .unwrap();
-    let dumped = Finished::from(dumped).ok();
-    for line in ["store = \"etcd://127.0.0.1:2379\"", "127.0.0.1:5301", "grpc_listen = \"127.0.0.1:0\"", "state\""] {
-        assert!(dumped.contains(line), "flags win over variables, variables over defaults; {line} in {dumped}");
-    }
+    let small = polder(&[], &["explain", "pool-overlap"], "").ok();
+    assert!(small.starts_with("POOL_OVERLAP (FAILED_PRECONDITION)\n"), "{small}");
+    fails(polder(&[], &["explain", "POOL_OVERLAPS"], ""), 2, &["`POOL_OVERLAPS` is not a reason code; did you mean POOL_OVERLAP"]);
+    fails(polder(&[], &["explain", "exhausted"], ""), 2, &["did you mean POOL_EXHAUSTED"]);
+    fails(polder(&[], &["explain", "banana"], ""), 2, &["`banana` is not a reason code"]);
 }

@@ -35,11 +35,15 @@ impl Effect {
 /// Reads every manifest that the paths name: files, folders (their `.yaml`, `.yml` and `.json` files by name), `-`.
 ///
 /// # Errors
-/// [`Failure::Local`] for a file that cannot be read, [`Failure::Usage`] for what is wrong in it.
+/// [`Failure::Local`] for a file that cannot be read, [`Failure::Usage`] for what is wrong in it, and when none has a document.
 pub fn read(paths: &[PathBuf]) -> Result<Vec<Intent>, Failure> {
     let mut intents = Vec::new();
     for path in paths.iter().map(|path| files(path)).collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
         intents.extend(manifest::read(&path.display().to_string(), &contents(&path)?)?);
+    }
+    if intents.is_empty() && !paths.is_empty() {
+        let places: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        return Err(Failure::Usage(format!("there is no document in {}", places.join(", "))));
     }
     intents.sort_by_key(|intent| intent.kind);
     Ok(intents)
@@ -130,11 +134,12 @@ fn effect(before: Option<&Value>, after: &Value) -> Effect {
     }
 }
 
-/// The answer, or `None` when there is no such object.
+/// The answer, or `None` when there is no such object. A name that cannot be one names nothing; the change that follows is
+/// refused for it, and for whatever else is wrong with it.
 async fn existing(client: &Client, method: &str, request: Map<String, Value>) -> Result<Option<Value>, Failure> {
     match client.call(method, Value::Object(request)).await {
         Ok(answer) => Ok(Some(answer)),
-        Err(failure) if failure.is_not_found() => Ok(None),
+        Err(failure) if failure.is_not_found() || failure.is_invalid() => Ok(None),
         Err(failure) => Err(failure),
     }
 }

@@ -79,17 +79,15 @@ pub async fn why(context: &Context, first: &str, second: Option<&str>) -> Result
     let (namespace, name) = name.split_once('/').unwrap_or(("default", name));
     let request = object([("namespace", json!(namespace)), ("name", json!(name))]);
     let answer = context.client.call("lb.ServiceCatalogService/ExplainService", Value::Object(request)).await?;
+    let well = items(&answer, &["steps"]).all(|step| text(step, &["status"]) != "CONDITION_STATUS_FALSE");
     if matches!(context.format, Format::Json | Format::Yaml) {
-        return data(&answer, context.format);
+        return verdict(well, data(&answer, context.format)?);
     }
-    let (mut out, mut failed) = (format!("{namespace}/{name}\n"), false);
+    let mut out = format!("{namespace}/{name}\n");
     for step in items(&answer, &["steps"]) {
         let mark = match text(step, &["status"]).as_str() {
             "CONDITION_STATUS_TRUE" => "✔",
-            "CONDITION_STATUS_FALSE" => {
-                failed = true;
-                "✖"
-            }
+            "CONDITION_STATUS_FALSE" => "✖",
             _ => "·",
         };
         let _ = write!(out, "{mark} {}: {}", text(step, &["step"]), text(step, &["message"]));
@@ -100,7 +98,12 @@ pub async fn why(context: &Context, first: &str, second: Option<&str>) -> Result
             }
         }
     }
-    if failed { Err(Failure::Negative(out.trim_end().to_owned())) } else { Ok(out) }
+    verdict(well, out)
+}
+
+/// The answer, as what it is: a yes or a no.
+fn verdict(well: bool, answer: String) -> Result<String, Failure> {
+    if well { Ok(answer) } else { Err(Failure::Negative(answer)) }
 }
 
 /// `polder dig NAME [TYPE]`: asks the engine itself and says where the answer is from.
@@ -141,7 +144,7 @@ pub async fn dig(context: &Context, name: &str, record_type: &str) -> Result<Str
 pub async fn check(context: &Context) -> Result<String, Failure> {
     let answer = context.client.call("ipam.AllocationService/CheckConsistency", json!({})).await?;
     if matches!(context.format, Format::Json | Format::Yaml) {
-        return data(&answer, context.format);
+        return verdict(items(&answer, &["findings"]).next().is_none(), data(&answer, context.format)?);
     }
     let findings: Vec<String> = items(&answer, &["findings"])
         .map(|finding| format!("✖ {} ({})", text(finding, &["message"]), text(finding, &["reason"])))
@@ -150,5 +153,5 @@ pub async fn check(context: &Context) -> Result<String, Failure> {
     if findings.is_empty() {
         return Ok(format!("✔ {checked}: nothing is wrong\n"));
     }
-    Err(Failure::Negative(format!("{}\n{checked}: {} findings", findings.join("\n"), findings.len())))
+    Err(Failure::Negative(format!("{}\n{checked}: {} findings\n", findings.join("\n"), findings.len())))
 }

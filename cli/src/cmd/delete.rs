@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use polder_core::reason::{Reason, Refusal};
+use polder_runtime::status;
 use serde_json::{Value, json};
 
 use super::{Context, object};
@@ -37,12 +39,22 @@ pub async fn one(context: &Context, kind: &str, name: &str, namespace: &str, for
 /// The first refusal.
 pub async fn all(context: &Context, intents: &[Intent], force: bool) -> Result<String, Failure> {
     let mut lines = String::new();
-    for intent in intents.iter().rev().filter(|intent| !matches!(intent.kind, Kind::Network | Kind::Endpoints)) {
+    for intent in intents.iter().rev() {
+        let kept = match intent.kind {
+            Kind::Network => "the compute network stays; apply another one to change it",
+            Kind::Endpoints => "given endpoints go with their service",
+            _ => "",
+        };
+        if !kept.is_empty() {
+            eprintln!("note: {}: {kept}", intent.title());
+            continue;
+        }
         let state = match remove(&context.client, intent.kind, &intent.namespace, &intent.name, force).await {
             Ok(()) => "deleted",
             Err(failure) if failure.is_not_found() => "not found",
             Err(failure) => {
                 print!("{lines}");
+                eprintln!("{} is not deleted:", intent.title());
                 return Err(failure);
             }
         };
@@ -78,7 +90,11 @@ async fn allocation(client: &Client, namespace: &str, name: &str) -> Result<Valu
     let mut found = listing.items.into_iter().filter(|allocation| text(allocation, &["owner", "name"]) == name);
     match (found.next(), found.next()) {
         (Some(only), None) => Ok(only),
-        (None, _) => Err(tonic::Status::not_found(format!("pod `{namespace}/{name}` holds no address")).into()),
+        (None, _) => {
+            let pod = super::qualified(namespace, name);
+            let message = format!("pod `{pod}` holds no address. `polder get pods -n {namespace}` lists those that do.");
+            Err(status::refuse(Refusal::new(Reason::AllocationNotFound, message).about("pod", pod)).into())
+        }
         (Some(first), Some(second)) => {
             let handles = [&first, &second].map(|allocation| text(allocation, &["handle"]));
             let held: usize = [&first, &second].iter().map(|allocation| items(allocation, &["addresses"]).count()).sum();

@@ -20,11 +20,18 @@ pub fn run(code: &str) -> Result<String, Failure> {
     }
 }
 
-/// Known codes that share a word with the text.
+/// The known codes most like the text, the likeliest first: spelled nearly so, or having it as a part.
 fn near(text: &str) -> Vec<&'static str> {
-    let words: Vec<&str> = text.split('_').filter(|word| word.len() > 3).collect();
-    let shares = |code: &&'static str| words.iter().any(|word| code.contains(word));
-    Reason::ALL.iter().map(|reason| reason.as_str()).filter(shares).take(3).collect()
+    const ALIKE: f64 = 0.6;
+    const MOST: usize = 3;
+    let likeness = |code: &str| match text.len() > 3 && code.contains(text) {
+        true => 1.0,
+        false => strsim::normalized_damerau_levenshtein(text, code),
+    };
+    let codes = Reason::ALL.iter().map(|reason| (likeness(reason.as_str()), reason.as_str()));
+    let mut found: Vec<_> = codes.filter(|(alike, _)| *alike >= ALIKE).collect();
+    found.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    found.into_iter().take(MOST).map(|(_, code)| code).collect()
 }
 
 #[cfg(test)]
@@ -41,7 +48,12 @@ mod tests {
 
     #[test]
     fn a_slip_gets_a_hint() {
-        let message = run("pool_overlapp").unwrap_err().text();
-        assert!(message.contains("POOL_"), "{message}");
+        for (slip, meant) in [("pool_overlapp", "POOL_OVERLAP"), ("POOL-OVERLAP-", "POOL_OVERLAP"), ("exhausted", "POOL_EXHAUSTED")]
+        {
+            let message = run(slip).unwrap_err().text();
+            assert!(message.contains(&format!("did you mean {meant}")) || message.contains(&format!(", {meant}")), "{message}");
+        }
+        let message = run("banana").unwrap_err().text();
+        assert!(!message.contains("did you mean"), "{message}");
     }
 }

@@ -1,12 +1,15 @@
 //! `polder get`: lists of objects, or one.
 
+mod views;
+
+use polder_core::reason::Reason;
 use serde_json::{Value, json};
 
-use super::{Context, object};
+use super::{Context, missing, object, qualified};
 use crate::args::Namespace;
 use crate::client::Listing;
 use crate::failure::Failure;
-use crate::output::columns::{self, Column, items, joined, text};
+use crate::output::columns::{self, Column, text};
 use crate::output::{Format, data, table};
 
 /// A kind that can be listed.
@@ -20,6 +23,8 @@ struct Kind {
     columns: &'static [Column],
     /// The object's own name, for `get KIND NAME`.
     name: fn(&Value) -> String,
+    /// What is said when there is none of that name.
+    missing: Reason,
 }
 
 fn own_name(value: &Value) -> String {
@@ -35,6 +40,7 @@ const KINDS: [Kind; 6] = [
         namespaced: false,
         columns: columns::POOLS,
         name: own_name,
+        missing: Reason::PoolNotFound,
     },
     Kind {
         word: "node",
@@ -44,6 +50,7 @@ const KINDS: [Kind; 6] = [
         namespaced: false,
         columns: columns::NODES,
         name: own_name,
+        missing: Reason::NodeNotFound,
     },
     Kind {
         word: "namespace",
@@ -53,6 +60,7 @@ const KINDS: [Kind; 6] = [
         namespaced: false,
         columns: columns::NAMESPACES,
         name: own_name,
+        missing: Reason::NamespaceNotFound,
     },
     Kind {
         word: "reservation",
@@ -62,6 +70,7 @@ const KINDS: [Kind; 6] = [
         namespaced: false,
         columns: columns::RESERVATIONS,
         name: own_name,
+        missing: Reason::ReservationNotFound,
     },
     Kind {
         word: "allocation",
@@ -71,6 +80,7 @@ const KINDS: [Kind; 6] = [
         namespaced: true,
         columns: columns::ALLOCATIONS,
         name: |allocation| text(allocation, &["owner", "name"]),
+        missing: Reason::AllocationNotFound,
     },
     Kind {
         word: "service",
@@ -80,13 +90,14 @@ const KINDS: [Kind; 6] = [
         namespaced: true,
         columns: columns::SERVICES,
         name: own_name,
+        missing: Reason::ServiceNotFound,
     },
 ];
 
 /// The text of `polder get KIND [NAME]`.
 ///
 /// # Errors
-/// [`Failure::Usage`] for an unknown kind, [`Failure::Negative`] when there is no object of that name; what the server refused.
+/// [`Failure::Usage`] for an unknown kind; what the server refused, and in its words that there is no object of that name.
 pub async fn run(
     context: &Context,
     kind: &str,
@@ -94,10 +105,19 @@ pub async fn run(
     namespace: &Namespace,
     filter: &str,
 ) -> Result<String, Failure> {
+    let listed = list(context, kind, name, namespace, filter).await?;
+    if listed.is_empty() {
+        // Not on standard output, where a script would count it as an object.
+        eprintln!("No objects found.");
+    }
+    Ok(listed)
+}
+
+async fn list(context: &Context, kind: &str, name: Option<&str>, namespace: &Namespace, filter: &str) -> Result<String, Failure> {
     match kind {
-        "endpoints" | "ep" => return endpoints(context, name, namespace).await,
-        "records" | "record" => return records(context, filter).await,
-        "network" | "computenetwork" | "clusternetwork" => return network(context).await,
+        "endpoints" | "ep" => return views::endpoints(context, name, namespace, filter).await,
+        "records" | "record" => return views::records(context, name, filter).await,
+        "network" | "computenetwork" | "clusternetwork" => return views::network(context, name, filter).await,
         _ => {}
     }
     let Some(kind) = KINDS.iter().find(|known| known.names.contains(&kind)) else {
@@ -112,12 +132,12 @@ pub async fn run(
     };
     listing.items.retain(|item| (kind.name)(item) == name);
     if listing.items.is_empty() {
-        return Err(Failure::Negative(format!("error: {} `{name}` does not exist", kind.word)));
+        return Err(missing(kind.missing, kind.word, &qualified(one_namespace, name)));
     }
     show(context, kind, &listing, false)
 }
 
-/// Nodes, pods and services of all namespaces, as tables: what has been assigned.
+/// Nodes, pods and services of all namespaces, as tables: what has been assigned. A table without rows is left out.
 ///
 /// # Errors
 /// What the server refused.
@@ -125,8 +145,9 @@ pub async fn overview(context: &Context) -> Result<String, Failure> {
     let everywhere = Namespace { namespace: String::new(), all_namespaces: true };
     let mut tables = Vec::new();
     for kind in ["nodes", "pods", "services"] {
-        tables.push(run(context, kind, None, &everywhere, "").await?);
+        tables.push(list(context, kind, None, &everywhere, "").await?);
     }
+    tables.retain(|table| !table.is_empty());
     Ok(tables.join("\n"))
 }
 
@@ -155,74 +176,5 @@ fn show(context: &Context, kind: &Kind, listing: &Listing, with_namespace: bool)
 }
 
 fn lines(context: &Context, header: &[&str], rows: &[Vec<String>]) -> String {
-    if rows.is_empty() {
-        return "No objects found.\n".to_owned();
-    }
-    table::render(context.headers.then_some(header), rows)
-}
-
-async fn endpoints(context: &Context, name: Option<&str>, namespace: &Namespace) -> Result<String, Failure> {
-    let one_namespace = if namespace.all_namespaces { "" } else { namespace.namespace.as_str() };
-    let request = object([("namespace", json!(one_namespace))]);
-    let mut services = context.client.list("lb.ServiceCatalogService/ListServices", "services", request).await?;
-    services.items.retain(|service| name.is_none_or(|name| own_name(service) == name));
-    if let Some(name) = name.filter(|_| services.items.is_empty()) {
-        return Err(Failure::Negative(format!("error: service `{name}` does not exist in namespace `{one_namespace}`")));
-    }
-    let (mut rows, mut all) = (Vec::new(), Vec::new());
-    for service in &services.items {
-        let request = object([("namespace", service["namespace"].clone()), ("service", service["name"].clone())]);
-        let found = context.client.list("lb.ServiceCatalogService/ListEndpoints", "endpoints", request).await?;
-        rows.push(vec![own_name(service), endpoint_addresses(&found.items, true), endpoint_addresses(&found.items, false)]);
-        all.push(json!({ "namespace": service["namespace"], "service": service["name"], "endpoints": found.items }));
-    }
-    match context.format {
-        Format::Json | Format::Yaml => data(&json!({ "services": all }), context.format),
-        Format::Table | Format::Wide | Format::Name => Ok(lines(context, &["NAME", "ENDPOINTS", "NOT READY"], &rows)),
-    }
-}
-
-fn endpoint_addresses(endpoints: &[Value], ready: bool) -> String {
-    let wanted = endpoints.iter().filter(|endpoint| endpoint["ready"].as_bool().unwrap_or(false) == ready);
-    let addresses = wanted.flat_map(|endpoint| {
-        let address = text(endpoint, &["address"]);
-        let bracketed = if address.contains(':') { format!("[{address}]") } else { address.clone() };
-        let ports: Vec<String> = items(endpoint, &["ports"]).map(|port| format!("{bracketed}:{}", text(port, &["port"]))).collect();
-        if ports.is_empty() { vec![address] } else { ports }
-    });
-    let addresses: Vec<String> = addresses.collect();
-    if addresses.is_empty() { "<none>".to_owned() } else { addresses.join(",") }
-}
-
-async fn records(context: &Context, filter: &str) -> Result<String, Failure> {
-    let request = object([("filter", json!(filter))]);
-    let listing = context.client.list("dns.DnsService/ListRecords", "records", request).await?;
-    match context.format {
-        Format::Json | Format::Yaml => data(&json!({ "records": listing.items }), context.format),
-        Format::Table | Format::Wide | Format::Name => {
-            let cell = |record: &Value, key: &str| text(record, &[key]);
-            let row = |record: &Value| ["name", "ttlSeconds", "type", "data"].map(|key| cell(record, key)).to_vec();
-            let rows: Vec<Vec<String>> = listing.items.iter().map(row).collect();
-            Ok(lines(context, &["NAME", "TTL", "TYPE", "DATA"], &rows))
-        }
-    }
-}
-
-async fn network(context: &Context) -> Result<String, Failure> {
-    let answer = context.client.call("ipam.ComputeNetworkService/GetComputeNetwork", json!({})).await?;
-    match context.format {
-        Format::Json | Format::Yaml => data(&answer, context.format),
-        Format::Table | Format::Wide | Format::Name => {
-            let network = &answer["network"];
-            let list = |key: &str| joined(items(network, &[key]));
-            let row = vec![
-                text(network, &["interface"]),
-                list("nodeRange"),
-                list("externalRange"),
-                list("podSubnet"),
-                list("serviceSubnet"),
-            ];
-            Ok(lines(context, &["INTERFACE", "NODE RANGE", "EXTERNAL RANGE", "POD SUBNET", "SERVICE SUBNET"], &[row]))
-        }
-    }
+    if rows.is_empty() { String::new() } else { table::render(context.headers.then_some(header), rows) }
 }

@@ -91,9 +91,13 @@ fn collect(place: String, value: Value, documents: &mut Vec<Document>) -> Result
         return Err(Failure::Usage(format!("{place}: apiVersion and kind are required")));
     }
     if api_version == "v1" && kind == "List" {
-        let items = body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-        let numbered = items.into_iter().enumerate();
-        return numbered.into_iter().try_for_each(|(at, item)| collect(format!("{place}, item {}", at + 1), item, documents));
+        let items = match body.get("items") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(items)) => items.clone(),
+            Some(_) => return Err(Failure::Usage(format!("{place}: items: is a list of documents"))),
+        };
+        let mut numbered = items.into_iter().enumerate();
+        return numbered.try_for_each(|(at, item)| collect(format!("{place}, item {}", at + 1), item, documents));
     }
     documents.push(Document { place, api_version, kind, body });
     Ok(())
@@ -115,9 +119,13 @@ mod tests {
 
     #[test]
     fn what_is_no_manifest_is_refused_with_its_place() {
-        for (text, part) in
-            [("a: b", "apiVersion and kind"), ("- 1", "a mapping"), ("a: [", "document 1"), ("kind: Pod", "apiVersion")]
-        {
+        for (text, part) in [
+            ("a: b", "apiVersion and kind"),
+            ("- 1", "a mapping"),
+            ("a: [", "document 1"),
+            ("kind: Pod", "apiVersion"),
+            ("{apiVersion: v1, kind: List, items: {a: b}}", "items"),
+        ] {
             let message = split("f.yaml", text).unwrap_err().text();
             assert!(message.contains("f.yaml") && message.contains(part), "{message}");
         }

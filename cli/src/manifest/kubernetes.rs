@@ -59,7 +59,18 @@ pub(super) fn leftovers(document: &Document, known: &[&str]) -> Vec<String> {
         }
     }
     paths.retain(|path| !known.contains(&path.as_str()) && !WRITTEN_BY_SERVERS.contains(&path.as_str()));
-    paths.into_iter().map(|path| format!("{path} is not carried over: it has no meaning in Polder")).collect()
+    paths.into_iter().map(not_carried_over).collect()
+}
+
+/// A note for every field of the mapping at `path` that is not `known`.
+fn strangers(path: &str, value: &Value, known: &[&str]) -> Vec<String> {
+    let keys = value.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
+    keys.filter(|key| !known.contains(key)).map(|key| not_carried_over(format!("{path}.{key}"))).collect()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map wants")]
+fn not_carried_over(path: String) -> String {
+    format!("{path} is not carried over: it has no meaning in Polder")
 }
 
 #[cfg(test)]

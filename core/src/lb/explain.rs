@@ -194,7 +194,8 @@ fn behind(cluster: &Cluster, service: &Service) -> Step {
     nodes.sort_unstable();
     nodes.dedup();
     let where_from = if local { format!(", on {} nodes that may take its traffic", nodes.len()) } else { String::new() };
-    let text = format!("{source} {} endpoints, {ready} ready{where_from}", all.len());
+    let noun = if all.len() == 1 { "endpoint" } else { "endpoints" };
+    let text = format!("{source} {} {noun}, {ready} ready{where_from}", all.len());
     match ready {
         0 => step(Check::Endpoints, Verdict::Bad(Reason::NoReadyEndpoints), text),
         _ => step(Check::Endpoints, Verdict::Well, text),

@@ -7,7 +7,7 @@ use super::schema::{Schemas, describe, reference};
 use super::tag_name;
 use crate::descriptors::Api;
 use crate::rest::bindings::{Binding, RequestBody};
-use crate::rest::template::{FieldPath, dotted};
+use crate::rest::template::{FieldPath, leaf_name};
 
 /// How deep a message in a query is opened into parameters of its own.
 const QUERY_DEPTH: usize = 3;
@@ -81,8 +81,10 @@ fn query_fields(message: &MessageDescriptor, outer: &FieldPath, found: &mut Vec<
 
 fn parameter(api: &Api, path: &FieldPath, place: &str, schemas: &mut Schemas<'_>) -> Json {
     let schema = path.last().map_or_else(|| json!({}), |leaf| schemas.field(leaf));
-    let name =
-        if place == "path" { dotted(path) } else { path.iter().map(FieldDescriptor::json_name).collect::<Vec<_>>().join(".") };
+    let name = match place {
+        "path" => leaf_name(path).to_owned(),
+        _ => path.iter().map(FieldDescriptor::json_name).collect::<Vec<_>>().join("."),
+    };
     let mut parameter = json!({ "name": name, "in": place, "required": place == "path", "schema": schema });
     describe(&mut parameter, path.last().and_then(|leaf| api.of_field(leaf)));
     parameter

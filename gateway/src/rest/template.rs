@@ -15,7 +15,8 @@ pub(crate) struct Template {
     /// The path as a route: literal segments, and `{p0}`, `{p1}` … for the variables, so that two templates which differ only in
     /// the names of their variables are the same route.
     pub(crate) route: String,
-    /// The path as it is written for people: `/v1/pools/{pool.name}`.
+    /// The path as it is written for people, each variable by the last part of its field: `/v1/pools/{name}` for `pool.name`.
+    /// So the templates of one route are one path of the OpenAPI document, which forbids two that differ in names only.
     pub(crate) text: String,
     /// The field that each variable fills, in the order of their numbers.
     pub(crate) variables: Vec<FieldPath>,
@@ -63,7 +64,7 @@ impl Template {
             return Err(format!("`{name}` is not a single value"));
         }
         self.route.push_str(&format!("{{{rest}p{}}}", self.variables.len()));
-        self.text.push_str(&format!("{{{name}}}"));
+        self.text.push_str(&format!("{{{}}}", leaf_name(&field)));
         self.variables.push(field);
         Ok(!rest.is_empty())
     }
@@ -92,6 +93,11 @@ pub(crate) fn field_path(root: &MessageDescriptor, dotted: &str) -> Result<Field
         fields.push(field);
     }
     Ok(fields)
+}
+
+/// The name of the field that a path ends at, by which a template's text and the OpenAPI document call its variable.
+pub(crate) fn leaf_name(path: &[FieldDescriptor]) -> &str {
+    path.last().map_or("", FieldDescriptor::name)
 }
 
 /// The dotted path of a field, in proto names.

@@ -10,7 +10,7 @@ use crate::world::World;
 
 const VERBS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 
-/// The (method, path) of every annotation, read straight from the descriptors.
+/// The (method, path) of every annotation, read straight from the descriptors; a variable by the last part of its field.
 fn annotations() -> Vec<(String, String)> {
     let option = descriptors().get_extension_by_name("google.api.http").unwrap();
     let mut found = Vec::new();
@@ -27,12 +27,21 @@ fn collect(rule: &DynamicMessage, found: &mut Vec<(String, String)>) {
     for verb in VERBS {
         let path = rule.get_field_by_name(verb).unwrap().as_str().unwrap().to_owned();
         if !path.is_empty() {
-            found.push((verb.to_owned(), path));
+            found.push((verb.to_owned(), published(&path)));
         }
     }
     for other in rule.get_field_by_name("additional_bindings").unwrap().as_list().unwrap() {
         collect(other.as_message().unwrap(), found);
     }
+}
+
+/// `/v1/pools/{pool.name}` as the document writes it: `/v1/pools/{name}`.
+fn published(path: &str) -> String {
+    let segment = |part: &str| match part.strip_prefix('{').and_then(|inner| inner.rsplit('.').next()) {
+        Some(leaf) => format!("{{{leaf}"),
+        None => part.to_owned(),
+    };
+    path.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
 /// Calls `visit` for every object in `value`.
@@ -62,8 +71,10 @@ async fn every_annotated_rpc_is_in_it_and_nothing_else() {
 async fn every_operation_is_complete_and_every_reference_resolves() {
     let document = World::new().await.get("/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");
-    let mut ids = BTreeSet::new();
+    let (mut ids, mut shapes) = (BTreeSet::new(), BTreeSet::new());
     for (path, verbs) in document["paths"].as_object().unwrap() {
+        let shape: Vec<_> = path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect();
+        assert!(shapes.insert(shape), "{path} differs from another path only in the names of its parameters");
         for (verb, operation) in verbs.as_object().unwrap() {
             let id = operation["operationId"].as_str().unwrap();
             assert!(ids.insert(id), "{id} is there twice");
@@ -72,6 +83,7 @@ async fn every_operation_is_complete_and_every_reference_resolves() {
             let named = operation["parameters"].as_array().unwrap().iter();
             let in_path: BTreeSet<_> =
                 named.filter(|parameter| parameter["in"] == "path").map(|parameter| parameter["name"].as_str().unwrap()).collect();
+            assert_eq!(in_path.len(), path.matches('{').count(), "{verb} {path} names a parameter twice");
             let in_template: BTreeSet<_> = path.split('{').skip(1).map(|part| part.split('}').next().unwrap()).collect();
             assert_eq!(in_path, in_template, "{verb} {path}");
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{copy, leftovers};
+use super::{copy, leftovers, strangers};
 use crate::failure::Failure;
 use crate::manifest::document::Document;
 use crate::manifest::{Intent, Kind};
@@ -75,6 +75,8 @@ fn named_ports(document: &Document, notes: &mut Vec<String>) -> Result<Map<Strin
             if let Some(name) = port["name"].as_str() {
                 ports.insert(name.to_owned(), json!(number));
             }
+            // The protocol of a port follows from the service in front of it.
+            notes.extend(strangers(&path, port, &["name", "containerPort", "protocol", "hostPort"]));
             if !port["hostPort"].is_null() {
                 notes.push(format!("{path}.hostPort is not carried over: Polder does not map ports of nodes"));
             }

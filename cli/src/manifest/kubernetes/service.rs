@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{copy, leftovers};
+use super::{copy, leftovers, strangers};
 use crate::failure::Failure;
 use crate::manifest::document::Document;
 use crate::manifest::{Intent, Kind};
@@ -153,6 +153,7 @@ fn one_port(document: &Document, at: usize, port: &Value, notes: &mut Vec<String
         Value::String(name) => mapped["targetPort"] = json!({ "name": name }),
         _ => return Err(document.wrong(&format!("{path}.targetPort"), "is a number or a name")),
     }
+    notes.extend(strangers(&path, port, &["port", "protocol", "name", "appProtocol", "targetPort", "nodePort"]));
     if !port["nodePort"].is_null() {
         notes.push(format!("{path}.nodePort is not carried over: Polder does not offer node ports"));
     }

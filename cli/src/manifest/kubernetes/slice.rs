@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::leftovers;
+use super::{leftovers, strangers};
 use crate::failure::Failure;
 use crate::manifest::document::Document;
 use crate::manifest::{Intent, Kind};
@@ -21,14 +21,19 @@ pub(super) fn intent(document: &Document) -> Result<Intent, Failure> {
     }
     let known = ["metadata.name", "metadata.namespace", "metadata.labels", "addressType", "endpoints", "ports"];
     let mut notes = leftovers(document, &known);
-    let ports = ports(document)?;
+    let ports = ports(document, &mut notes)?;
     let mut endpoints = Vec::new();
     for (at, endpoint) in document.at(&["endpoints"]).and_then(Value::as_array).into_iter().flatten().enumerate() {
         for address in endpoint["addresses"].as_array().into_iter().flatten() {
             endpoints.push(one(endpoint, address, &ports));
         }
+        let path = format!("endpoints[{at}]");
+        notes.extend(strangers(&path, endpoint, &["addresses", "conditions", "nodeName", "zone", "hostname", "targetRef"]));
+        // `serving` and `terminating` say no more than `ready` to whoever spreads connections.
+        let conditions = ["ready", "serving", "terminating"];
+        notes.extend(strangers(&format!("{path}.conditions"), &endpoint["conditions"], &conditions));
         if !endpoint["targetRef"].is_null() {
-            notes.push(format!("endpoints[{at}].targetRef is not carried over: a given endpoint stands for itself"));
+            notes.push(format!("{path}.targetRef is not carried over: a given endpoint stands for itself"));
         }
     }
     let mut object = Map::new();
@@ -36,9 +41,10 @@ pub(super) fn intent(document: &Document) -> Result<Intent, Failure> {
     Ok(Intent { kind: Kind::Endpoints, namespace: document.namespace(), name: service, object, notes })
 }
 
-fn ports(document: &Document) -> Result<Vec<Value>, Failure> {
+fn ports(document: &Document, notes: &mut Vec<String>) -> Result<Vec<Value>, Failure> {
     let given = document.at(&["ports"]).and_then(Value::as_array);
     let one = |(at, port): (usize, &Value)| {
+        notes.extend(strangers(&format!("ports[{at}]"), port, &["name", "port", "protocol"]));
         let number = port["port"].as_u64();
         let number = number.ok_or_else(|| document.wrong(&format!("ports[{at}].port"), "a port number is required"))?;
         let protocol = port["protocol"].as_str().unwrap_or("TCP");
