@@ -148,6 +148,25 @@ impl Chooser<'_> {
         Arc::new(Block { cidr, pool: self.pool.name.clone(), node: node.clone(), claimed: self.now })
     }
 
+    /// The block to be lent to the node together with an address that it asks for by name: one that lies in the pool as a whole,
+    /// of which nothing is lent and, under strict affinity, nobody holds anything; `None` also when the node has all it may have.
+    pub(super) fn lendable(&self, address: IpAddr, node: &Name) -> Option<Arc<Block>> {
+        if self.pool.purpose != Purpose::Pod || self.own_blocks(node).len() >= self.pool.max_blocks_per_node as usize {
+            return None;
+        }
+        let mask = self.slot_mask();
+        let start = number(address) & !mask;
+        let slot = AddrRange::new(self.family.address(start), self.family.address(start.checked_add(mask)?)).ok()?;
+        let whole = self.pool.ranges.iter().any(|range| range.intersection(&slot) == Some(slot));
+        let coming = self.lending.iter().any(|block| AddrRange::of_net(block.cidr).intersection(&slot).is_some());
+        let lent = coming || self.view.blocks_overlapping(slot).next().is_some();
+        let mixed = self.pool.strict_affinity && self.view.count_held(slot) > 0;
+        if !whole || lent || mixed {
+            return None;
+        }
+        Some(self.block(slot.as_net()?, node))
+    }
+
     const fn block_len(&self) -> u8 {
         match self.family {
             Family::V4 => self.pool.block_len_v4,

@@ -1,12 +1,13 @@
 //! Addresses asked for by name, one by one or through a reservation.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::choose::{Choice, Step};
+use super::choose::{Choice, Chooser, Step};
 use super::eligible::unfit;
 use super::refuse;
 use super::request::Request;
-use crate::ipam::record::{Holding, Reservation};
+use crate::ipam::record::{Block, Holding, Reservation};
 use crate::ipam::view::View;
 use crate::net::{AddrRange, Family};
 use crate::reason::{Reason, Refusal};
@@ -22,7 +23,12 @@ pub(super) fn choose(view: &View, request: &Request, now: Timestamp) -> Result<V
             reserved(view, request, reservation)?
         }
     };
-    addresses.into_iter().map(|address| named(view, request, address)).collect()
+    let mut chosen: Vec<Choice> = Vec::new();
+    for address in addresses {
+        let lending: Vec<Arc<Block>> = chosen.iter().filter_map(|choice| choice.lend.clone()).collect();
+        chosen.push(named(view, request, address, (&lending, now))?);
+    }
+    Ok(chosen)
 }
 
 /// The lowest address of each family that the reservation keeps and nobody holds.
@@ -39,7 +45,9 @@ fn reserved(view: &View, request: &Request, reservation: &Reservation) -> Result
     Ok(found)
 }
 
-fn named(view: &View, request: &Request, address: IpAddr) -> Result<Choice, Refusal> {
+/// One address asked for by name. The first address of a block that nobody has brings the block along, as any other does: its
+/// route goes to the node, and no other node is lent the block around it.
+fn named(view: &View, request: &Request, address: IpAddr, more: (&[Arc<Block>], Timestamp)) -> Result<Choice, Refusal> {
     let pool = view.pool_of(address).ok_or_else(|| refuse::outside(request, address))?;
     if !request.pools.is_empty() && !request.pools.contains(&pool.name) {
         return Err(refuse::outside(request, address));
@@ -58,6 +66,11 @@ fn named(view: &View, request: &Request, address: IpAddr) -> Result<Choice, Refu
     if let Some(block) = foreign.filter(|_| pool.strict_affinity) {
         return Err(refuse::foreign_block(pool, address, block));
     }
-    let holding = Holding { address, block: block.map(|block| block.cidr) };
-    Ok(Choice { holding, step: Step::Named, lend: None })
+    let (lending, now) = more;
+    let (node, family) = (request.owner.node.as_ref(), Family::of(address));
+    let chooser = Chooser { view, pool, node, family, now, taken: &[], lending };
+    let coming = lending.iter().find(|block| block.cidr.contains(&address)).map(|block| block.cidr);
+    let lend = node.filter(|_| block.is_none() && coming.is_none()).and_then(|node| chooser.lendable(address, node));
+    let block = block.map(|block| block.cidr).or(coming).or_else(|| lend.as_ref().map(|block| block.cidr));
+    Ok(Choice { holding: Holding { address, block }, step: Step::Named, lend })
 }

@@ -226,6 +226,32 @@ fn nothing_eligible_says_why_for_every_pool() {
 }
 
 #[test]
+fn an_address_by_name_brings_its_block_along() {
+    let mut world = World::usual();
+    let named = |handle: &str, node: &str, addresses: &[&str]| {
+        let addresses = addresses.iter().map(|address| ip(address)).collect();
+        allocate::Request { addresses, ..pod(handle, node) }
+    };
+    world.allocate(&named("a", "node-a", &["172.27.9.7", "172.27.9.8"])).unwrap();
+    let block = world.cluster.ipam.block_of(ip("172.27.9.9")).unwrap().clone();
+    assert_eq!((block.cidr.to_string().as_str(), block.node.as_str()), ("172.27.9.0/26", "node-a"));
+    assert_eq!(world.cluster.ipam.blocks().count(), 1, "one block for both");
+    assert_eq!(world.pod("b", "node-a").unwrap(), ip("172.27.9.0"), "the block is used on");
+    world.allocate(&named("c", "node-b", &["172.27.9.10"])).unwrap();
+    assert_eq!(world.cluster.ipam.block_of(ip("172.27.9.10")).unwrap().node.as_str(), "node-a", "it is borrowed");
+    assert_eq!(world.cluster.ipam.blocks().count(), 1);
+
+    let mut few = draft("few", Purpose::Pod, &["10.9.0.0/24"]);
+    few.max_blocks_per_node = Some(1);
+    world.create(&few);
+    for (handle, address) in [("d", "10.9.0.1"), ("e", "10.9.0.65")] {
+        world.allocate(&named(handle, "node-a", &[address])).unwrap();
+    }
+    assert!(world.cluster.ipam.block_of(ip("10.9.0.1")).is_some());
+    assert!(world.cluster.ipam.block_of(ip("10.9.0.65")).is_none(), "the node has all the blocks of that pool it may have");
+}
+
+#[test]
 fn addresses_by_name_obey_holders_reservations_and_pools() {
     let mut world = World::usual();
     let named = |handle: &str, address: &str| allocate::Request { addresses: vec![ip(address)], ..pod(handle, "node-a") };
@@ -245,7 +271,7 @@ fn addresses_by_name_obey_holders_reservations_and_pools() {
     let context = world.context();
     let decision = reservation::create(&world.cluster, &kept, context).unwrap();
     world.commit(decision);
-    assert_eq!(world.pod("r", "node-a"), Ok(ip("172.27.0.64")), "the whole first block is reserved");
+    assert_eq!(world.pod("r", "node-b"), Ok(ip("172.27.0.64")), "the whole first block is reserved");
     let by_reservation = allocate::Request { reservation: Some("kept".parse().unwrap()), ..pod("s", "node-a") };
     assert_eq!(only(&world.allocate(&by_reservation).unwrap()), ip("172.27.0.0"));
     let held = reservation::delete(&world.cluster, &"kept".parse().unwrap(), "").unwrap_err();

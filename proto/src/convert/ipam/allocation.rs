@@ -287,11 +287,15 @@ pub fn show(view: &View, allocation: &Allocation) -> pb::Allocation {
 }
 
 fn show_address(view: &View, owner: &Owner, holding: &Holding) -> pb::AllocatedAddress {
-    let lent_to = holding.block.and_then(|block| view.block(block)).map(|block| &block.node);
+    // The block as it is now: it may have been lent after the address was given. One that is lent together with the address is not
+    // in the view yet.
+    let block = view.block_of(holding.address);
+    let lent_to = block.map(|block| &block.node);
+    let block = block.map(|block| block.cidr).or(holding.block);
     pb::AllocatedAddress {
         address: holding.address.to_string(),
         pool: view.pool_of(holding.address).map(|pool| pool.name.to_string()).unwrap_or_default(),
-        block: holding.block.map(|block| block.to_string()).unwrap_or_default(),
+        block: block.map(|block| block.to_string()).unwrap_or_default(),
         borrowed: lent_to.is_some_and(|node| owner.node.as_ref() != Some(node)),
     }
 }
