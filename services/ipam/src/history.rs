@@ -8,18 +8,20 @@ mod journal;
 
 use std::net::IpAddr;
 
-use polder_core::ipam::lookup::{Lookup, Standing, lookup};
+use polder_core::cluster::Change;
+use polder_core::ipam::{
+    self,
+    lookup::{Lookup, lookup},
+};
 use polder_core::reason::{Reason, Refusal};
 use polder_core::time::Timestamp;
 use polder_proto::convert::common::show_time;
 use polder_proto::convert::ipam::lookup as convert;
 use polder_proto::ipam::v1 as pb;
-use polder_proto::stored::Stored;
 use polder_runtime::clock;
-use polder_store::Snapshot;
 
-use self::event::{Event, EventKey, Held};
-use self::journal::{covers, events};
+use self::event::{Event, EventKey};
+use self::journal::{covers, events, undo};
 use crate::page::Page;
 use crate::service::Service;
 
@@ -46,56 +48,29 @@ pub(crate) async fn list(
     })
 }
 
-/// Whose an address was at a time in the past.
+/// Whose an address was at a time in the past: the state of now, from which everything later that concerns the address is taken
+/// back, and then the same question as for now.
 ///
 /// # Errors
 /// `RESUME_TOKEN_COMPACTED` when the journal does not reach that far back; `STORE_UNAVAILABLE`.
-pub(crate) async fn lookup_at(
-    service: &Service,
-    snapshot: &Snapshot<Stored>,
-    address: IpAddr,
-    at: Timestamp,
-) -> Result<pb::LookupAddressResponse, Refusal> {
-    let now = clock::now();
-    let found = events(service, address, (Timestamp(at.0.saturating_add(1)), now)).await?;
-    if found.reaches.0 > at.0.saturating_add(1) || !covers(service, at).await? {
+pub(crate) async fn lookup_at(service: &Service, address: IpAddr, at: Timestamp) -> Result<pb::LookupAddressResponse, Refusal> {
+    // Exactly at its revision, so that what is taken back is what it has.
+    let snapshot = service.ledger().mirror().subscribe().0;
+    let from = Timestamp(at.0.saturating_add(1));
+    let undo = undo(service, address, snapshot.revision, (from, clock::now())).await?;
+    if undo.reaches > from || !covers(service, at).await? {
         let message = "The journal does not reach back to that time. ListAddressHistory says how far back it goes.";
-        return Err(Refusal::new(Reason::ResumeTokenCompacted, message).with("address", address).with("reaches", found.reaches.0));
+        return Err(Refusal::new(Reason::ResumeTokenCompacted, message).with("address", address).with("reaches", undo.reaches.0));
     }
-    let current = lookup(&snapshot.view, address, now);
-    let then = match found.events.last() {
-        None => current,
-        Some(first_after) => as_before(current, first_after),
-    };
+    let mut cluster = snapshot.view.clone();
+    undo.records.iter().for_each(|(_, before)| cluster.apply(before));
+    let then = lookup(&cluster, address, at);
+    // The first later change of whose it is; the configuration around it does not end anything.
+    let until = undo.records.iter().rev().find(|(_, before)| is_of_holder(before)).map(|(changed, _)| *changed).or(then.until);
     let message = then.sentence().replace(" is ", " was ");
-    Ok(pb::LookupAddressResponse { message, revision: 0, ..convert::show(&snapshot.view.ipam, &then) })
+    Ok(pb::LookupAddressResponse { message, revision: 0, ..convert::show(&cluster.ipam, &Lookup { until, ..then }) })
 }
 
-/// What an address was before an event, where pools are taken to be as they are now.
-fn as_before(current: Lookup, event: &Event) -> Lookup {
-    let nobody = if current.pool.is_some() { Standing::Free } else { Standing::Outside };
-    let empty = Lookup {
-        standing: nobody,
-        allocation: None,
-        reservation: None,
-        services: Vec::new(),
-        since: None,
-        until: Some(event.at),
-        ..current
-    };
-    match &event.before {
-        Held::By(allocation) => {
-            let since = Some(allocation.meta.created);
-            Lookup { standing: Standing::Allocated, allocation: Some(allocation.clone()), since, ..empty }
-        }
-        Held::Service(service) => {
-            let since = Some(service.meta.created);
-            Lookup { standing: Standing::Service, services: vec![service.clone()], since, ..empty }
-        }
-        Held::Reserved(kept) => {
-            let since = Some(kept.meta.created);
-            Lookup { standing: Standing::Reserved, reservation: Some(kept.clone()), since, ..empty }
-        }
-        Held::Nobody => empty,
-    }
+const fn is_of_holder(change: &Change) -> bool {
+    matches!(change, Change::Ipam(ipam::Change::Allocation(..) | ipam::Change::Reservation(..)) | Change::Lb(_))
 }

@@ -3,10 +3,16 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use polder_core::cluster::Change;
+use polder_core::id::Revision;
 use polder_core::reason::Refusal;
+use polder_core::schema::Schema as _;
 use polder_core::time::Timestamp;
-use polder_store::journal::Logged;
+use polder_core::{ipam, lb};
+use polder_proto::stored::Stored;
+use polder_store::journal::{JournalChange, Logged};
 use polder_store::ledger::history;
+use prost::bytes::Bytes;
 
 use super::event::{Event, EventKey};
 use crate::service::Service;
@@ -38,6 +44,60 @@ pub(super) async fn events(service: &Service, address: IpAddr, between: (Timesta
     found.events.retain(|event| event.at >= found.reaches);
     found.events.sort_unstable_by(|one, other| other.key.cmp(&one.key));
     Ok(found)
+}
+
+/// What later changes replaced, so that they can be taken back.
+pub(super) struct Undo {
+    /// Records as they were before, newest change first; each with when it was changed.
+    pub(super) records: Vec<(Timestamp, Change)>,
+    /// Everything from this time on was looked at.
+    pub(super) reaches: Timestamp,
+}
+
+/// What has to be put back into a view of `revision` to see an address as it was before everything that came from `between.0` on:
+/// the records that say whose it was, and the configuration. As far back as the bounds allow.
+pub(super) async fn undo(
+    service: &Service,
+    address: IpAddr,
+    revision: Revision,
+    between: (Timestamp, Timestamp),
+) -> Result<Undo, Refusal> {
+    let (mut found, mut reaches) = (Vec::new(), between.0);
+    for journal in JOURNALS {
+        let far = read(service, journal, between, |record| {
+            if record.revision <= revision {
+                let replaced = record.record.entries.iter().flat_map(|entry| &entry.changes).enumerate();
+                found.extend(
+                    replaced.filter_map(|(place, change)| Some((record.revision, place, record.at(), before(change, address)?))),
+                );
+            }
+        });
+        reaches = reaches.max(far.await?);
+    }
+    found.sort_unstable_by_key(|(revision, place, ..)| std::cmp::Reverse((*revision, *place)));
+    let records = found.into_iter().map(|(_, _, at, change)| (at, change)).collect();
+    Ok(Undo { records, reaches })
+}
+
+/// The record that a change replaced, if it says anything about the address before or after.
+fn before(change: &JournalChange, address: IpAddr) -> Option<Change> {
+    let read = |value: Option<&Bytes>| Stored::decode(&change.key, value.map(|value| &value[..])).ok().flatten();
+    let (before, after) = (read(change.before.as_ref())?, read(change.after.as_ref()));
+    let concerns = concerns(&before, address) || after.is_some_and(|after| concerns(&after, address));
+    concerns.then_some(before)
+}
+
+fn concerns(change: &Change, address: IpAddr) -> bool {
+    match change {
+        Change::Ipam(ipam::Change::Pool(..) | ipam::Change::Network(_)) => true,
+        Change::Ipam(ipam::Change::Block(cidr, _)) => cidr.contains(&address),
+        Change::Ipam(ipam::Change::Reservation(_, Some(kept))) => kept.ranges.iter().any(|range| range.contains(address)),
+        Change::Ipam(ipam::Change::Allocation(_, Some(held))) => held.holdings.iter().any(|holding| holding.address == address),
+        Change::Lb(lb::Change::Service(_, Some(service))) => {
+            service.cluster.iter().chain(&service.external).any(|vip| vip.address == address)
+        }
+        Change::Ipam(_) | Change::Lb(_) => false,
+    }
 }
 
 /// Whether IPAM's journal has a record of this time or earlier, so that its silence afterwards means something.

@@ -184,7 +184,7 @@ impl AllocationService for Allocations {
         let (address, at) = convert_lookup::read(request.get_ref()).map_err(refuse)?;
         let snapshot = self.service.view().map_err(refuse)?;
         if let Some(at) = at.filter(|at| *at < clock::now()) {
-            return answer(history::lookup_at(&self.service, &snapshot, address, at).await);
+            return answer(history::lookup_at(&self.service, address, at).await);
         }
         let found = lookup::lookup(&snapshot.view, address, clock::now());
         let shown = convert_lookup::show(&snapshot.view.ipam, &found);

@@ -53,7 +53,31 @@ async fn there_is_always_an_answer_now_and_for_any_time_in_the_journal() {
     assert_eq!(lookup(&ipam, &address, before).await.standing(), AddressStanding::Free);
     let then = lookup(&ipam, &address, during).await;
     assert_eq!((then.standing(), then.allocation.unwrap().handle.as_str()), (AddressStanding::Allocated, "web-1"));
-    assert_eq!(lookup(&ipam, &address, resting).await.standing(), AddressStanding::Free);
+    assert_eq!(lookup(&ipam, &address, resting).await.standing(), AddressStanding::Cooling, "as it was said then");
+    // What came later under another name does not hide what was then.
+    let reservation = Reservation { name: "later".to_owned(), ranges: vec!["172.27.0.0/28".to_owned()], ..Default::default() };
+    let request = CreateReservationRequest { reservation: Some(reservation), ..Default::default() };
+    ipam.pools().create_reservation(request).await.unwrap();
+    let held = lookup(&ipam, &address, during).await;
+    assert_eq!((held.standing(), held.reservation.as_str()), (AddressStanding::Allocated, ""), "{held:?}");
+    assert_eq!(lookup(&ipam, "172.27.0.5", None).await.standing(), AddressStanding::Reserved);
+    assert_eq!(lookup(&ipam, "172.27.0.5", resting).await.standing(), AddressStanding::Free);
+    // Nor does a pool that is no more, or was not yet.
+    let pool = |name: &str, range: &str| Pool {
+        name: name.to_owned(),
+        purpose: PoolPurpose::Pod.into(),
+        ranges: vec![range.to_owned()],
+        ..Default::default()
+    };
+    let create = CreatePoolRequest { pool: Some(pool("late", "192.0.2.0/24")), ..Default::default() };
+    ipam.pools().create_pool(create).await.unwrap();
+    let there = between().await;
+    assert_eq!(lookup(&ipam, "192.0.2.1", resting).await.standing(), AddressStanding::Outside);
+    let delete = DeletePoolRequest { name: "late".to_owned(), ..Default::default() };
+    ipam.pools().delete_pool(delete).await.unwrap();
+    assert_eq!(lookup(&ipam, "192.0.2.1", there).await.pool, "late");
+    assert_eq!(lookup(&ipam, "192.0.2.1", None).await.standing(), AddressStanding::Outside);
+
     let too_early = LookupAddressRequest { address, at: beginning };
     assert_eq!(reason(ipam.allocations().lookup_address(too_early).await), Reason::ResumeTokenCompacted);
     ipam.stop().await;
