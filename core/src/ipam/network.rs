@@ -19,7 +19,7 @@ use crate::cluster::Cluster;
 use crate::id::Uid;
 use crate::meta::Meta;
 use crate::net::{AddrRange, Labels, Name, RangeSet};
-use crate::reason::Refusal;
+use crate::reason::{Reason, Refusal};
 use crate::schema::{Domain, PlanContext};
 
 const READS: &[Domain] = &[Domain::IpamPools, Domain::IpamNodes, Domain::IpamAllocations, Domain::LbServices];
@@ -142,6 +142,20 @@ fn network(old: Option<&Arc<ComputeNetwork>>, draft: &Draft, context: PlanContex
 fn ranges(network: &ComputeNetwork) -> [Vec<AddrRange>; 4] {
     let whole = |subnets: &[IpNet]| subnets.iter().map(|net| AddrRange::of_net(*net)).collect::<RangeSet>().ranges().to_vec();
     [network.node_ranges.clone(), network.external_ranges.clone(), whole(&network.pod_subnets), whole(&network.service_subnets)]
+}
+
+/// The pools of the network are known by their names: none of them can have another.
+///
+/// # Errors
+/// `FIELD_IMMUTABLE`.
+pub(super) fn keeps_name(view: &View, pool: &Name) -> Result<(), Refusal> {
+    match POOLS.iter().find(|(name, ..)| view.network().is_some() && pool.as_str() == *name) {
+        None => Ok(()),
+        Some((name, _, field)) => {
+            let message = format!("Pool `{name}` follows from {field} of the compute network, which knows it by this name.");
+            Err(Refusal::new(Reason::FieldImmutable, message).with("pool", name).about("pool", name))
+        }
+    }
 }
 
 /// The changes that make the state follow the network; none where it does already.

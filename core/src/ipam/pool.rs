@@ -3,11 +3,13 @@
 //! Pools never overlap, whatever their purpose, so an address belongs to at most one. Growing is live; what would take an address
 //! from its holder is refused with the list of holders.
 
+mod apply;
 mod check;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::apply::{PoolChange, apply};
 pub(super) use self::check::{holders, overlap};
 
 use super::decision::{Decision, Fields};

@@ -272,7 +272,8 @@ pub enum Liveness {
 pub struct Block {
     /// Its addresses.
     pub cidr: IpNet,
-    /// The pool it was cut from.
+    /// The pool it was cut from, by its name then; pools are renamed, split and merged, and a block belongs to those that have its
+    /// addresses.
     pub pool: Name,
     /// The node it is lent to.
     pub node: Name,

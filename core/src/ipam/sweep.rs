@@ -60,14 +60,14 @@ fn releases(view: &View, now: Timestamp) -> impl Iterator<Item = &Arc<Allocation
 /// Blocks that nobody holds an address of, save one for each node, pool and family: a node that has pods now and then keeps its
 /// route. Blocks whose pool or node is gone are not kept.
 fn empty_blocks(view: &View, now: Timestamp) -> Vec<&Arc<Block>> {
-    let mut left: BTreeMap<(&Name, &Name, Family), usize> = BTreeMap::new();
+    let mut left: BTreeMap<(&Name, Option<&Name>, Family), usize> = BTreeMap::new();
     for block in view.blocks() {
-        *left.entry(key(block)).or_default() += 1;
+        *left.entry(key(view, block)).or_default() += 1;
     }
     let mut empty = Vec::new();
     let old = view.blocks().filter(|block| block.claimed.after(EMPTY_BLOCK_GRACE) <= now);
     for block in old.filter(|block| view.count_held(AddrRange::of_net(block.cidr)) == 0) {
-        let Some(count) = left.get_mut(&key(block)) else {
+        let Some(count) = left.get_mut(&key(view, block)) else {
             continue;
         };
         if *count > 1 || is_stray(view, block) {
@@ -78,13 +78,12 @@ fn empty_blocks(view: &View, now: Timestamp) -> Vec<&Arc<Block>> {
     empty
 }
 
-fn key(block: &Block) -> (&Name, &Name, Family) {
-    (&block.node, &block.pool, Family::of(block.cidr.addr()))
+/// A block's node, the pool that has its first address now, and its family.
+fn key<'a>(view: &'a View, block: &'a Block) -> (&'a Name, Option<&'a Name>, Family) {
+    (&block.node, view.pool_of(block.cidr.addr()).map(|pool| &pool.name), Family::of(block.cidr.addr()))
 }
 
-/// Whether the block's node or pool is gone, or the pool no longer reaches it.
+/// Whether the block's node is gone, or no pool has any of its addresses.
 fn is_stray(view: &View, block: &Block) -> bool {
-    let range = AddrRange::of_net(block.cidr);
-    let pool = view.pool(&block.pool).is_some_and(|pool| pool.ranges.iter().any(|ours| ours.intersection(&range).is_some()));
-    !pool || view.node(&block.node).is_none()
+    view.pools_overlapping(AddrRange::of_net(block.cidr)).next().is_none() || view.node(&block.node).is_none()
 }

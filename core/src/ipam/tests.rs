@@ -1,6 +1,7 @@
 //! Tests of the decisions, and of the view they rest on. Every step of every test ends in an audit.
 
 mod allocating;
+mod applying;
 mod configuring;
 mod liveness;
 mod properties;

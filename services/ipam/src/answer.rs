@@ -29,7 +29,7 @@ macro_rules! answers {
 
 answers! {
     CreateNamespaceResponse UpdateNamespaceResponse DeleteNamespaceResponse
-    CreatePoolResponse UpdatePoolResponse DeletePoolResponse
+    CreatePoolResponse UpdatePoolResponse DeletePoolResponse ApplyPoolsResponse
     CreateReservationResponse UpdateReservationResponse DeleteReservationResponse
     AllocateAddressesResponse ReleaseAddressesResponse UpdateAllocationResponse
     RegisterNodeResponse UpdateNodeResponse DeleteNodeResponse DrainNodeResponse

@@ -117,9 +117,16 @@ impl Chooser<'_> {
         self.pool.ranges.iter().filter_map(|range| range.intersection(&block)).collect()
     }
 
+    /// Whether the pool has an address of the block: a block belongs to the pools that its addresses are in now, whatever they
+    /// were called when it was lent.
+    fn reaches(&self, cidr: IpNet) -> bool {
+        let block = AddrRange::of_net(cidr);
+        self.pool.ranges.iter().any(|range| range.intersection(&block).is_some())
+    }
+
     fn own_blocks(&self, node: &Name) -> Vec<IpNet> {
         let lent = self.view.blocks_of(node).chain(self.lending);
-        let here = lent.filter(|block| block.pool == self.pool.name && Family::of(block.cidr.addr()) == self.family);
+        let here = lent.filter(|block| Family::of(block.cidr.addr()) == self.family && self.reaches(block.cidr));
         here.map(|block| block.cidr).collect()
     }
 
@@ -225,9 +232,7 @@ impl Chooser<'_> {
     /// With strict affinity an empty block of another node would lie idle for ever: it changes hands.
     fn in_taken_over_block(&self, node: &Name) -> Option<Choice> {
         let blocks = self.ranges().into_iter().flat_map(|range| self.view.blocks_overlapping(range));
-        let idle = |block: &&Arc<Block>| {
-            block.pool == self.pool.name && block.node != *node && self.view.count_held(AddrRange::of_net(block.cidr)) == 0
-        };
+        let idle = |block: &&Arc<Block>| block.node != *node && self.view.count_held(AddrRange::of_net(block.cidr)) == 0;
         blocks.filter(idle).find_map(|block| {
             let address = self.barriers().find(&self.clip(block.cidr), Lent::Too)?;
             let holding = Holding { address, block: Some(block.cidr) };

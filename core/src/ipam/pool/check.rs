@@ -1,6 +1,7 @@
 //! The rules about pools: each says no with the objects and numbers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use super::Draft;
 use crate::cluster::Cluster;
@@ -8,7 +9,7 @@ use crate::ipam::decision::Fields;
 use crate::ipam::node::holder;
 use crate::ipam::record::Pool;
 use crate::ipam::view::View;
-use crate::net::{AddrRange, RangeSet};
+use crate::net::{AddrRange, Name, RangeSet};
 use crate::reason::{Obstacle, Reason, Refusal, Violations};
 
 /// The most holders that a refusal names.
@@ -93,6 +94,19 @@ pub(super) fn disjoint(view: &View, pool: &Pool) -> Result<(), Refusal> {
     obstacles.truncate(MOST_NAMED);
     refusal.obstacles = obstacles;
     Err(refusal)
+}
+
+/// No two of the pools have an address in common.
+pub(super) fn all_disjoint<'a>(pools: impl Iterator<Item = &'a Arc<Pool>>) -> Result<(), Refusal> {
+    let mut all: Vec<(AddrRange, &Name)> = pools.flat_map(|pool| pool.ranges.iter().map(|range| (*range, &pool.name))).collect();
+    all.sort_unstable();
+    // The ranges of one pool are disjoint and in order, so the first overlap is one of neighbours.
+    let meet = all.windows(2).find(|pair| pair[0].0.intersection(&pair[1].0).is_some());
+    let Some([(ours, pool), (theirs, other)]) = meet else {
+        return Ok(());
+    };
+    let (message, common) = overlap(&format!("{ours} of pool `{pool}`"), *ours, &format!("{theirs} of pool `{other}`"), *theirs);
+    Err(Refusal::new(Reason::PoolOverlap, message).with("pool", pool).with("common", common).about("pool", pool))
 }
 
 /// The sentence about two ranges that overlap, and what they have in common.

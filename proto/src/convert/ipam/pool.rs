@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use polder_core::cluster::Cluster;
-use polder_core::ipam::pool::{Draft, Update};
+use polder_core::ipam::pool::{Draft, PoolChange, Update};
 use polder_core::ipam::usage::{Usage, of_pool};
 use polder_core::ipam::{Order, Pool, PoolSelectors, PoolState, Purpose};
 use polder_core::net::range::number;
@@ -12,7 +12,7 @@ use polder_core::reason::{Reason, Refusal, Violations};
 use polder_core::time::Timestamp;
 
 use super::Mutation;
-use super::values::{duration, fields, names, ranges, selectors, show_count, show_duration, show_selectors, text};
+use super::values::{duration, few, fields, names, ranges, selectors, show_count, show_duration, show_selectors, text};
 use crate::convert::common::{known, labels, parsed, show_labels, show_time};
 use crate::ipam::v1 as pb;
 use crate::types::v1 as types;
@@ -48,7 +48,7 @@ const FIELDS: &[&str] = &[
 pub fn create(request: &pb::CreatePoolRequest) -> Result<Mutation<Draft>, Refusal> {
     let mut bad = Violations::new();
     let pool = request.pool.clone().unwrap_or_default();
-    let draft = draft(&pool, &mut bad);
+    let draft = draft(&pool, "pool", &mut bad);
     if pool.purpose() == pb::PoolPurpose::Unspecified {
         bad.add(
             "pool.purpose",
@@ -67,7 +67,7 @@ pub fn update(request: &pb::UpdatePoolRequest) -> Result<Mutation<Update>, Refus
     let mut bad = Violations::new();
     let pool = request.pool.clone().unwrap_or_default();
     let fields = fields(request.update_mask.as_ref(), FIELDS, &mut bad);
-    let draft = draft(&pool, &mut bad);
+    let draft = draft(&pool, "pool", &mut bad);
     let (etag, allow_missing) = (pool.etag, request.allow_missing);
     let wish = draft.map(|draft| Update { draft, fields, etag, allow_missing });
     Mutation::finish(&request.request_id, request.validate_only, wish, bad)
@@ -83,37 +83,94 @@ pub fn delete(request: &pb::DeletePoolRequest) -> Result<Mutation<(Name, String)
     Mutation::finish(&request.request_id, request.validate_only, name.map(|name| (name, request.etag.clone())), bad)
 }
 
-fn draft(pool: &pb::Pool, bad: &mut Violations) -> Option<Draft> {
-    let purpose = match known(pool.purpose, "pool.purpose", bad) {
+/// Reads several changes of pools.
+///
+/// # Errors
+/// The refusal that names every bad field.
+pub fn apply(request: &pb::ApplyPoolsRequest) -> Result<Mutation<Vec<PoolChange>>, Refusal> {
+    let mut bad = Violations::new();
+    if few(request.changes.len(), MOST_CHANGES, "changes", &mut bad) && request.changes.is_empty() {
+        bad.add("changes", Reason::FieldRequired, "at least one change is required");
+    }
+    let numbered = request.changes.iter().take(MOST_CHANGES).enumerate();
+    let changes: Vec<Option<PoolChange>> =
+        numbered.map(|(at, change)| read_change(change, &format!("changes[{at}]"), &mut bad)).collect();
+    let mut named: Vec<&Name> = changes.iter().flatten().flat_map(names_of).collect();
+    named.sort_unstable();
+    if let Some(twice) = named.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]) {
+        bad.add(
+            "changes",
+            Reason::DuplicateValue,
+            format!("pool `{twice}` is named by two changes; say what becomes of it in one"),
+        );
+    }
+    Mutation::finish(&request.request_id, request.validate_only, changes.into_iter().collect(), bad)
+}
+
+/// The most changes of one request.
+const MOST_CHANGES: usize = 100;
+
+fn read_change(change: &pb::PoolChange, place: &str, bad: &mut Violations) -> Option<PoolChange> {
+    use pb::pool_change::Change;
+    match &change.change {
+        Some(Change::Put(pool)) => {
+            let draft = draft(pool, &format!("{place}.put"), bad)?;
+            Some(PoolChange::Put { draft, etag: pool.etag.clone() })
+        }
+        Some(Change::Delete(name)) => parsed(name, format!("{place}.delete"), bad).map(PoolChange::Delete),
+        Some(Change::Rename(rename)) => {
+            let from = parsed(&rename.from, format!("{place}.rename.from"), bad);
+            let to = parsed(&rename.to, format!("{place}.rename.to"), bad);
+            Some(PoolChange::Rename { from: from?, to: to? })
+        }
+        None => {
+            bad.add(place, Reason::FieldRequired, "say what to change: put, delete or rename");
+            None
+        }
+    }
+}
+
+fn names_of(change: &PoolChange) -> Vec<&Name> {
+    match change {
+        PoolChange::Put { draft, .. } => vec![&draft.name],
+        PoolChange::Delete(name) => vec![name],
+        PoolChange::Rename { from, to } => vec![from, to],
+    }
+}
+
+/// Reads a pool that stands at `place` in the request.
+fn draft(pool: &pb::Pool, place: &str, bad: &mut Violations) -> Option<Draft> {
+    let at = |field: &str| format!("{place}.{field}");
+    let purpose = match known(pool.purpose, &at("purpose"), bad) {
         pb::PoolPurpose::Unspecified => None,
         pb::PoolPurpose::Node => Some(Purpose::Node),
         pb::PoolPurpose::Pod => Some(Purpose::Pod),
         pb::PoolPurpose::ClusterService => Some(Purpose::ClusterService),
         pb::PoolPurpose::ExternalService => Some(Purpose::ExternalService),
     };
-    let state = match known(pool.state, "pool.state", bad) {
+    let state = match known(pool.state, &at("state"), bad) {
         pb::PoolState::Unspecified | pb::PoolState::Enabled => PoolState::Enabled,
         pb::PoolState::Draining => PoolState::Draining,
         pb::PoolState::Disabled => PoolState::Disabled,
     };
-    let order = match known(pool.order, "pool.order", bad) {
+    let order = match known(pool.order, &at("order"), bad) {
         pb::AllocationOrder::Unspecified => None,
         pb::AllocationOrder::Lowest => Some(Order::Lowest),
         pb::AllocationOrder::LongestFree => Some(Order::LongestFree),
     };
-    let ranges = ranges(&pool.ranges, "pool.ranges", bad);
+    let ranges = ranges(&pool.ranges, &at("ranges"), bad);
     let selectors = PoolSelectors {
-        nodes: selectors(&pool.node_selectors, "pool.node_selectors", bad),
-        namespaces: names(&pool.namespaces, "pool.namespaces", bad),
-        namespace_labels: selectors(&pool.namespace_selectors, "pool.namespace_selectors", bad),
-        objects: selectors(&pool.owner_selectors, "pool.owner_selectors", bad),
+        nodes: selectors(&pool.node_selectors, &at("node_selectors"), bad),
+        namespaces: names(&pool.namespaces, &at("namespaces"), bad),
+        namespace_labels: selectors(&pool.namespace_selectors, &at("namespace_selectors"), bad),
+        objects: selectors(&pool.owner_selectors, &at("owner_selectors"), bad),
     };
-    let block_len_v4 = block_len(pool.block_prefix_length_v4, "pool.block_prefix_length_v4", bad);
-    let block_len_v6 = block_len(pool.block_prefix_length_v6, "pool.block_prefix_length_v6", bad);
-    let cooldown = duration(pool.cooldown.as_ref(), "pool.cooldown", bad);
-    let description = text(&pool.description, "pool.description", bad);
-    let labels = labels(pool.labels.clone(), "pool.labels", bad);
-    let name = parsed(&pool.name, "pool.name", bad)?;
+    let block_len_v4 = block_len(pool.block_prefix_length_v4, &at("block_prefix_length_v4"), bad);
+    let block_len_v6 = block_len(pool.block_prefix_length_v6, &at("block_prefix_length_v6"), bad);
+    let cooldown = duration(pool.cooldown.as_ref(), &at("cooldown"), bad);
+    let description = text(&pool.description, &at("description"), bad);
+    let labels = labels(pool.labels.clone(), &at("labels"), bad);
+    let name = parsed(&pool.name, at("name"), bad)?;
     Some(Draft {
         name,
         purpose,
@@ -252,8 +309,7 @@ pub fn show_pool_usage(cluster: &Cluster, pool: &Pool, limit: u32, now: Timestam
     let v6 = of_pool(cluster, pool, Family::V6, now);
     let (free_ranges, more_ranges) = free_ranges(cluster, pool, most);
     let blocks = pool.ranges.iter().flat_map(|range| cluster.ipam.blocks_overlapping(*range));
-    let mut blocks: Vec<pb::BlockUsage> =
-        blocks.filter(|block| block.pool == pool.name).take(most + 1).map(|block| block_usage(cluster, block)).collect();
+    let mut blocks: Vec<pb::BlockUsage> = blocks.take(most + 1).map(|block| block_usage(cluster, block)).collect();
     let truncated = more_ranges || blocks.len() > most;
     blocks.truncate(most);
     pb::GetPoolUsageResponse {

@@ -89,8 +89,18 @@ impl PoolService for Pools {
         answer(change.await)
     }
 
-    async fn apply_pools(&self, _: Request<ApplyPoolsRequest>) -> Answered<ApplyPoolsResponse> {
-        Err(not_built("Changing several pools in one transaction"))
+    async fn apply_pools(&self, request: Request<ApplyPoolsRequest>) -> Answered<ApplyPoolsResponse> {
+        if request.get_ref().allow_eviction {
+            return Err(not_built("Taking addresses from their holders with allow_eviction"));
+        }
+        let (call, message) = Call::of("ApplyPools", request);
+        let (call, changes) = call.wants(convert::apply(&message).map_err(refuse)?);
+        let change = self.service.change(&call, move |cluster, context| {
+            let decision = pool::apply(cluster, &changes, context)?;
+            let shown = |pools: Vec<Arc<_>>| pools.iter().map(|pool| convert::show(pool)).collect();
+            Ok(decision.map(|pools| ApplyPoolsResponse { pools: shown(pools), ..Default::default() }))
+        });
+        answer(change.await)
     }
 
     async fn get_pool_usage(&self, request: Request<GetPoolUsageRequest>) -> Answered<GetPoolUsageResponse> {

@@ -218,3 +218,51 @@ async fn a_reservation_ends_by_itself() {
     assert_eq!(reason(ipam.pools().get_reservation(get()).await), Reason::ReservationNotFound);
     ipam.stop().await;
 }
+
+#[tokio::test]
+async fn several_pools_change_in_one_transaction() {
+    use pool_change::Change;
+    let (_folder, store) = store();
+    let ipam = Replica::on(&store).await;
+    ipam.usual().await;
+    let pool = |name: &str, range: &str| Pool {
+        name: name.to_owned(),
+        purpose: PoolPurpose::Pod.into(),
+        ranges: vec![range.to_owned()],
+        ..Default::default()
+    };
+    let put = |name: &str, range: &str| PoolChange { change: Some(Change::Put(pool(name, range))) };
+    let rename =
+        |from: &str, to: &str| PoolChange { change: Some(Change::Rename(PoolRename { from: from.to_owned(), to: to.to_owned() })) };
+    let delete = |name: &str| PoolChange { change: Some(Change::Delete(name.to_owned())) };
+    let request = |changes| ApplyPoolsRequest { changes, ..Default::default() };
+    ipam.pools().apply_pools(request(vec![put("blue", "10.9.0.0/24")])).await.unwrap();
+    let mut wish = wish("web-1", "node-a");
+    wish.spec.as_mut().unwrap().pools = vec!["blue".to_owned()];
+    let held = ipam.allocations().allocate_addresses(wish).await.unwrap().into_inner().allocation.unwrap();
+
+    let changes = vec![put("blue", "10.9.0.128/25"), put("red", "10.9.0.0/25"), put("green", "10.8.0.0/24")];
+    let dry = ApplyPoolsRequest { validate_only: true, ..request(changes.clone()) };
+    let planned = ipam.pools().apply_pools(dry).await.unwrap().into_inner();
+    assert_eq!(planned.impact.len(), 3);
+    let made = ipam.pools().apply_pools(ApplyPoolsRequest { request_id: "split".to_owned(), ..request(changes.clone()) }).await;
+    let made = made.unwrap().into_inner();
+    assert_eq!(made.impact, planned.impact);
+    let again = ipam.pools().apply_pools(ApplyPoolsRequest { request_id: "split".to_owned(), ..request(changes) }).await;
+    assert_eq!(again.unwrap().into_inner(), made, "the same id, the same answer");
+    let found = ipam.all(100).await.into_iter().find(|one| one.uid == held.uid).unwrap();
+    assert_eq!((found.addresses[0].pool.as_str(), only(&found)), ("red", only(&held)), "it is of the new pool and stays");
+    ipam.is_sound().await;
+
+    let refusal = refused(ipam.pools().apply_pools(request(vec![delete("red"), delete("green")])).await);
+    assert_eq!((refusal.reason, refusal.metadata["held"].as_str()), (Reason::PoolInUse, "1"));
+    assert_eq!(reason(ipam.pools().apply_pools(request(vec![rename("pod", "racks")])).await), Reason::FieldImmutable);
+    let bad = vec![put("Bad", "x"), rename("red", ""), PoolChange::default(), delete("green"), rename("blue", "green")];
+    let refusal = refused(ipam.pools().apply_pools(request(bad)).await);
+    let mut fields: Vec<&str> = refusal.violations.iter().map(|bad| bad.field.as_str()).collect();
+    fields.sort_unstable();
+    let expected = ["changes", "changes[0].put.name", "changes[0].put.ranges[0]", "changes[1].rename.to", "changes[2]"];
+    assert_eq!(fields, expected, "every bad field is named");
+    assert_eq!(reason(ipam.pools().apply_pools(request(Vec::new())).await), Reason::FieldRequired);
+    ipam.stop().await;
+}
