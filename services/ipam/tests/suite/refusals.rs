@@ -128,8 +128,14 @@ async fn an_exhausted_pool_says_so_with_numbers_and_explain_agrees() {
 async fn what_is_not_built_says_so() {
     let (_folder, store) = store();
     let ipam = Replica::on(&store).await;
-    let status = ipam.pools().apply_pools(ApplyPoolsRequest::default()).await.unwrap_err();
-    assert_eq!((status.code(), reason::<()>(Err(status))), (Code::Unimplemented, Reason::NotImplemented));
+    let evicting = ApplyPoolsRequest { allow_eviction: true, ..Default::default() };
+    let repairing = CheckConsistencyRequest { repair: true };
+    for status in [
+        ipam.pools().apply_pools(evicting).await.map(drop).unwrap_err(),
+        ipam.allocations().check_consistency(repairing).await.map(drop).unwrap_err(),
+    ] {
+        assert_eq!((status.code(), reason::<()>(Err(status))), (Code::Unimplemented, Reason::NotImplemented));
+    }
     let network = ipam.network().get_compute_network(GetComputeNetworkRequest {}).await;
     assert_eq!(reason(network), Reason::NetworkNotFound);
     ipam.stop().await;
