@@ -129,7 +129,7 @@ async fn what_is_not_built_says_so() {
     let (_folder, store) = store();
     let ipam = Replica::on(&store).await;
     let evicting = ApplyPoolsRequest { allow_eviction: true, ..Default::default() };
-    let repairing = CheckConsistencyRequest { repair: true };
+    let repairing = CheckConsistencyRequest { repair: true, ..Default::default() };
     for status in [
         ipam.pools().apply_pools(evicting).await.map(drop).unwrap_err(),
         ipam.allocations().check_consistency(repairing).await.map(drop).unwrap_err(),
