@@ -132,7 +132,11 @@ pub enum Verb {
         reason: String,
     },
     /// Audit the whole state.
-    Check,
+    Check {
+        /// Repair what can be repaired without a doubt.
+        #[arg(long)]
+        fix: bool,
+    },
     /// Exit with 0 when the server is ready to serve.
     Health,
 }

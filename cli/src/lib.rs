@@ -82,7 +82,7 @@ async fn ask(global: &Global, verb: Verb) -> Result<String, Failure> {
         Verb::Why { kind_or_name, name } => cmd::ask::why(&context, &kind_or_name, name.as_deref()).await,
         Verb::Dig { name, record_type } => cmd::ask::dig(&context, &name, &record_type).await,
         Verb::History { address } => cmd::ask::history(&context, &address).await,
-        Verb::Check => cmd::ask::check(&context).await,
+        Verb::Check { fix } => cmd::ask::check(&context, fix).await,
         Verb::Health => context.client.health().await,
         Verb::Up(_) | Verb::Explain { .. } => Err(Failure::Local("this verb asks no server".to_owned())),
     }

@@ -12,6 +12,7 @@ pub mod node;
 pub mod pool;
 pub mod record;
 pub mod release;
+pub mod repair;
 pub mod reservation;
 pub mod sweep;
 pub mod usage;

@@ -36,6 +36,8 @@ fn the_tool_shows_what_is_and_says_why() {
     the_server_is_where_one_says(&site);
     let checked = site.polder(&["check"]).ok();
     assert!(checked.starts_with('✔') && checked.contains("nothing is wrong"), "{checked}");
+    let fixed = site.polder(&["check", "--fix"]);
+    assert!(fixed.code == 0 && fixed.out == checked && fixed.err.contains("0 records repaired"), "{fixed:?}");
     let checked = json(site.polder(&["check", "-o", "json"]).ok());
     assert!(checked["checked"].as_str().unwrap().parse::<u32>().unwrap() > 10 && checked["findings"].is_null(), "{checked}");
     assert_eq!(site.polder(&["health"]).ok(), "ready\n");

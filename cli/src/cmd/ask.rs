@@ -137,11 +137,30 @@ pub async fn dig(context: &Context, name: &str, record_type: &str) -> Result<Str
     Ok(out)
 }
 
-/// `polder check`: audits the whole state; exit code 1 when anything is found.
+/// The most calls that one repair takes; each mends up to a hundred records.
+const MOST_REPAIRS: usize = 1000;
+
+/// Repairs piece by piece; how many records were mended.
+async fn fix(context: &Context) -> Result<u64, Failure> {
+    let mut mended = 0;
+    for _ in 0..MOST_REPAIRS {
+        let answer = context.client.change("ipam.AllocationService/CheckConsistency", object([("repair", json!(true))])).await?;
+        match text(&answer, &["repaired"]).parse().unwrap_or(0) {
+            0 => break,
+            some => mended += some,
+        }
+    }
+    Ok(mended)
+}
+
+/// `polder check [--fix]`: audits the whole state, after a repair if that is wanted; exit code 1 when anything is found.
 ///
 /// # Errors
 /// [`Failure::Negative`] with the findings; what the server refused.
-pub async fn check(context: &Context) -> Result<String, Failure> {
+pub async fn check(context: &Context, repair: bool) -> Result<String, Failure> {
+    if repair {
+        eprintln!("{} records repaired", fix(context).await?);
+    }
     let answer = context.client.call("ipam.AllocationService/CheckConsistency", json!({})).await?;
     if matches!(context.format, Format::Json | Format::Yaml) {
         return verdict(items(&answer, &["findings"]).next().is_none(), data(&answer, context.format)?);

@@ -5,6 +5,7 @@ mod applying;
 mod configuring;
 mod liveness;
 mod properties;
+mod repairing;
 mod views;
 
 use std::net::IpAddr;

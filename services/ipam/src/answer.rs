@@ -33,5 +33,5 @@ answers! {
     CreateReservationResponse UpdateReservationResponse DeleteReservationResponse
     AllocateAddressesResponse ReleaseAddressesResponse UpdateAllocationResponse
     RegisterNodeResponse UpdateNodeResponse DeleteNodeResponse DrainNodeResponse
-    ApplyComputeNetworkResponse
+    ApplyComputeNetworkResponse CheckConsistencyResponse
 }

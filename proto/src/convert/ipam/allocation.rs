@@ -7,6 +7,7 @@ use polder_core::ipam::allocate::{Allocated, Explanation, PoolTrace, Request};
 use polder_core::ipam::liveness::is_orphan;
 use polder_core::ipam::node::OWN_HANDLES;
 use polder_core::ipam::release::{Key, Release, Released, Update};
+use polder_core::ipam::repair::REPAIRABLE;
 use polder_core::ipam::{Allocation, Holding, Owner, OwnerKind, View};
 use polder_core::net::{Family, Label, parse_addr};
 use polder_core::reason::{Reason, Refusal, Violations, shown};
@@ -70,6 +71,28 @@ pub fn batch(request: &pb::BatchAllocateAddressesRequest) -> Result<Vec<pb::Allo
         validate_only: request.validate_only,
     });
     Ok(items.collect())
+}
+
+/// Reads a request to repair: the reasons of the findings that are meant.
+///
+/// # Errors
+/// The refusal that names every bad field.
+pub fn repair(request: &pb::CheckConsistencyRequest) -> Result<Mutation<Vec<Reason>>, Refusal> {
+    let mut bad = Violations::new();
+    let mut reasons = Vec::new();
+    if few(request.reasons.len(), REPAIRABLE.len(), "reasons", &mut bad) {
+        for (at, text) in request.reasons.iter().enumerate() {
+            match text.parse::<Reason>().ok().filter(|reason| REPAIRABLE.contains(reason)) {
+                Some(reason) => reasons.push(reason),
+                None => {
+                    let can = REPAIRABLE.map(Reason::as_str).join(", ");
+                    let why = format!("`{}` is not repaired without a doubt; these are: {can}", shown(text));
+                    bad.add(format!("reasons[{at}]"), Reason::InvalidArgument, why);
+                }
+            }
+        }
+    }
+    Mutation::finish(&request.request_id, request.validate_only, Some(reasons), bad)
 }
 
 /// The id of one item of a batch. A long id keeps its end, which tells ids apart best, within the bound of all ids.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
+use polder_core::cluster::Cluster;
 use polder_core::id::{Entropy, Uid};
-use polder_core::ipam::{Allocation as Stored, View, allocate, audit, lookup, release};
+use polder_core::ipam::{Allocation as Stored, View, allocate, audit, lookup, release, repair};
 use polder_core::net::{Label, Selector};
 use polder_core::reason::{Refusal, Violations};
 use polder_core::schema::PlanContext;
@@ -18,7 +19,7 @@ use polder_runtime::status::{code, refuse};
 use tonic::Request;
 
 use super::fields::AllocationOf;
-use super::{Answered, answer, not_built, read};
+use super::{Answered, answer, read};
 use crate::call::Call;
 use crate::history;
 use crate::page::{Page, filter};
@@ -27,6 +28,8 @@ use crate::watch::{self, Allocations as WatchedAllocations};
 
 /// How many items of a batch wait at once.
 const BATCH_WINDOW: usize = 120;
+/// The most records that one repair mends.
+const MOST_REPAIRED: usize = 100;
 /// The most findings of one answer.
 const MOST_FINDINGS: usize = 1000;
 
@@ -95,6 +98,17 @@ fn narrowed(request: &ListAllocationsRequest) -> Result<(Option<Label>, Selector
     let namespace = optional(&request.namespace, "namespace", &mut bad);
     let selector = selector(request.selector.as_ref(), "selector", &mut bad);
     bad.finish(Some((namespace, selector)))
+}
+
+/// What an audit says of a state.
+fn checked(cluster: &Cluster) -> CheckConsistencyResponse {
+    let audited = audit::audit(cluster);
+    CheckConsistencyResponse {
+        findings: audited.findings.iter().take(MOST_FINDINGS).map(findings::show).collect(),
+        total: audited.findings.len() as u64,
+        checked: audited.checked as u64,
+        ..Default::default()
+    }
 }
 
 #[tonic::async_trait]
@@ -197,17 +211,16 @@ impl AllocationService for Allocations {
 
     async fn check_consistency(&self, request: Request<CheckConsistencyRequest>) -> Answered<CheckConsistencyResponse> {
         if request.get_ref().repair {
-            return Err(not_built("Repairing what a check finds"));
+            let (call, message) = Call::of("CheckConsistency", request);
+            let (call, reasons) = call.wants(convert::repair(&message).map_err(refuse)?);
+            let change = self.service.change(&call, move |cluster, context| {
+                let found = checked(cluster);
+                let decision = repair::repair(cluster, &reasons, MOST_REPAIRED, context);
+                Ok(decision.map(|repaired| CheckConsistencyResponse { repaired: repaired as u64, ..found }))
+            });
+            return answer(change.await);
         }
         let snapshot = self.service.view().map_err(refuse)?;
-        let audited = audit::audit(&snapshot.view);
-        let message = CheckConsistencyResponse {
-            findings: audited.findings.iter().take(MOST_FINDINGS).map(findings::show).collect(),
-            total: audited.findings.len() as u64,
-            checked: audited.checked as u64,
-            revision: snapshot.revision.0,
-            ..Default::default()
-        };
-        read(&snapshot, message)
+        read(&snapshot, CheckConsistencyResponse { revision: snapshot.revision.0, ..checked(&snapshot.view) })
     }
 }

@@ -163,6 +163,12 @@ async fn orphans_are_shown_kept_for_the_grace_and_then_freed() {
     assert!(found.findings.iter().any(|finding| finding.reason == "NODE_NOT_FOUND"), "{found:?}");
     assert_eq!(state(&patient, "web-2").await, Some(AllocationState::Active));
 
+    // Whoever does not want to wait has it repaired; first to see what would be done.
+    let repair = CheckConsistencyRequest { repair: true, validate_only: true, ..Default::default() };
+    let planned = patient.allocations().check_consistency(repair).await.unwrap().into_inner();
+    assert_eq!((planned.repaired, planned.impact.len()), (2, 2), "the pod and the block of its node: {planned:?}");
+    assert_eq!(state(&patient, "web-1").await, Some(AllocationState::Orphaned), "nothing has changed");
+
     // Another replica whose grace is short.
     let hasty = Replica::with(&store, IpamConfig { orphan_grace: Period(Duration::from_millis(100)), ..brisk() }).await;
     until(|| async { state(&patient, "web-1").await.is_none() }).await;
@@ -172,6 +178,10 @@ async fn orphans_are_shown_kept_for_the_grace_and_then_freed() {
     assert_eq!(gone.standing(), AddressStanding::Cooling);
     let there = patient.allocations().lookup_address(lookup(only(&kept))).await.unwrap().into_inner();
     assert_eq!(there.standing(), AddressStanding::Allocated);
+    let repair = CheckConsistencyRequest { repair: true, reasons: vec!["NODE_NOT_FOUND".to_owned()], ..Default::default() };
+    let repaired = patient.allocations().check_consistency(repair.clone()).await.unwrap().into_inner();
+    assert_eq!(repaired.repaired, 1, "the block is left: {repaired:?}");
+    assert_eq!(patient.allocations().check_consistency(repair).await.unwrap().into_inner().repaired, 0);
     hasty.stop().await;
     patient.stop().await;
 }

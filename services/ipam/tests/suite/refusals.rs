@@ -129,13 +129,11 @@ async fn what_is_not_built_says_so() {
     let (_folder, store) = store();
     let ipam = Replica::on(&store).await;
     let evicting = ApplyPoolsRequest { allow_eviction: true, ..Default::default() };
-    let repairing = CheckConsistencyRequest { repair: true, ..Default::default() };
-    for status in [
-        ipam.pools().apply_pools(evicting).await.map(drop).unwrap_err(),
-        ipam.allocations().check_consistency(repairing).await.map(drop).unwrap_err(),
-    ] {
-        assert_eq!((status.code(), reason::<()>(Err(status))), (Code::Unimplemented, Reason::NotImplemented));
-    }
+    let status = ipam.pools().apply_pools(evicting).await.unwrap_err();
+    assert_eq!((status.code(), reason::<()>(Err(status))), (Code::Unimplemented, Reason::NotImplemented));
+    let doubtful = CheckConsistencyRequest { repair: true, reasons: vec!["ADDRESS_IN_USE".to_owned()], ..Default::default() };
+    let refusal = refused(ipam.allocations().check_consistency(doubtful).await);
+    assert_eq!((refusal.reason, refusal.violations[0].field.as_str()), (Reason::InvalidArgument, "reasons[0]"));
     let network = ipam.network().get_compute_network(GetComputeNetworkRequest {}).await;
     assert_eq!(reason(network), Reason::NetworkNotFound);
     ipam.stop().await;
