@@ -37,7 +37,8 @@ fn the_tool_shows_what_is_and_says_why() {
     let checked = site.polder(&["check"]).ok();
     assert!(checked.starts_with('✔') && checked.contains("nothing is wrong"), "{checked}");
     let fixed = site.polder(&["check", "--fix"]);
-    assert!(fixed.code == 0 && fixed.out == checked && fixed.err.contains("0 records repaired"), "{fixed:?}");
+    let well = fixed.out.contains("nothing is wrong") && fixed.err == "0 records repaired\n";
+    assert!(fixed.code == 0 && well, "{fixed:?}");
     let checked = json(site.polder(&["check", "-o", "json"]).ok());
     assert!(checked["checked"].as_str().unwrap().parse::<u32>().unwrap() > 10 && checked["findings"].is_null(), "{checked}");
     assert_eq!(site.polder(&["health"]).ok(), "ready\n");
