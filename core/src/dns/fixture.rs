@@ -134,6 +134,8 @@ pub(super) fn pool(name: &str, purpose: Purpose, ranges: &[&str]) -> Change {
         order: Order::Lowest,
         cooldown: Duration::ZERO,
         share_across_namespaces: false,
+        announce_interfaces: Vec::new(),
+        bgp_only: false,
         description: String::new(),
         max_blocks_per_node: 20,
         strict_affinity: false,

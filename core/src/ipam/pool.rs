@@ -68,6 +68,10 @@ pub struct Draft {
     pub cooldown: Option<Duration>,
     /// Services of different namespaces may share an address.
     pub share_across_namespaces: bool,
+    /// The interfaces on which external addresses are answered for; empty: the one whose subnet has them.
+    pub announce_interfaces: Vec<String>,
+    /// External addresses are advertised by BGP and not answered for on the local network.
+    pub bgp_only: bool,
     /// Labels.
     pub labels: Labels,
     /// For people.
@@ -95,6 +99,8 @@ impl Draft {
             order: None,
             cooldown: None,
             share_across_namespaces: false,
+            announce_interfaces: Vec::new(),
+            bgp_only: false,
             labels: Labels::default(),
             description: String::new(),
         }
@@ -126,6 +132,8 @@ impl Draft {
             order,
             cooldown: self.cooldown.unwrap_or(if order == Order::LongestFree { COOLDOWN } else { Duration::ZERO }),
             share_across_namespaces: self.share_across_namespaces,
+            announce_interfaces: self.announce_interfaces.clone(),
+            bgp_only: self.bgp_only,
             labels: self.labels.clone(),
             description: self.description.clone(),
         }
@@ -220,6 +228,8 @@ fn merged(old: &Pool, draft: &Draft, fields: &Fields) -> Pool {
             &new.share_across_namespaces,
             &old.share_across_namespaces,
         ),
+        announce_interfaces: fields.pick("announce_interfaces", &new.announce_interfaces, &old.announce_interfaces),
+        bgp_only: fields.pick("bgp_only", &new.bgp_only, &old.bgp_only),
         labels: fields.pick("labels", &new.labels, &old.labels),
         description: fields.pick("description", &new.description, &old.description),
     }

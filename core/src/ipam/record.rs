@@ -148,6 +148,10 @@ pub struct Pool {
     pub cooldown: Duration,
     /// Services of different namespaces may share an address of this pool.
     pub share_across_namespaces: bool,
+    /// The interfaces on which external addresses are answered for; empty: the one whose subnet has them.
+    pub announce_interfaces: Vec<String>,
+    /// External addresses are advertised by BGP and not answered for on the local network.
+    pub bgp_only: bool,
     /// Labels of the pool itself.
     pub labels: Labels,
     /// For people.

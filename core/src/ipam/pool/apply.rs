@@ -24,7 +24,7 @@ pub enum PoolChange {
     /// Make this pool, or replace the one of this name.
     Put {
         /// The pool as it is to be.
-        draft: Draft,
+        draft: Box<Draft>,
         /// The version the caller has seen; empty: any.
         etag: String,
     },

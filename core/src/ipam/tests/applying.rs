@@ -5,7 +5,7 @@ use crate::ipam::pool::PoolChange;
 use crate::ipam::record::PoolState;
 
 fn put(name: &str, ranges: &[&str]) -> PoolChange {
-    PoolChange::Put { draft: draft(name, Purpose::Pod, ranges), etag: String::new() }
+    PoolChange::Put { draft: Box::new(draft(name, Purpose::Pod, ranges)), etag: String::new() }
 }
 
 fn delete(name: &str) -> PoolChange {
@@ -88,13 +88,14 @@ fn what_cannot_be_is_refused_and_nothing_changes() {
     let lost = refused(&mut world, &[delete("pod"), put("new", &["172.27.128.0/17"])]);
     assert_eq!((lost.reason, lost.metadata["held"].as_str(), lost.obstacles.len()), (Reason::PoolInUse, "1", 1));
     assert_eq!(lost.metadata["ranges"], "172.27.0.0/17");
-    let other_purpose = PoolChange::Put { draft: draft("nodes-2", Purpose::Node, &["172.27.0.0/16"]), etag: String::new() };
+    let other_purpose =
+        PoolChange::Put { draft: Box::new(draft("nodes-2", Purpose::Node, &["172.27.0.0/16"])), etag: String::new() };
     assert_eq!(refused(&mut world, &[delete("pod"), other_purpose]).reason, Reason::PoolInUse, "a pod needs a pool for pods");
     assert_eq!(refused(&mut world, &[put("new", &["10.1.0.128-10.1.1.5"])]).reason, Reason::PoolOverlap);
     assert_eq!(refused(&mut world, &[rename("pod", "other")]).reason, Reason::AlreadyExists);
     assert_eq!(refused(&mut world, &[rename("nope", "x")]).reason, Reason::PoolNotFound);
     assert_eq!(refused(&mut world, &[delete("nope")]).reason, Reason::PoolNotFound);
-    let stale = PoolChange::Put { draft: draft("other", Purpose::Pod, &["10.1.0.0/25"]), etag: "0-9".to_owned() };
+    let stale = PoolChange::Put { draft: Box::new(draft("other", Purpose::Pod, &["10.1.0.0/25"])), etag: "0-9".to_owned() };
     assert_eq!(refused(&mut world, &[stale]).reason, Reason::EtagMismatch);
     let reserved = refused(&mut world, &[delete("other"), put("bad", &["224.0.0.1"])]);
     assert_eq!(reserved.violations[0].field, "changes[1].put.ranges[0]", "the field where it stands in the request");

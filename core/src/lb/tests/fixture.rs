@@ -71,6 +71,8 @@ impl Site {
             strict_affinity: false,
             order: Order::Lowest,
             cooldown: Duration::ZERO,
+            announce_interfaces: Vec::new(),
+            bgp_only: false,
             share_across_namespaces: false,
             labels: Labels::default(),
             description: String::new(),

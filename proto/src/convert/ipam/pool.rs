@@ -1,9 +1,11 @@
 //! Pools.
 
+mod changes;
+
 use std::net::IpAddr;
 
 use polder_core::cluster::Cluster;
-use polder_core::ipam::pool::{Draft, PoolChange, Update};
+use polder_core::ipam::pool::{Draft, Update};
 use polder_core::ipam::usage::{Usage, of_pool};
 use polder_core::ipam::{Order, Pool, PoolSelectors, PoolState, Purpose};
 use polder_core::net::range::number;
@@ -11,6 +13,7 @@ use polder_core::net::{AddrRange, Family, Name};
 use polder_core::reason::{Reason, Refusal, Violations};
 use polder_core::time::Timestamp;
 
+pub use self::changes::apply;
 use super::Mutation;
 use super::values::{duration, few, fields, names, ranges, selectors, show_count, show_duration, show_selectors, text};
 use crate::convert::common::{known, labels, parsed, show_labels, show_time};
@@ -38,6 +41,8 @@ const FIELDS: &[&str] = &[
     "order",
     "cooldown",
     "allow_cross_namespace_sharing",
+    "announce_interfaces",
+    "bgp_only",
     "description",
 ];
 
@@ -83,61 +88,6 @@ pub fn delete(request: &pb::DeletePoolRequest) -> Result<Mutation<(Name, String)
     Mutation::finish(&request.request_id, request.validate_only, name.map(|name| (name, request.etag.clone())), bad)
 }
 
-/// Reads several changes of pools.
-///
-/// # Errors
-/// The refusal that names every bad field.
-pub fn apply(request: &pb::ApplyPoolsRequest) -> Result<Mutation<Vec<PoolChange>>, Refusal> {
-    let mut bad = Violations::new();
-    if few(request.changes.len(), MOST_CHANGES, "changes", &mut bad) && request.changes.is_empty() {
-        bad.add("changes", Reason::FieldRequired, "at least one change is required");
-    }
-    let numbered = request.changes.iter().take(MOST_CHANGES).enumerate();
-    let changes: Vec<Option<PoolChange>> =
-        numbered.map(|(at, change)| read_change(change, &format!("changes[{at}]"), &mut bad)).collect();
-    let mut named: Vec<&Name> = changes.iter().flatten().flat_map(names_of).collect();
-    named.sort_unstable();
-    if let Some(twice) = named.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]) {
-        bad.add(
-            "changes",
-            Reason::DuplicateValue,
-            format!("pool `{twice}` is named by two changes; say what becomes of it in one"),
-        );
-    }
-    Mutation::finish(&request.request_id, request.validate_only, changes.into_iter().collect(), bad)
-}
-
-/// The most changes of one request.
-const MOST_CHANGES: usize = 100;
-
-fn read_change(change: &pb::PoolChange, place: &str, bad: &mut Violations) -> Option<PoolChange> {
-    use pb::pool_change::Change;
-    match &change.change {
-        Some(Change::Put(pool)) => {
-            let draft = draft(pool, &format!("{place}.put"), bad)?;
-            Some(PoolChange::Put { draft, etag: pool.etag.clone() })
-        }
-        Some(Change::Delete(name)) => parsed(name, format!("{place}.delete"), bad).map(PoolChange::Delete),
-        Some(Change::Rename(rename)) => {
-            let from = parsed(&rename.from, format!("{place}.rename.from"), bad);
-            let to = parsed(&rename.to, format!("{place}.rename.to"), bad);
-            Some(PoolChange::Rename { from: from?, to: to? })
-        }
-        None => {
-            bad.add(place, Reason::FieldRequired, "say what to change: put, delete or rename");
-            None
-        }
-    }
-}
-
-fn names_of(change: &PoolChange) -> Vec<&Name> {
-    match change {
-        PoolChange::Put { draft, .. } => vec![&draft.name],
-        PoolChange::Delete(name) => vec![name],
-        PoolChange::Rename { from, to } => vec![from, to],
-    }
-}
-
 /// Reads a pool that stands at `place` in the request.
 fn draft(pool: &pb::Pool, place: &str, bad: &mut Violations) -> Option<Draft> {
     let at = |field: &str| format!("{place}.{field}");
@@ -168,6 +118,14 @@ fn draft(pool: &pb::Pool, place: &str, bad: &mut Violations) -> Option<Draft> {
     let block_len_v4 = block_len(pool.block_prefix_length_v4, &at("block_prefix_length_v4"), bad);
     let block_len_v6 = block_len(pool.block_prefix_length_v6, &at("block_prefix_length_v6"), bad);
     let cooldown = duration(pool.cooldown.as_ref(), &at("cooldown"), bad);
+    let announce_interfaces = interfaces(&pool.announce_interfaces, &at("announce_interfaces"), bad);
+    if pool.purpose() != pb::PoolPurpose::ExternalService && pool.purpose() != pb::PoolPurpose::Unspecified {
+        for (field, said) in [("announce_interfaces", !pool.announce_interfaces.is_empty()), ("bgp_only", pool.bgp_only)] {
+            if said {
+                bad.add(at(field), Reason::ConflictingFields, "only external addresses of services are announced");
+            }
+        }
+    }
     let description = text(&pool.description, &at("description"), bad);
     let labels = labels(pool.labels.clone(), &at("labels"), bad);
     let name = parsed(&pool.name, at("name"), bad)?;
@@ -188,10 +146,22 @@ fn draft(pool: &pb::Pool, place: &str, bad: &mut Violations) -> Option<Draft> {
         order,
         cooldown,
         share_across_namespaces: pool.allow_cross_namespace_sharing,
+        announce_interfaces,
+        bgp_only: pool.bgp_only,
         labels,
         description,
     })
 }
+
+fn interfaces(given: &[String], field: &str, bad: &mut Violations) -> Vec<String> {
+    if !few(given.len(), MOST_INTERFACES, field, bad) {
+        return Vec::new();
+    }
+    given.iter().enumerate().map(|(at, name)| text(name, &format!("{field}[{at}]"), bad)).collect()
+}
+
+/// The most interfaces that a pool names.
+const MOST_INTERFACES: usize = 32;
 
 fn block_len(given: u32, field: &str, bad: &mut Violations) -> Option<u8> {
     let read = u8::try_from(given);
@@ -244,6 +214,8 @@ pub fn show(pool: &Pool) -> pb::Pool {
         order: order.into(),
         cooldown: show_duration(pool.cooldown),
         allow_cross_namespace_sharing: pool.share_across_namespaces,
+        announce_interfaces: pool.announce_interfaces.clone(),
+        bgp_only: pool.bgp_only,
         description: pool.description.clone(),
         ..pb::Pool::default()
     }

@@ -69,9 +69,10 @@ pub(super) fn write_pool(pool: &Pool, version: u32) -> pb::Pool {
         order: order.into(),
         cooldown: write_duration(pool.cooldown),
         share_across_namespaces: pool.share_across_namespaces,
+        announce_interfaces: pool.announce_interfaces.clone(),
+        bgp_only: pool.bgp_only,
         labels: write_labels(&pool.labels),
         description: pool.description.clone(),
-        ..pb::Pool::default()
     }
 }
 
@@ -117,6 +118,8 @@ pub(super) fn read_pool(name: Name, stored: pb::Pool) -> Result<Pool, String> {
         order,
         cooldown: Duration::from_micros(stored.cooldown),
         share_across_namespaces: stored.share_across_namespaces,
+        announce_interfaces: stored.announce_interfaces,
+        bgp_only: stored.bgp_only,
         labels: read_labels(stored.labels)?,
         description: stored.description,
     })

@@ -43,6 +43,8 @@ fn pool() -> Pool {
         order: Order::LongestFree,
         cooldown: Duration::from_secs(30),
         share_across_namespaces: true,
+        announce_interfaces: Vec::new(),
+        bgp_only: false,
         labels: labels(),
         description: "ä".to_owned(),
     }
@@ -141,6 +143,12 @@ fn all() -> Vec<Change> {
     let seen = |name: &str, liveness| Node { name: name.parse().unwrap(), liveness, ..node.clone() };
     let alive = seen("node-b", Liveness::Alive(Timestamp(1_700_000_000_000_005)));
     let lost = seen("node-c", Liveness::Lost(Timestamp(1_700_000_000_000_006)));
+    let announced = Pool {
+        name: "announced".parse().unwrap(),
+        announce_interfaces: vec!["eth0".to_owned(), "eth1".to_owned()],
+        bgp_only: true,
+        ..pool.clone()
+    };
     vec![
         Change::Namespace(namespace.name.clone(), Some(Arc::new(namespace))),
         Change::Pool(pool.name.clone(), Some(Arc::new(pool))),
@@ -151,6 +159,7 @@ fn all() -> Vec<Change> {
         Change::Allocation(allocation.meta.uid, Some(Arc::new(allocation))),
         Change::Node(alive.name.clone(), Some(Arc::new(alive))),
         Change::Node(lost.name.clone(), Some(Arc::new(lost))),
+        Change::Pool(announced.name.clone(), Some(Arc::new(announced))),
     ]
 }
 

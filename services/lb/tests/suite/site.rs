@@ -127,6 +127,8 @@ impl Addresses {
             order: Order::Lowest,
             cooldown: Duration::ZERO,
             share_across_namespaces: false,
+            announce_interfaces: Vec::new(),
+            bgp_only: false,
             labels: Labels::default(),
             description: String::new(),
         };

@@ -1,0 +1,66 @@
+//! Several changes of pools at once.
+
+use polder_core::ipam::pool::PoolChange;
+use polder_core::net::Name;
+use polder_core::reason::{Reason, Refusal, Violations};
+
+use super::draft;
+use crate::convert::common::parsed;
+use crate::convert::ipam::Mutation;
+use crate::convert::ipam::values::few;
+use crate::ipam::v1 as pb;
+
+/// The most changes of one request.
+const MOST_CHANGES: usize = 100;
+
+/// Reads several changes of pools.
+///
+/// # Errors
+/// The refusal that names every bad field.
+pub fn apply(request: &pb::ApplyPoolsRequest) -> Result<Mutation<Vec<PoolChange>>, Refusal> {
+    let mut bad = Violations::new();
+    if few(request.changes.len(), MOST_CHANGES, "changes", &mut bad) && request.changes.is_empty() {
+        bad.add("changes", Reason::FieldRequired, "at least one change is required");
+    }
+    let numbered = request.changes.iter().take(MOST_CHANGES).enumerate();
+    let changes: Vec<Option<PoolChange>> =
+        numbered.map(|(at, change)| read_change(change, &format!("changes[{at}]"), &mut bad)).collect();
+    let mut named: Vec<&Name> = changes.iter().flatten().flat_map(names_of).collect();
+    named.sort_unstable();
+    if let Some(twice) = named.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]) {
+        bad.add(
+            "changes",
+            Reason::DuplicateValue,
+            format!("pool `{twice}` is named by two changes; say what becomes of it in one"),
+        );
+    }
+    Mutation::finish(&request.request_id, request.validate_only, changes.into_iter().collect(), bad)
+}
+
+fn read_change(change: &pb::PoolChange, place: &str, bad: &mut Violations) -> Option<PoolChange> {
+    use pb::pool_change::Change;
+    match &change.change {
+        Some(Change::Put(pool)) => {
+            let draft = draft(pool, &format!("{place}.put"), bad)?.into();
+            Some(PoolChange::Put { draft, etag: pool.etag.clone() })
+        }
+        Some(Change::Delete(name)) => parsed(name, format!("{place}.delete"), bad).map(PoolChange::Delete),
+        Some(Change::Rename(rename)) => {
+            let from = parsed(&rename.from, format!("{place}.rename.from"), bad);
+            let to = parsed(&rename.to, format!("{place}.rename.to"), bad);
+            Some(PoolChange::Rename { from: from?, to: to? })
+        }
+        None => {
+            bad.add(place, Reason::FieldRequired, "say what to change: put, delete or rename");
+            None
+        }
+    }
+}
+
+fn names_of(change: &PoolChange) -> Vec<&Name> {
+    match change {
+        PoolChange::Put { draft, .. } => vec![&draft.name],
+        PoolChange::Delete(name) => vec![name],
+        PoolChange::Rename { from, to } => vec![from, to],
+    }
+}
