@@ -8,6 +8,7 @@ use polder_proto::ipam::v1::*;
 use polder_runtime::config::Period;
 use polder_store::{Commit, Store, Write};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
@@ -96,13 +97,16 @@ async fn an_agent_that_changes_replicas_is_never_lost() {
     until(|| async { other.node("node-a").await.state() == NodeState::Ready }).await;
     let mut watch = other.nodes().watch_nodes(WatchNodesRequest::default()).await.unwrap().into_inner();
     let mut renewed = 0;
-    // Longer than two leases, in turn at both.
+    // Longer than two leases, in turn at both. On a machine that stands still for a lease, being lost would be right.
+    let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
     for turn in 0..30 {
         if turn % 5 == 4 {
             let next = if turn % 2 == 0 { &other } else { &one };
             agent = Agent::of(next, "node-a").await;
         }
         renewed += usize::from(agent.renew().await.is_ok());
+        longest = longest.max(last.elapsed());
+        last = Instant::now();
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
     assert_eq!(renewed, 30);
@@ -111,7 +115,7 @@ async fn an_agent_that_changes_replicas_is_never_lost() {
     one.nodes().drain_node(request).await.unwrap();
     while let Some(message) = watch.message().await.unwrap() {
         let node = message.node.unwrap_or_default();
-        assert_ne!(node.state(), NodeState::Lost, "{node:?}");
+        assert!(node.state() != NodeState::Lost || longest > Duration::from_secs(1), "renewed every {longest:?}: {node:?}");
         if node.draining {
             break;
         }
