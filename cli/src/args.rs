@@ -98,6 +98,23 @@ pub enum Verb {
         #[arg(long)]
         force: bool,
     },
+    /// Keep a node from taking new pods.
+    Drain {
+        /// The node.
+        node: String,
+        /// End the drain: it takes new pods again.
+        #[arg(long)]
+        end: bool,
+    },
+    /// Give an object another name; what it holds stays.
+    Rename {
+        /// pool
+        kind: String,
+        /// The name now.
+        from: String,
+        /// The new name.
+        to: String,
+    },
     /// Say who holds an address.
     Who {
         /// The address.

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod ask;
+pub mod change;
 pub mod delete;
 pub mod explain;
 pub mod get;

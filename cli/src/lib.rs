@@ -82,6 +82,8 @@ async fn ask(global: &Global, verb: Verb) -> Result<String, Failure> {
         Verb::Why { kind_or_name, name } => cmd::ask::why(&context, &kind_or_name, name.as_deref()).await,
         Verb::Dig { name, record_type } => cmd::ask::dig(&context, &name, &record_type).await,
         Verb::History { address } => cmd::ask::history(&context, &address).await,
+        Verb::Drain { node, end } => cmd::change::drain(&context, &node, end).await,
+        Verb::Rename { kind, from, to } => cmd::change::rename(&context, &kind, &from, &to).await,
         Verb::Check { fix } => cmd::ask::check(&context, fix).await,
         Verb::Health => context.client.health().await,
         Verb::Up(_) | Verb::Explain { .. } => Err(Failure::Local("this verb asks no server".to_owned())),

@@ -42,6 +42,7 @@ fn the_tool_shows_what_is_and_says_why() {
     let checked = json(site.polder(&["check", "-o", "json"]).ok());
     assert!(checked["checked"].as_str().unwrap().parse::<u32>().unwrap() > 10 && checked["findings"].is_null(), "{checked}");
     assert_eq!(site.polder(&["health"]).ok(), "ready\n");
+    nodes_are_drained_and_pools_renamed(&site);
     a_deleted_pod_stays_in_the_history(&site);
 }
 
@@ -299,6 +300,23 @@ fn the_server_is_where_one_says(site: &Site) {
     fails(polder(&own, &["get", "services"], ""), 6, &[nowhere]);
     fails(polder(&[("POLDER_SERVER", nowhere)], &get, ""), 6, &[nowhere, "POLDER_SERVER say where to look"]);
     fails(polder(&[("POLDER_SERVER", "banana")], &get, ""), 2, &["`banana` cannot be linked to"]);
+}
+
+fn nodes_are_drained_and_pools_renamed(site: &Site) {
+    let drained = site.polder(&["drain", "node-b"]).ok();
+    assert!(drained.starts_with("node/node-b is draining") && drained.contains("allocations are still on it"), "{drained}");
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: late}\nspec: {nodeName: node-b, containers: [{name: c}]}\n";
+    fails(site.polder_reading(&["apply", "-f", "-"], pod), 5, &["NODE_DRAINING"]);
+    assert_eq!(site.polder(&["drain", "node-b", "--end"]).ok(), "node/node-b takes new pods again\n");
+
+    let pool =
+        "apiVersion: polder.dev/v1\nkind: Pool\nmetadata: {name: old}\nspec: {purpose: POOL_PURPOSE_POD, ranges: [10.77.0.0/24]}\n";
+    let _ = site.polder_reading(&["apply", "-f", "-"], pool).ok();
+    assert_eq!(site.polder(&["rename", "pool", "old", "new"]).ok(), "pool/old is pool/new now\n");
+    assert!(site.polder(&["who", "10.77.0.9"]).ok().contains("of pool new is free"));
+    fails(site.polder(&["rename", "pool", "pod", "racks"]), 2, &["compute network", "FIELD_IMMUTABLE"]);
+    fails(site.polder(&["rename", "node", "a", "b"]), 2, &["`rename` knows pools"]);
+    assert_eq!(site.polder(&["delete", "pool", "new"]).ok(), "pool/new deleted\n");
 }
 
 fn a_deleted_pod_stays_in_the_history(site: &Site) {
