@@ -37,7 +37,6 @@ pub async fn run(options: &Options, mut each: impl FnMut(Table<'_>)) -> Result<R
     let machine = Machine::examine().await?;
     let mut report = Report { machine, seconds: options.seconds, warm_up: options.warm_up, rows: Vec::new(), published: PUBLISHED };
     each(Table::Head);
-    let window = options.window();
     let mut take = |row| each(Table::Line(report.take(row)));
     for callers in options.callers.iter().copied().map(usize::from) {
         echoes(options, callers, &mut take).await?;

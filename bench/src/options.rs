@@ -28,6 +28,10 @@ pub struct Options {
     /// The cases to measure; all when none is named. A release needs an allocation before it, which is made and not shown.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub cases: Vec<Case>,
+    /// Where to send the spans of all calls by OTLP, to see what they cost. By default there are none, as in a process that has
+    /// nowhere to send them.
+    #[arg(long)]
+    pub otlp_endpoint: Option<String>,
     /// Also write the report as JSON to this file.
     #[arg(long)]
     pub json: Option<PathBuf>,
