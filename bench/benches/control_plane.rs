@@ -25,8 +25,9 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
     let report = runtime.block_on(async {
-        // A real process pays for its spans with every call, so they belong to the measurement.
-        let config = TelemetryConfig { log_filter: LOG.to_owned(), ..TelemetryConfig::default() };
+        // What a real process pays for logs and traces with every call belongs to the measurement.
+        let otlp_endpoint = options.otlp_endpoint.clone();
+        let config = TelemetryConfig { log_filter: LOG.to_owned(), otlp_endpoint, ..TelemetryConfig::default() };
         let _telemetry = Telemetry::install("polder-bench", env!("CARGO_PKG_VERSION"), &config)?;
         polder_bench::run(options, |line| println!("{line}")).await
     })?;

@@ -57,13 +57,13 @@ pub async fn bare(callers: usize, window: Window) -> Result<Measured, Failure> {
     Ok(measured)
 }
 
-/// Measures the same service behind Polder's server stack.
+/// Measures the same service behind Polder's server stack, over sockets or over a local link.
 ///
 /// # Errors
 /// A call that fails, or a process that does not start or end.
-pub async fn behind_the_stack(callers: usize, window: Window) -> Result<Measured, Failure> {
+pub async fn behind_the_stack(callers: usize, window: Window, local: bool) -> Result<Measured, Failure> {
     let serving = Serving::start(|_| Ok(Component::new("echo").grpc(Echo))).await?;
-    let links: Vec<Link> = serving.links(callers)?;
+    let links: Vec<Link> = if local { vec![serving.local()] } else { serving.links(callers)? };
     let measured = through(&links, callers, window).await?;
     drop(links);
     serving.stop().await?;

@@ -37,23 +37,47 @@ pub async fn run(options: &Options, mut each: impl FnMut(Table<'_>)) -> Result<R
     let machine = Machine::examine().await?;
     let mut report = Report { machine, seconds: options.seconds, warm_up: options.warm_up, rows: Vec::new(), published: PUBLISHED };
     each(Table::Head);
-    let window = options.window();
     let mut take = |row| each(Table::Line(report.take(row)));
     for callers in options.callers.iter().copied().map(usize::from) {
-        take(Row::new(Case::Echo, &echo::bare(callers, window).await?));
-        take(Row::new(Case::StackEcho, &echo::behind_the_stack(callers, window).await?));
+        echoes(options, callers, &mut take).await?;
         for engine in options.stores.iter().copied() {
-            take(Row::new(Case::RawTransaction, &raw::measure(engine, callers, window).await?).on(engine));
-            if engine == Engine::Etcd {
-                take(Row::new(Case::WholePrefix, &peer::whole_prefix(callers, window).await?).on(engine));
-            }
-            for local in [false, true] {
-                service(engine, callers, window, local).await?.into_iter().for_each(&mut take);
-            }
+            on_store(options, engine, callers, &mut take).await?;
         }
     }
     each(Table::Foot(&report));
     Ok(report)
+}
+
+/// The cases without a store.
+async fn echoes(options: &Options, callers: usize, take: &mut impl FnMut(Row)) -> Result<(), Failure> {
+    let window = options.window();
+    if options.wants(Case::Echo) {
+        take(Row::new(Case::Echo, &echo::bare(callers, window).await?));
+    }
+    for (case, local) in [(Case::StackEcho, false), (Case::StackEchoLocally, true)] {
+        if options.wants(case) {
+            take(Row::new(case, &echo::behind_the_stack(callers, window, local).await?));
+        }
+    }
+    Ok(())
+}
+
+/// The cases on a store.
+async fn on_store(options: &Options, engine: Engine, callers: usize, take: &mut impl FnMut(Row)) -> Result<(), Failure> {
+    let window = options.window();
+    if options.wants(Case::RawTransaction) {
+        take(Row::new(Case::RawTransaction, &raw::measure(engine, callers, window).await?).on(engine));
+    }
+    if engine == Engine::Etcd && options.wants(Case::WholePrefix) {
+        take(Row::new(Case::WholePrefix, &peer::whole_prefix(callers, window).await?).on(engine));
+    }
+    for (cases, local) in [([Case::Allocate, Case::Release], false), ([Case::AllocateLocally, Case::ReleaseLocally], true)] {
+        if cases.iter().any(|case| options.wants(*case)) {
+            let rows = service(engine, callers, window, local).await?;
+            rows.into_iter().filter(|row| options.wants(row.case)).for_each(&mut *take);
+        }
+    }
+    Ok(())
 }
 
 /// Measures the service on a fresh store, allocation and then release, and verifies in the end what it holds.

@@ -7,6 +7,7 @@ use clap::Parser;
 
 use crate::bed::Engine;
 use crate::load::Window;
+use crate::report::Case;
 
 /// Measures allocations through the IPAM service beside what its store and its wire can do at most, in one run.
 #[derive(Debug, Clone, Parser)]
@@ -24,6 +25,13 @@ pub struct Options {
     /// The stores to measure on.
     #[arg(long, value_enum, default_value = "etcd,embedded", value_delimiter = ',')]
     pub stores: Vec<Engine>,
+    /// The cases to measure; all when none is named. A release needs an allocation before it, which is made and not shown.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub cases: Vec<Case>,
+    /// Where to send the spans of all calls by OTLP, to see what they cost. By default there are none, as in a process that has
+    /// nowhere to send them.
+    #[arg(long)]
+    pub otlp_endpoint: Option<String>,
     /// Also write the report as JSON to this file.
     #[arg(long)]
     pub json: Option<PathBuf>,
@@ -33,6 +41,12 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether a case is to be measured.
+    #[must_use]
+    pub fn wants(&self, case: Case) -> bool {
+        self.cases.is_empty() || self.cases.contains(&case)
+    }
+
     /// The window of every case.
     #[must_use]
     pub fn window(&self) -> Window {

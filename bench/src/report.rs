@@ -2,6 +2,7 @@
 
 mod table;
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::bed::Engine;
@@ -12,13 +13,15 @@ use crate::trips::Trips;
 pub use table::Table;
 
 /// What was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Case {
     /// Bare tonic, a request like an allocation's, no handler behind it.
     Echo,
     /// The same behind Polder's server stack.
     StackEcho,
+    /// The same without a socket: what the stack alone costs.
+    StackEchoLocally,
     /// Raw transactions on the store, one per call.
     RawTransaction,
     /// Acquiring from a prefix that is one value, as a peer does; an emulation.
@@ -40,6 +43,7 @@ impl Case {
         match self {
             Self::Echo => "bare tonic echo",
             Self::StackEcho => "echo behind our stack",
+            Self::StackEchoLocally => "the same, local link",
             Self::RawTransaction => "raw transaction",
             Self::WholePrefix => "whole prefix per value",
             Self::Allocate => "allocate, socket",

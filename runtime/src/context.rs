@@ -7,6 +7,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::Instant;
 
+use crate::{clock, grpc_timeout};
+
 /// The metadata key under which a part of Polder names the person it acts for.
 pub const ACTOR_HEADER: &str = "x-polder-actor";
 /// The metadata key under which a caller may name its request, for logs.
@@ -39,7 +41,7 @@ pub enum Peer {
 pub struct RequestContext {
     /// Who asks, for the journal.
     pub actor: String,
-    /// The W3C trace id in 32 hexadecimal digits; empty without a trace.
+    /// The W3C trace id in 32 hexadecimal digits: the caller's, or one that begins here.
     pub trace_id: String,
     /// When the caller stops waiting, if it said so.
     pub deadline: Option<Instant>,
@@ -69,7 +71,8 @@ impl RequestContext {
         self.deadline.map(|deadline| deadline.saturating_duration_since(now))
     }
 
-    pub(crate) fn new(headers: &HeaderMap, peer: Peer, trace_id: String, deadline: Option<Instant>) -> Self {
+    pub(crate) fn new(headers: &HeaderMap, peer: Peer, trace_id: String) -> Self {
+        let deadline = grpc_timeout::of(headers).map(|timeout| clock::monotonic() + timeout);
         let actor = text(headers, ACTOR_HEADER).unwrap_or_else(|| match &peer {
             Peer::Tcp { address, .. } if !address.ip().is_loopback() => format!("{ANONYMOUS}@{}", address.ip()),
             Peer::Tcp { .. } | Peer::InProcess => ANONYMOUS.to_owned(),
@@ -93,7 +96,7 @@ mod tests {
 
     #[test]
     fn an_unnamed_caller_from_elsewhere_goes_by_its_address() {
-        let context = |peer| RequestContext::new(&HeaderMap::new(), peer, String::new(), None);
+        let context = |peer| RequestContext::new(&HeaderMap::new(), peer, String::new());
         assert_eq!(context(tcp("127.0.0.1:9")).actor, "anonymous");
         assert_eq!(context(tcp("192.0.2.7:9")).actor, "anonymous@192.0.2.7");
         assert_eq!(context(Peer::InProcess).actor, "anonymous");
@@ -104,7 +107,7 @@ mod tests {
         let named = |name: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(ACTOR_HEADER, name.parse().unwrap());
-            RequestContext::new(&headers, Peer::InProcess, String::new(), None).actor
+            RequestContext::new(&headers, Peer::InProcess, String::new()).actor
         };
         assert_eq!(named("alice"), "alice");
         assert_eq!(named(&"a".repeat(1000)), "anonymous");

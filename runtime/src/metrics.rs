@@ -6,7 +6,7 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -29,9 +29,11 @@ const DURATION_BUCKETS: [f64; 14] = [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.
 pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
     collectors: Arc<Mutex<HashMap<TypeId, Box<dyn Any + Send>>>>,
-    durations: Family<CallLabels, Histogram, fn() -> Histogram>,
+    durations: CallDurations,
     in_flight: Gauge,
 }
+
+type CallDurations = Family<CallLabels, Histogram, fn() -> Histogram>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
@@ -53,7 +55,7 @@ impl Metrics {
     pub fn new(process: &'static str, version: &'static str) -> Self {
         let mut registry = Registry::default();
         registry.register("polder_build", "What this process is", Info::new([("process", process), ("version", version)]));
-        let durations: Family<_, _, fn() -> Histogram> = Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS));
+        let durations: CallDurations = Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS));
         let help = "Time from the arrival of a call to its last byte, by method and gRPC status code";
         registry.register_with_unit("rpc_server_duration", help, Unit::Seconds, durations.clone());
         let in_flight = Gauge::default();
@@ -99,11 +101,45 @@ impl Metrics {
         self.in_flight.inc();
     }
 
-    pub(crate) fn call_ended(&self, service: &Arc<str>, method: &Arc<str>, code: Code, took: Duration) {
+    pub(crate) fn call_ended(&self) {
         self.in_flight.dec();
-        let labels =
-            CallLabels { rpc_service: Arc::clone(service), rpc_method: Arc::clone(method), rpc_grpc_status_code: i32::from(code) };
-        self.durations.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// The durations of one method's calls.
+    pub(crate) fn durations(&self, service: &Arc<str>, method: &Arc<str>) -> Durations {
+        let (service, method) = (Arc::clone(service), Arc::clone(method));
+        Durations { all: self.durations.clone(), service, method, well: OnceLock::new() }
+    }
+}
+
+/// Where the calls of one method are counted.
+pub(crate) struct Durations {
+    all: CallDurations,
+    service: Arc<str>,
+    method: Arc<str>,
+    /// The series of calls that end well, as nearly all do: it need not be looked up. There is none before the first call.
+    well: OnceLock<Histogram>,
+}
+
+impl Durations {
+    pub(crate) fn observe(&self, code: Code, took: Duration) {
+        let seconds = took.as_secs_f64();
+        if code == Code::Ok {
+            self.well.get_or_init(|| self.series(code)).observe(seconds);
+        } else {
+            self.series(code).observe(seconds);
+        }
+    }
+
+    fn series(&self, code: Code) -> Histogram {
+        let (rpc_service, rpc_method) = (Arc::clone(&self.service), Arc::clone(&self.method));
+        self.all.get_or_create_owned(&CallLabels { rpc_service, rpc_method, rpc_grpc_status_code: i32::from(code) })
+    }
+}
+
+impl fmt::Debug for Durations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Durations").finish_non_exhaustive()
     }
 }
 
@@ -115,10 +151,16 @@ mod tests {
     fn a_call_shows_with_its_method_and_code() {
         let metrics = Metrics::new("polder-test", "1.2.3");
         metrics.call_began();
-        metrics.call_ended(&"a.v1.S".into(), &"Get".into(), Code::NotFound, Duration::from_millis(3));
+        let durations = metrics.durations(&"a.v1.S".into(), &"Get".into());
+        for code in [Code::NotFound, Code::Ok, Code::Ok] {
+            durations.observe(code, Duration::from_millis(3));
+        }
+        metrics.call_ended();
         let text = metrics.render().unwrap();
-        let count = r#"rpc_server_duration_seconds_count{rpc_service="a.v1.S",rpc_method="Get",rpc_grpc_status_code="5"} 1"#;
-        assert!(text.contains(count), "{text}");
+        for (code, calls) in [(5, 1), (0, 2)] {
+            let labels = format!(r#"rpc_service="a.v1.S",rpc_method="Get",rpc_grpc_status_code="{code}""#);
+            assert!(text.contains(&format!("rpc_server_duration_seconds_count{{{labels}}} {calls}")), "{text}");
+        }
         assert!(text.contains(r#"polder_build_info{process="polder-test",version="1.2.3"} 1"#), "{text}");
         assert!(text.contains("rpc_server_in_flight 0"), "{text}");
     }

@@ -1,7 +1,8 @@
 //! The gRPC server stack: what happens to every call before and after its handler, over a socket and in process alike.
 //!
 //! From the outside in:
-//! 1. a span that continues the caller's trace, a [`RequestContext`](crate::context::RequestContext), and the record of the call;
+//! 1. the call's place in its caller's trace (with a span where spans are exported), a
+//!    [`RequestContext`](crate::context::RequestContext), and the record of the call;
 //! 2. admission: above the bounds a call is refused at once with `OVERLOADED` (health checks are not);
 //! 3. the caller's deadline (`grpc-timeout`), for the handler and for a streamed answer;
 //! 4. a panic of the handler becomes `INTERNAL`;
@@ -16,7 +17,7 @@ pub(crate) mod ending;
 pub(crate) mod health;
 mod incoming;
 pub(crate) mod listener;
-mod methods;
+pub(crate) mod methods;
 mod outgoing;
 pub(crate) mod side;
 pub mod tls;
@@ -29,7 +30,7 @@ use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use polder_core::reason::{Reason, Refusal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -38,17 +39,18 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 use tower::Service;
-use tracing::Instrument;
 
 use crate::config::LimitsConfig;
+use crate::context::Peer;
 use crate::metrics::Metrics;
+use crate::status;
 use crate::tasks::panic_text;
-use crate::{clock, status};
+use crate::telemetry::Call;
 use call::Record;
 use ending::Ending;
 use incoming::Incoming;
 use methods::{Method, Methods};
-use outgoing::{Ends, Outgoing};
+use outgoing::{Deadline, Ends, Outgoing};
 
 pub use listener::BindError;
 
@@ -88,7 +90,7 @@ impl Stack {
             tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
         ];
         Ok(Self(Arc::new(Shared {
-            methods: Methods::of(&[descriptors, &own].concat())?,
+            methods: Methods::of(&[descriptors, &own].concat(), &metrics)?,
             metrics,
             calls: Arc::new(Semaphore::new(limits.calls.min(Semaphore::MAX_PERMITS))),
             streams: Arc::new(Semaphore::new(limits.streams.min(Semaphore::MAX_PERMITS))),
@@ -134,38 +136,30 @@ impl Service<Request<Body>> for Grpc {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let method = self.shared.methods.get(request.uri().path()).clone();
-        let span = call::span(&method, request.headers());
-        let record = Record::begin(span.clone(), self.shared.metrics.clone(), method.clone());
-        let answer = answer(Arc::clone(&self.shared), self.routes.clone(), request, method, record);
-        Box::pin(answer.instrument(span).map(Ok))
+        let method = Arc::clone(self.shared.methods.get(request.uri().path()));
+        let peer = request.extensions().get::<Peer>().cloned().unwrap_or(Peer::InProcess);
+        let call = Call::begin(method, request.headers(), peer);
+        let record = Record::begin(Arc::clone(&call), self.shared.metrics.clone());
+        Box::pin(call.scope(answer(Arc::clone(&self.shared), self.routes.clone(), request, record).map(Ok)))
     }
 }
 
-async fn answer(
-    shared: Arc<Shared>,
-    routes: Routes,
-    mut request: Request<Body>,
-    method: Method,
-    mut record: Record,
-) -> Response<Body> {
-    let Some(permits) = Permits::take(&shared, &method) else {
+async fn answer(shared: Arc<Shared>, routes: Routes, mut request: Request<Body>, mut record: Record) -> Response<Body> {
+    let Some(permits) = Permits::take(&shared, &record.call().method) else {
         let refusal = Refusal::new(Reason::Overloaded, "this process has as many calls as it takes at once; try again shortly");
         return trailers_only(status::encode(&refusal), &mut record);
     };
-    let context = call::context(&request, &record.span(), clock::monotonic());
+    let context = Arc::clone(&record.call().context);
     let deadline = context.deadline;
+    // What the handler will find with `RequestContext::of`.
     request.extensions_mut().insert(context);
     let request = request.map(|body| Body::new(Incoming::new(body, shared.message_bytes, Ending::of(&shared.drain))));
     match handle(routes, request, deadline).await {
-        Ok(response) => match Status::from_header_map(response.headers()).filter(|status| status.code() != Code::Ok) {
+        Ok(response) => match bad_status(response.headers()) {
             Some(status) => trailers_only(status, &mut record),
             None => {
                 drop(permits.call);
-                let ends = Ends {
-                    deadline: deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline))),
-                    ending: Ending::of(&shared.drain),
-                };
+                let ends = Ends { deadline: Deadline::at(deadline), ending: Ending::of(&shared.drain) };
                 response.map(|body| Body::new(Outgoing::new(body, ends, record, permits.stream)))
             }
         },
@@ -187,6 +181,16 @@ async fn handle(mut routes: Routes, request: Request<Body>, deadline: Option<Ins
         Ok(Err(never)) => match never {},
         Err(panic) => Err(outgoing::panicked(panic_text(&*panic))),
     }
+}
+
+/// The status in headers or trailers, unless it is OK or there is none.
+fn bad_status(headers: &HeaderMap) -> Option<Status> {
+    // Nearly all calls end well: that is seen without making a status.
+    let code = headers.get(Status::GRPC_STATUS)?;
+    if code == "0" {
+        return None;
+    }
+    Status::from_header_map(headers).filter(|status| status.code() != Code::Ok)
 }
 
 /// An answer that is nothing but a status.

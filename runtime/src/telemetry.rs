@@ -1,12 +1,13 @@
 //! Logs and traces of a process.
 //!
 //! [`Telemetry::install`] sets the process's one subscriber: log lines to standard error (for people or as JSON), and
-//! OpenTelemetry spans. Spans exist even when nobody collects them, because the trace id goes into the journal and to the next
-//! process; an OTLP endpoint only adds the export.
+//! OpenTelemetry spans where there is an OTLP endpoint to export them to. Traces exist also without one, because the trace id
+//! goes into the journal and to the next process: then every call knows its trace, and nobody pays for spans.
 
+mod call;
+pub(crate) mod lines;
 mod propagation;
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider;
@@ -19,8 +20,8 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Registry};
 
+pub(crate) use call::Call;
 pub use propagation::inject;
-pub(crate) use propagation::{continue_from, trace_id};
 
 use crate::config::Period;
 
@@ -81,7 +82,7 @@ pub enum TelemetryError {
 /// The running telemetry of a process; flush it last.
 #[derive(Debug)]
 pub struct Telemetry {
-    provider: SdkTracerProvider,
+    provider: Option<SdkTracerProvider>,
     timeout: Duration,
 }
 
@@ -107,46 +108,42 @@ impl Telemetry {
     ) -> Result<(Self, impl SubscriberInitExt + tracing::Subscriber + Send + Sync + use<>), TelemetryError> {
         let filter = EnvFilter::try_new(&config.log_filter)
             .map_err(|source| TelemetryError::Filter { filter: config.log_filter.clone(), source })?;
-        let provider = provider(process, version, config)?;
-        let scope = InstrumentationScope::builder("polder").with_version(version).build();
-        let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer_with_scope(scope));
-        // Spans are recorded whatever the log filter hides, but not those of libraries: they would trace the export itself.
-        let ours = tracing_subscriber::filter::filter_fn(|metadata| metadata.target().starts_with("polder"));
-        let subscriber = Registry::default().with(spans.with_filter(ours)).with(lines(config.log_format).with_filter(filter));
+        let provider = config.otlp_endpoint.as_ref().map(|endpoint| provider(process, version, endpoint, config)).transpose()?;
+        let spans = provider.as_ref().map(|provider| {
+            let scope = InstrumentationScope::builder("polder").with_version(version).build();
+            let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer_with_scope(scope));
+            // Spans are recorded whatever the log filter hides, but not those of libraries: they would trace the export itself.
+            let ours = tracing_subscriber::filter::filter_fn(|metadata| metadata.target().starts_with("polder"));
+            // Where in the code a span begins, and on which thread, is the same for all calls or says nothing.
+            spans.with_location(false).with_threads(false).with_tracked_inactivity(false).with_filter(ours)
+        });
+        let lines = lines::lines(config.log_format, std::io::stderr).with_filter(filter);
+        let subscriber = Registry::default().with(spans).with(lines);
         Ok((Self { provider, timeout: config.otlp_timeout.0 }, subscriber))
     }
 
     /// Sends what has not been sent yet and ends the export, within the configured time. Blocks: the exporter has a thread of
     /// its own, and the runtime must still be running.
     pub fn flush(self) {
-        if let Err(error) = self.provider.shutdown_with_timeout(self.timeout) {
+        let Some(provider) = self.provider else { return };
+        if let Err(error) = provider.shutdown_with_timeout(self.timeout) {
             tracing::warn!("the last spans could not be exported: {error}");
         }
     }
 }
 
-fn provider(process: &'static str, version: &'static str, config: &TelemetryConfig) -> Result<SdkTracerProvider, TelemetryError> {
+fn provider(
+    process: &'static str,
+    version: &'static str,
+    endpoint: &str,
+    config: &TelemetryConfig,
+) -> Result<SdkTracerProvider, TelemetryError> {
     let instance = format!("{:032x}", crate::entropy::draw().0);
     let resource = Resource::builder_empty()
         .with_service_name(process)
         .with_attributes([KeyValue::new("service.version", version), KeyValue::new("service.instance.id", instance)])
         .build();
-    let builder = SdkTracerProvider::builder().with_resource(resource);
-    let Some(endpoint) = &config.otlp_endpoint else {
-        return Ok(builder.build());
-    };
     let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(config.otlp_timeout.0).build()?;
     // The batch processor's queue is bounded (2048 spans) and drops what does not fit: tracing never slows a call down.
-    Ok(builder.with_batch_exporter(exporter).build())
-}
-
-fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
-where
-    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
-{
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    match format {
-        LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
-    }
+    Ok(SdkTracerProvider::builder().with_resource(resource).with_batch_exporter(exporter).build())
 }

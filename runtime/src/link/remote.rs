@@ -2,14 +2,13 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::{Request, Response, request::Parts};
+use http::{Request, Response};
 use http_body_util::BodyExt;
 use polder_core::reason::{Reason, Refusal};
-use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
@@ -37,9 +36,9 @@ struct Replicas {
 }
 
 struct Replica {
-    uri: String,
+    uri: Arc<str>,
     channel: Channel,
-    down_until: watch::Sender<Option<Instant>>,
+    down_until: Mutex<Option<Instant>>,
 }
 
 impl fmt::Display for Remote {
@@ -66,13 +65,20 @@ impl Remote {
     }
 
     async fn attempt(&self, request: Request<Body>) -> Result<Response<Body>, Refusal> {
-        let (parts, mut body) = request.into_parts();
+        let (mut parts, mut body) = request.into_parts();
         let mut why = String::new();
-        for replica in self.in_turn() {
-            match replica.call(parts.clone(), body).await {
+        let mut replicas = self.in_turn().peekable();
+        while let Some(replica) = replicas.next() {
+            // Nothing is kept for another attempt where there is nobody to make it with.
+            let kept = replicas.peek().map(|_| parts.clone());
+            match replica.call(Request::from_parts(parts, body)).await {
                 Ok(response) => return Ok(response),
                 Err(Failed::InFlight(refusal)) => return Err(refusal),
                 Err(Failed::Unsent { body: unsent, error }) => (body, why) = (unsent, error),
+            }
+            match kept {
+                Some(kept) => parts = kept,
+                None => break,
             }
         }
         let message = format!("none of {} can be reached ({why}). Nothing was sent; try again.", self.uris());
@@ -83,14 +89,13 @@ impl Remote {
     fn in_turn(&self) -> impl Iterator<Item = &Replica> {
         let list = &self.0.list;
         let first = self.0.turn.fetch_add(1, Ordering::Relaxed);
-        let now = clock::monotonic();
         let mut order: Vec<&Replica> = (0..list.len()).map(|n| &list[first.wrapping_add(n) % list.len()]).collect();
-        order.sort_by_key(|replica| replica.is_down(now));
+        order.sort_by_key(|replica| replica.is_down());
         order.into_iter()
     }
 
     fn uris(&self) -> String {
-        self.0.list.iter().map(|replica| replica.uri.as_str()).collect::<Vec<_>>().join(", ")
+        self.0.list.iter().map(|replica| &*replica.uri).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -118,19 +123,24 @@ impl Replica {
             .keep_alive_timeout(PING_TIMEOUT)
             .keep_alive_while_idle(true)
             .connect_lazy();
-        Ok(Self { uri: uri.to_owned(), channel, down_until: watch::Sender::new(None) })
+        Ok(Self { uri: uri.into(), channel, down_until: Mutex::new(None) })
     }
 
-    fn is_down(&self, now: Instant) -> bool {
-        self.down_until.borrow().is_some_and(|until| now < until)
+    fn is_down(&self) -> bool {
+        self.down_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| clock::monotonic() < until)
     }
 
-    async fn call(&self, parts: Parts, body: Body) -> Result<Response<Body>, Failed> {
+    fn mark(&self, down_until: Option<Instant>) {
+        *self.down_until.lock().unwrap_or_else(PoisonError::into_inner) = down_until;
+    }
+
+    async fn call(&self, request: Request<Body>) -> Result<Response<Body>, Failed> {
+        let (parts, body) = request.into_parts();
         let (lent, lender) = lend(body);
         match self.send(Request::from_parts(parts, Body::new(lent))).await {
             Ok(response) => {
-                self.down_until.send_replace(None);
-                let uri = self.uri.clone();
+                self.mark(None);
+                let uri = Arc::clone(&self.uri);
                 Ok(response.map(|body| Body::new(body.map_err(move |status| broken(&uri, &status)))))
             }
             Err(error) => Err(self.failed(&error, lender)),
@@ -146,7 +156,7 @@ impl Replica {
         if is_timeout(error) {
             return Failed::InFlight(deadline_passed());
         }
-        self.down_until.send_replace(Some(clock::monotonic() + PASSED_OVER));
+        self.mark(Some(clock::monotonic() + PASSED_OVER));
         let error = format!("{}: {}", self.uri, chain(error));
         match lender.take_back() {
             Some(body) => Failed::Unsent { body, error },

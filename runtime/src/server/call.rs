@@ -1,66 +1,30 @@
-//! One call: its span, its context, and the record of how it ended.
+//! The record of how a call ended.
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Request};
 use tokio::time::Instant;
-use tonic::body::Body;
 use tonic::{Code, Status};
-use tracing::Span;
-use tracing::field::Empty;
 
-use super::methods::Method;
-use crate::context::{Peer, RequestContext};
 use crate::metrics::Metrics;
-use crate::{clock, grpc_timeout, status, telemetry};
-
-/// The span of a call, a child of the caller's.
-pub(super) fn span(method: &Method, headers: &HeaderMap) -> Span {
-    let span = tracing::info_span!(
-        "rpc",
-        otel.name = format!("{}/{}", method.service, method.name),
-        otel.kind = "server",
-        otel.status_code = Empty,
-        rpc.system = "grpc",
-        rpc.service = &*method.service,
-        rpc.method = &*method.name,
-        rpc.grpc.status_code = Empty,
-        error.r#type = Empty,
-        actor = Empty,
-        trace_id = Empty,
-    );
-    telemetry::continue_from(&span, headers);
-    span
-}
-
-/// What the handler will find with [`RequestContext::of`].
-pub(super) fn context(request: &Request<Body>, span: &Span, now: Instant) -> Arc<RequestContext> {
-    let headers = request.headers();
-    let peer = request.extensions().get::<Peer>().cloned().unwrap_or(Peer::InProcess);
-    let deadline = grpc_timeout::of(headers).map(|timeout| now + timeout);
-    let context = RequestContext::new(headers, peer, telemetry::trace_id(span, headers), deadline);
-    span.record("actor", &context.actor);
-    span.record("trace_id", &context.trace_id);
-    Arc::new(context)
-}
+use crate::telemetry::Call;
+use crate::{clock, status};
 
 /// Counts a call from its arrival to its end. Dropped before the end, it counts as cancelled by the caller.
 pub(super) struct Record {
-    span: Span,
+    call: Arc<Call>,
     metrics: Metrics,
-    method: Method,
     began: Instant,
     ended: bool,
 }
 
 impl Record {
-    pub(super) fn begin(span: Span, metrics: Metrics, method: Method) -> Self {
+    pub(super) fn begin(call: Arc<Call>, metrics: Metrics) -> Self {
         metrics.call_began();
-        Self { span, metrics, method, began: clock::monotonic(), ended: false }
+        Self { call, metrics, began: clock::monotonic(), ended: false }
     }
 
-    pub(super) fn span(&self) -> Span {
-        self.span.clone()
+    pub(super) const fn call(&self) -> &Arc<Call> {
+        &self.call
     }
 
     /// Notes the status that the call ends with. The first one counts.
@@ -74,26 +38,32 @@ impl Record {
         }
     }
 
+    /// As [`Record::ended`] with the status OK.
+    pub(super) fn ended_well(&mut self) {
+        if !self.ended {
+            self.count(Code::Ok);
+        }
+    }
+
     fn count(&mut self, code: Code) {
         self.ended = true;
-        self.metrics.call_ended(&self.method.service, &self.method.name, code, clock::monotonic() - self.began);
-        self.span.record("rpc.grpc.status_code", i32::from(code));
+        self.metrics.call_ended();
+        self.call.method.durations.observe(code, clock::monotonic() - self.began);
+        self.call.ended(i32::from(code));
     }
 
     fn log(&self, status: &Status) {
         let (code, reason) = (i32::from(status.code()), status::decode(status).reason);
-        self.span.record("error.type", reason.as_str());
-        let _entered = self.span.enter();
-        if is_error(status.code()) {
-            self.span.record("otel.status_code", "ERROR");
-        }
+        self.call.failed(reason.as_str(), is_error(status.code()));
         // A store that is down or a busy process refuses thousands of calls a second; health says so once. Only what should
         // never happen is loud.
-        if matches!(status.code(), Code::Unknown | Code::Internal | Code::DataLoss) {
-            tracing::error!(method = %self.method.name, code, %reason, "a call has failed: {}", status.message());
-        } else {
-            tracing::debug!(method = %self.method.name, code, %reason, "a call was refused: {}", status.message());
-        }
+        self.call.within(|| {
+            if matches!(status.code(), Code::Unknown | Code::Internal | Code::DataLoss) {
+                tracing::error!(code, %reason, "a call has failed: {}", status.message());
+            } else {
+                tracing::debug!(code, %reason, "a call was refused: {}", status.message());
+            }
+        });
     }
 }
 
@@ -111,4 +81,77 @@ const fn is_error(code: Code) -> bool {
         code,
         Code::Unknown | Code::DeadlineExceeded | Code::Unimplemented | Code::Internal | Code::Unavailable | Code::DataLoss
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use http::HeaderMap;
+    use polder_core::reason::{Reason, Refusal};
+    use serde_json::{Value, json};
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+    use crate::context::Peer;
+    use crate::server::methods::Methods;
+    use crate::telemetry::LogFormat;
+    use crate::telemetry::lines::lines;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged when a call fails, and then outside of any call.
+    fn logged(format: LogFormat) -> [String; 2] {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::Registry::default().with(lines(format, move || writer.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            Record::begin(call(), metrics()).ended(&status::encode(&Refusal::new(Reason::Internal, "as told")));
+            tracing::error!("elsewhere");
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.try_into().unwrap()
+    }
+
+    fn metrics() -> Metrics {
+        Metrics::new("polder-test", "0.0.1")
+    }
+
+    fn call() -> Arc<Call> {
+        let methods = Methods::of(&[tonic_health::pb::FILE_DESCRIPTOR_SET], &metrics()).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01").parse().unwrap());
+        headers.insert(crate::context::ACTOR_HEADER, "al\"ice".parse().unwrap());
+        Call::begin(Arc::clone(methods.get("/grpc.health.v1.Health/Check")), &headers, Peer::InProcess)
+    }
+
+    #[test]
+    fn a_failed_call_is_named_in_its_line() {
+        let [inside, outside] = logged(LogFormat::Human);
+        for part in ["as told", "code=13", "reason=INTERNAL", "rpc=grpc.health.v1.Health/Check", r#"actor="al\"ice""#, TRACE] {
+            assert!(inside.contains(part), "`{part}` is missing: {inside}");
+        }
+        assert!(outside.ends_with("elsewhere"), "{outside}");
+
+        let [inside, outside] = logged(LogFormat::Json).map(|line| serde_json::from_str::<Value>(&line).unwrap());
+        assert_eq!(inside["code"], 13, "{inside}");
+        assert_eq!(inside["reason"], "INTERNAL", "{inside}");
+        assert_eq!(inside["rpc"], json!({ "method": "grpc.health.v1.Health/Check", "actor": "al\"ice", "trace_id": TRACE }));
+        assert_eq!((&outside["message"], outside.get("rpc")), (&json!("elsewhere"), None), "{outside}");
+    }
 }

@@ -14,20 +14,31 @@ use tokio_util::sync::CancellationToken;
 const GRACE: Duration = Duration::from_millis(250);
 
 /// Comes a moment after the drain has begun.
-pub(super) struct Ending(BoxFuture<'static, ()>);
+pub(super) enum Ending {
+    /// Nobody has had to wait for it yet; most bodies are through before anybody has.
+    Of(CancellationToken),
+    /// Somebody waits.
+    Awaited(BoxFuture<'static, ()>),
+}
 
 impl Ending {
     pub(super) fn of(drain: &CancellationToken) -> Self {
-        let drain = drain.clone();
-        Self(Box::pin(async move {
-            drain.cancelled().await;
-            tokio::time::sleep(GRACE).await;
-        }))
+        Self::Of(drain.clone())
     }
 
     /// Whether it has come; if not, the task is woken when it does. Not to be asked again once it has.
     pub(super) fn has_come(&mut self, cx: &mut Context<'_>) -> bool {
-        self.0.poll_unpin(cx).is_ready()
+        if let Self::Of(drain) = self {
+            let drain = drain.clone();
+            *self = Self::Awaited(Box::pin(async move {
+                drain.cancelled_owned().await;
+                tokio::time::sleep(GRACE).await;
+            }));
+        }
+        match self {
+            Self::Of(_) => false,
+            Self::Awaited(ending) => ending.poll_unpin(cx).is_ready(),
+        }
     }
 }
 

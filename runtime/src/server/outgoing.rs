@@ -3,6 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,10 +11,11 @@ use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use polder_core::reason::{Reason, Refusal};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tonic::Status;
 use tonic::body::Body;
 
+use super::bad_status;
 use super::call::Record;
 use super::ending::Ending;
 use super::incoming::shutting_down;
@@ -22,8 +24,35 @@ use crate::tasks::panic_text;
 
 /// What ends an answer before its handler does.
 pub(super) struct Ends {
-    pub(super) deadline: Option<Pin<Box<Sleep>>>,
+    pub(super) deadline: Deadline,
     pub(super) ending: Ending,
+}
+
+/// The caller's deadline.
+pub(super) enum Deadline {
+    /// The caller waits as long as it takes.
+    Never,
+    /// Nobody has had to wait for it yet.
+    At(Instant),
+    /// A timer runs.
+    Timer(Pin<Box<Sleep>>),
+}
+
+impl Deadline {
+    pub(super) fn at(deadline: Option<Instant>) -> Self {
+        deadline.map_or(Self::Never, Self::At)
+    }
+
+    /// Whether it has passed; if not, the task is woken when it does.
+    fn has_passed(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Self::At(deadline) = self {
+            *self = Self::Timer(Box::pin(tokio::time::sleep_until(*deadline)));
+        }
+        match self {
+            Self::Never | Self::At(_) => false,
+            Self::Timer(sleep) => sleep.as_mut().poll(cx).is_ready(),
+        }
+    }
 }
 
 /// See the module.
@@ -47,6 +76,12 @@ impl Outgoing {
         self.record.ended(status);
     }
 
+    fn finish_well(&mut self) {
+        self.ended = true;
+        self.permit = None;
+        self.record.ended_well();
+    }
+
     /// Ends the answer with a status in trailers.
     fn end(&mut self, status: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let status = status::explained(status);
@@ -56,18 +91,37 @@ impl Outgoing {
     }
 
     fn trailers(&mut self, trailers: HeaderMap) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        match Status::from_header_map(&trailers) {
-            Some(status) if !status::is_explained(&status) && status.code() != tonic::Code::Ok => self.end(status),
-            status => {
-                self.finish(&status.unwrap_or_else(|| Status::ok("")));
-                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+        match bad_status(&trailers) {
+            Some(status) if !status::is_explained(&status) => return self.end(status),
+            Some(status) => self.finish(&status),
+            None => self.finish_well(),
+        }
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
+
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.inner).poll_frame(cx)));
+        match polled {
+            Ok(Poll::Ready(Some(Ok(frame)))) => match frame.into_trailers() {
+                Ok(trailers) => self.trailers(trailers),
+                Err(data) => Poll::Ready(Some(Ok(data))),
+            },
+            Ok(Poll::Ready(Some(Err(status)))) => self.end(status),
+            Ok(Poll::Ready(None)) => {
+                self.finish_well();
+                Poll::Ready(None)
             }
+            Ok(Poll::Pending) => match self.cut_short(cx) {
+                Some(refusal) => self.end(status::encode(&refusal)),
+                None => Poll::Pending,
+            },
+            Err(panic) => self.end(panicked(panic_text(&*panic))),
         }
     }
 
     /// Why the answer ends although its handler has more to say, if it does.
     fn cut_short(&mut self, cx: &mut Context<'_>) -> Option<Refusal> {
-        if self.ends.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
+        if self.ends.deadline.has_passed(cx) {
             return Some(deadline_passed());
         }
         self.ends.ending.has_come(cx).then(shutting_down)
@@ -82,25 +136,8 @@ impl HttpBody for Outgoing {
         if self.ended {
             return Poll::Ready(None);
         }
-        let span = self.record.span();
-        let _entered = span.enter();
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.inner).poll_frame(cx)));
-        match polled {
-            Ok(Poll::Ready(Some(Ok(frame)))) => match frame.into_trailers() {
-                Ok(trailers) => self.trailers(trailers),
-                Err(data) => Poll::Ready(Some(Ok(data))),
-            },
-            Ok(Poll::Ready(Some(Err(status)))) => self.end(status),
-            Ok(Poll::Ready(None)) => {
-                self.finish(&Status::ok(""));
-                Poll::Ready(None)
-            }
-            Ok(Poll::Pending) => match self.cut_short(cx) {
-                Some(refusal) => self.end(status::encode(&refusal)),
-                None => Poll::Pending,
-            },
-            Err(panic) => self.end(panicked(panic_text(&*panic))),
-        }
+        let call = Arc::clone(self.record.call());
+        call.within(|| self.next(cx))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -49,7 +49,7 @@ impl Text {
 }
 
 /// Answers with what it was told, except for a few words: `hang` waits until [`Echo::release`], `panic` panics, `refuse`
-/// refuses, `forward` asks the next one.
+/// refuses, `forward` asks the next one, `headers` tells the trace headers that came, `forward headers` those that the next got.
 #[derive(Clone, Default)]
 pub(crate) struct Echo {
     state: Arc<State>,
@@ -88,6 +88,8 @@ impl Echo {
 
     async fn say(self, request: Request<Text>) -> Result<Response<Text>, Status> {
         let context = RequestContext::of(&request);
+        let header = |name| request.metadata().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let headers = format!("{} {}", header("traceparent"), header("tracestate")).trim().to_owned();
         let told = request.into_inner().text;
         match told.as_str() {
             "hang" => {
@@ -99,6 +101,8 @@ impl Echo {
             "panic" => panic!("as told"),
             "refuse" => return Err(status::encode(&Refusal::missing(Reason::PoolNotFound, "pool", "external"))),
             "forward" => return say(self.state.next.as_ref().unwrap(), Text::of("forwarded")).await.map(Response::new),
+            "forward headers" => return say(self.state.next.as_ref().unwrap(), Text::of("headers")).await.map(Response::new),
+            "headers" => return Ok(Response::new(Text::of(&headers))),
             _ => {}
         }
         Ok(Response::new(Text { text: told, actor: context.actor.clone(), trace_id: context.trace_id.clone() }))

@@ -98,6 +98,29 @@ async fn the_trace_goes_through_a_local_link_too_and_without_a_collector() {
     assert_eq!(say_request(&first.local, request).await.unwrap().trace_id, TRACE);
     let fresh = say(&first.local, Text::of("no caller's trace")).await.unwrap().trace_id;
     assert!(fresh.len() == 32 && fresh != TRACE, "{fresh}");
+
+    // What is no trace context is none, whatever else it is.
+    for damaged in ["", "00-0-0-01", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "ff-x"] {
+        let mut request = Request::new(Text::of("no caller's trace"));
+        request.metadata_mut().insert("traceparent", damaged.parse().unwrap());
+        let fresh = say_request(&first.remote, request).await.unwrap().trace_id;
+        assert!(fresh.len() == 32 && fresh.bytes().any(|digit| digit != b'0'), "{damaged}: {fresh}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_process_that_exports_nothing_passes_the_trace_on_as_it_got_it() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let last = Served::with(config()).await;
+    let first = Served::start(config(), Echo::before(last.remote.clone()), |component| component).await;
+    let mut request = Request::new(Text::of("forward headers"));
+    for (name, value) in [("traceparent", format!("00-{TRACE}-{PARENT}-00")), ("tracestate", "vendor=opaque".to_owned())] {
+        request.metadata_mut().insert(name, value.parse().unwrap());
+    }
+    let answer = say_request(&first.remote, request).await.unwrap();
+    assert_eq!(answer.text, format!("00-{TRACE}-{PARENT}-00 vendor=opaque"));
+    let answer = say_request(&last.remote, Request::new(Text::of("headers"))).await.unwrap();
+    assert_eq!(answer.text, "", "a call outside of any other begins with the server's trace");
 }
 
 #[tokio::test]
