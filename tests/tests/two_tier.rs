@@ -180,6 +180,12 @@ fn other_clients_work(site: &Site, assigned: &Assigned) {
     assert!(metrics.contains("polder_build_info") && metrics.contains("rpc_server_duration_seconds"), "{metrics}");
     // In every shape, and once for each service that the process runs.
     assert!(metrics.contains(r#"polder_ledger_batches_total{service="ipam",outcome="committed"}"#), "{metrics}");
+    // Every replica reads and follows the store; which of them commits is up to its callers.
+    for call in ["range", "watch"] {
+        let calls = format!(r#"polder_store_call_duration_seconds_count{{call="{call}"}} "#);
+        let calls = metrics.lines().find_map(|line| line.strip_prefix(calls.as_str())).map(|count| count.parse::<u64>().unwrap());
+        assert!(calls.is_some_and(|count| count > 0), "{call}: {metrics}");
+    }
     assert_eq!(metrics.matches("# TYPE polder_store_call_duration_seconds histogram").count(), 1, "{metrics}");
     let openapi = run("curl", &["-fsS", &format!("http://{}/openapi.json", site.http())]).ok();
     let openapi: Value = serde_json::from_str(&openapi).unwrap();
