@@ -155,7 +155,7 @@ impl<S: Schema> Mirror<S> {
     /// The newest view, with the own commits of this process in it as soon as they are acknowledged.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot<S>> {
-        self.core.early.load_full()
+        self.core.early()
     }
 
     /// Wakes on every move of the watch and carries its position.
@@ -296,6 +296,10 @@ impl<S: Schema> Core<S> {
 
     fn ordered(&self) -> Arc<Snapshot<S>> {
         self.ordered.load_full()
+    }
+
+    fn early(&self) -> Arc<Snapshot<S>> {
+        self.early.load_full()
     }
 
     fn position(&self) -> Revision {

@@ -110,9 +110,11 @@ async fn verify<S: Schema>(core: &Core<S>) {
     }
 }
 
-/// Asks for the heads and waits until the view has them. False when it never gets there.
+/// Asks for the heads and waits until the view has them. False when it never gets there, or shows more than the store has.
 async fn is_current<S: Schema>(core: &Core<S>) -> bool {
     let asked = Instant::now();
+    // Own commits that the watch still owes are shown as well, so the store must have them too.
+    let shown = core.early().heads;
     let known = core.ordered().heads;
     let target = match check(&core.store, &known).await {
         Ok(Standing::Current) => known,
@@ -120,7 +122,7 @@ async fn is_current<S: Schema>(core: &Core<S>) -> bool {
         // Whether the watch works is not known; its own keep-alive will tell.
         Err(_) => return true,
     };
-    if !target.reach(&known) {
+    if !target.reach(&known) || !target.reach(&shown) {
         tracing::warn!("the store is older than the view: it was set back; reading everything again");
         return false;
     }

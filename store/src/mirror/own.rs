@@ -110,17 +110,15 @@ impl<S: Schema> OwnCommits<S> {
     }
 
     /// The watch has come to this batch. The own commit that it is, if it is one, with the content that it was given already.
+    ///
+    /// The revision alone would not tell: in a store that was set back it is given a second time, to another commit.
     pub(super) fn delivered(&mut self, batch: &Batch, journal: Option<&str>) -> Option<(Arc<OwnCommit<S>>, Option<Content>)> {
+        let is_it = |own: &OwnCommit<S>| journal.is_some_and(|journal| own.is(batch, journal));
         let mut found = None;
         while self.owed.front().is_some_and(|owed| owed.revision <= batch.revision) {
-            found = self.owed.pop_front().filter(|owed| owed.revision == batch.revision).map(|owed| (owed.own, Some(owed.after)));
+            found = self.owed.pop_front().filter(|owed| is_it(&owed.own)).map(|owed| (owed.own, Some(owed.after)));
         }
-        found.or_else(|| {
-            self.sending
-                .as_ref()
-                .filter(|own| journal.is_some_and(|journal| own.is(batch, journal)))
-                .map(|own| (Arc::clone(own), None))
-        })
+        found.or_else(|| self.sending.clone().filter(|own| is_it(own)).map(|own| (own, None)))
     }
 
     /// Everything was read at a revision, after `covers` own commits had been acknowledged: those are in it, or the store was

@@ -10,7 +10,7 @@ use polder_store::mirror::{Mirror, MirrorConfig};
 use polder_store::{Commit, Outcome, Store, Write, testing};
 use tokio::task::JoinSet;
 
-use crate::toy::{self, Change, PATIENCE, Toy, allocate, intent, ledger, limit};
+use crate::toy::{self, Change, PATIENCE, Toy, allocate, intent, ledger, limit, stored};
 
 /// Writes a slot as another process would, with its domain's head.
 async fn write(store: &Store, slot: u64, owner: &str) -> Revision {
@@ -185,6 +185,28 @@ async fn a_store_that_was_set_back_is_read_anew() {
     toy::until("the view goes back with the store", async || mirror.snapshot().view.slots.len() == 1).await;
     let revision = write(&store, 2, "after").await;
     assert_eq!(mirror.wait_for(revision, PATIENCE).await.unwrap().view.slots.len(), 2);
+}
+
+/// The backup is as old as what the watch has brought, and the view had more: own commits that the watch still owed.
+#[tokio::test]
+async fn own_commits_that_a_store_lost_when_it_was_set_back_are_not_shown_any_more() {
+    let (_old_folder, old) = testing::embedded();
+    let (_new_folder, faulty, new) = toy::faulty();
+    for store in [&old, &new] {
+        // Both the same, down to the revisions, so that the audit finds no difference either.
+        let writes = vec![Write::put("/polder/ipam/pools/limit", "9"), Write::put(Domain::IpamPools.head_key(), "limit")];
+        _ = store.commit(Commit { guards: Vec::new(), writes }).await.unwrap();
+    }
+    let switch = Arc::new(Switch { stores: [new, old], second: std::sync::atomic::AtomicBool::new(false) });
+    let store = Store::new(Arc::clone(&switch) as Arc<dyn polder_store::Backend>);
+    let ledger = ledger(&store).await;
+    faulty.set_deaf(true);
+    ledger.submit(intent("", 0), allocate("lost".into())).await.unwrap();
+    assert_eq!(ledger.mirror().snapshot().view.slots.len(), 1);
+    switch.second.store(true, std::sync::atomic::Ordering::SeqCst);
+    toy::until("the view goes back with the store", async || ledger.mirror().snapshot().view.slots.is_empty()).await;
+    ledger.submit(intent("", 0), allocate("given anew".into())).await.unwrap();
+    assert_eq!(stored(&store).await.slots.into_iter().collect::<Vec<_>>(), [(0, "given anew".to_owned())]);
 }
 
 /// One store, and later another: what a restore from a backup looks like.

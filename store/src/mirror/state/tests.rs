@@ -222,3 +222,16 @@ fn an_undisturbed_commit_is_taken_over_as_it_is() {
     assert_eq!(world.quick.ordered().content, early, "the ordered cut took over the content of the early one");
     assert!(world.quick.ordered().view.ptr_eq(&own.view));
 }
+
+/// A store that was set back gives a revision a second time. The own commit that had it first is not in the new history.
+#[test]
+fn another_commit_at_the_revision_of_a_lost_own_one_is_read() {
+    let mut world = World::new();
+    let own = world.plan(&[(1, Some(1))]);
+    let revision = world.commit(&[(1, Some(1))], Domain::IpamAllocations, Some((&own.batch, &own.encoded)));
+    assert!(world.quick.take_own(own, revision));
+    (world.undelivered, world.truth, world.revision) = (Default::default(), OrdMap::new(), revision.0 - 1);
+    assert_eq!(world.commit(&[(2, Some(2))], Domain::IpamAllocations, None), revision);
+    world.deliver();
+    world.check();
+}
