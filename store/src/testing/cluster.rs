@@ -1,6 +1,7 @@
 //! Real etcd processes on free loopback ports, with their data in a folder that goes with them.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -93,6 +94,35 @@ impl Etcd {
         Store::open(&self.url()).await.expect("a store on etcd")
     }
 
+    /// Adds to what a store URL needs, such as a user: the stores and checks that follow have it.
+    pub fn add_option(&mut self, option: &str) {
+        self.options.push(if self.options.is_empty() { '?' } else { '&' });
+        self.options.push_str(option);
+    }
+
+    /// Copies the data of all members as an operator would who stops them for that; they serve again afterwards.
+    ///
+    /// # Panics
+    /// When the data cannot be copied, or the cluster does not serve.
+    pub async fn back_up(&mut self) -> TempDir {
+        self.stop();
+        let backup = tempfile::tempdir().expect("a temporary folder");
+        copy(self.folder.path(), backup.path());
+        self.restart().await;
+        backup
+    }
+
+    /// Sets all members back to a backup: its keys, its revision.
+    ///
+    /// # Panics
+    /// When the data cannot be copied, or the cluster does not serve.
+    pub async fn set_back(&mut self, backup: &TempDir) {
+        self.stop();
+        self.folder = tempfile::tempdir().expect("a temporary folder");
+        copy(backup.path(), self.folder.path());
+        self.restart().await;
+    }
+
     /// Stops every member as an operator would, and waits.
     pub fn stop(&mut self) {
         for member in 0..self.members.len() {
@@ -180,14 +210,14 @@ impl Etcd {
     async fn serving(&self) {
         for member in self.members.iter().filter(|member| member.process.is_some()) {
             let url = format!("etcd://127.0.0.1:{}{}", member.client, self.options);
-            let store = Store::open(&url).await.expect("a store on etcd");
             let until = Instant::now() + START;
             loop {
-                let asked = store.get(b"x").await;
-                match asked {
+                // With a user, already the opening needs a member that serves.
+                let asked = async { Store::open(&url).await?.get(b"x").await };
+                match asked.await {
                     Ok(_) => break,
-                    _ if Instant::now() > until => panic!("etcd does not serve: {asked:?}"),
-                    _ => tokio::time::sleep(Duration::from_millis(30)).await,
+                    asked if Instant::now() > until => panic!("etcd does not serve: {asked:?}"),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(30)).await,
                 }
             }
         }
@@ -211,6 +241,11 @@ impl Drop for Etcd {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status();
+    assert!(copied.is_ok_and(|status| status.success()), "the data of etcd must be copied");
 }
 
 /// Ports that were free a moment ago; all are held until all are found, so that they differ.

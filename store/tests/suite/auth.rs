@@ -2,18 +2,24 @@
 
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions};
+use etcd_client::{Client, ConnectOptions, Permission};
 use futures::StreamExt as _;
 use polder_core::id::Revision;
+use polder_store::mirror::{Mirror, MirrorConfig};
 use polder_store::{Error, KeyRange, Store, testing};
 
 use crate::etcd::{put, raw};
-use crate::toy::{self, PATIENCE};
+use crate::toy::{self, PATIENCE, Toy};
 
+/// Root, and a `reader` who may read what begins with `open/`.
 async fn enable_auth(etcd: &testing::Etcd) {
     let mut client = raw(etcd).await;
-    client.user_add("root", "secret&1", None).await.unwrap();
-    client.user_grant_role("root", "root").await.unwrap();
+    for user in ["root", "reader"] {
+        client.user_add(user, "secret&1", None).await.unwrap();
+        client.role_add(user).await.unwrap();
+        client.user_grant_role(user, user).await.unwrap();
+    }
+    client.role_grant_permission("reader", Permission::read("open/").with_prefix()).await.unwrap();
     client.auth_enable().await.unwrap();
 }
 
@@ -33,6 +39,47 @@ async fn a_user_logs_in() {
     let mut batches = store.watch(KeyRange::key("x"), Revision(first.0 - 1)).await.unwrap();
     assert_eq!(batches.next().await.unwrap().unwrap().revision, first);
     assert!(Store::open(&format!("{}?user=root&password=wrong", etcd.url())).await.is_err());
+}
+
+/// etcd answers a forbidden watch with one message and is silent then; a forbidden call it refuses.
+#[tokio::test]
+async fn what_a_user_may_not_do_fails_at_once() {
+    let etcd = testing::Etcd::start().await;
+    enable_auth(&etcd).await;
+    let root = log_in(&etcd).await;
+    let first = put(&root, "open/x", "1").await.unwrap();
+    let reader = Store::open(&format!("{}?user=reader&password=secret%261", etcd.url())).await.unwrap();
+    let mut batches = reader.watch(KeyRange::prefix("open/"), Revision(first.0 - 1)).await.unwrap();
+    assert_eq!(batches.next().await.unwrap().unwrap().revision, first);
+    let denied = [
+        reader.watch(KeyRange::prefix("closed/"), first).await.err(),
+        reader.range(KeyRange::prefix("closed/"), 1, None).await.err(),
+        put(&reader, "open/x", "2").await.err(),
+    ];
+    for error in denied {
+        assert!(matches!(&error, Some(Error::Unavailable(why)) if why.contains("permission denied")), "{error:?}");
+    }
+}
+
+/// A restarted etcd knows no token any more: all of them have expired at once.
+#[tokio::test]
+async fn mirrors_and_leases_of_a_user_outlive_the_token() {
+    let mut etcd = testing::Etcd::start().await;
+    enable_auth(&etcd).await;
+    let lessee = log_in(&etcd).await;
+    let lease = lessee.grant(Duration::from_secs(60)).await.unwrap().id;
+    // Nobody but the watch uses this one's token, and so nobody renews it by the way.
+    let config = MirrorConfig { check_every: 10 * PATIENCE, audit_every: 10 * PATIENCE, ..MirrorConfig::default() };
+    let mirror: Mirror<Toy> = Mirror::open(log_in(&etcd).await, config);
+    mirror.synced(PATIENCE).await.unwrap();
+
+    etcd.add_option("user=root&password=secret%261");
+    etcd.stop();
+    etcd.restart().await;
+    let written = put(&etcd.store().await, "/polder/ipam/allocations/7", "after").await.unwrap();
+    let snapshot = mirror.wait_for(written, PATIENCE).await.unwrap();
+    assert_eq!(snapshot.view.slots.get(&7).map(String::as_str), Some("after"));
+    toy::until("the lease is renewed", async || lessee.keep_alive(lease).await.is_ok()).await;
 }
 
 /// A watch with an expired token is opened, cancelled in its first message, and silent for ever: the store renews the token and

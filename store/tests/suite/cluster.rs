@@ -93,6 +93,25 @@ async fn a_dead_member_is_not_asked_again_and_again() {
     assert_eq!(failed, 0);
 }
 
+/// Watches and renewals are streams, which cannot be sent again as they are; they must not wait for a member that hangs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn watches_and_renewals_move_on_from_a_member_that_hangs() {
+    let etcd = testing::Etcd::cluster(3).await;
+    let leader = etcd.leader().await;
+    let mut members = etcd.endpoints();
+    // A store begins with the first member that it is told.
+    members.rotate_left((leader + 1) % 3);
+    let url = format!("etcd://{}", members.join(","));
+    let (watching, renewing) = (Store::open(&url).await.unwrap(), Store::open(&url).await.unwrap());
+    let (_, revision) = watching.get(b"x").await.unwrap();
+    let lease = renewing.grant(Duration::from_secs(60)).await.unwrap().id;
+    etcd.pause_member((leader + 1) % 3);
+    let patient = |store: Store| store.with_deadline(toy::PATIENCE);
+    let (watching, renewing) = (patient(watching), patient(renewing));
+    let (watch, renewal) = tokio::join!(watching.watch(KeyRange::key("x"), revision), renewing.keep_alive(lease));
+    assert_eq!((watch.map(drop), renewal.map(drop)), (Ok(()), Ok(())));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_quorum_nothing_is_silent() {
     let mut etcd = testing::Etcd::cluster(3).await;
