@@ -1,8 +1,8 @@
 //! Fail-over between the members of an etcd cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use polder_core::id::Revision;
@@ -160,16 +160,19 @@ async fn two_ledgers_lose_nothing_while_the_leader_hangs() {
 
 /// How many allocations all callers make together.
 const ALL: usize = 320;
+/// What a busy machine may add to a time limit.
+const SLACK: Duration = Duration::from_secs(3);
 
 async fn two_ledgers_lose_nothing_while_the_leader(blow: Blow) {
     let mut etcd = testing::Etcd::cluster(3).await;
     let ledgers = [ledger(&etcd.store().await).await, ledger(&etcd.store().await).await];
     ledgers[0].submit(intent("", 0), limit(10_000)).await.unwrap();
-    let callers = allocate_stubbornly(&ledgers);
-    let given = || ledgers.iter().map(|ledger| ledger.mirror().snapshot().view.slots.len()).max().unwrap_or_default();
+    let given = Given::default();
+    let callers = allocate_stubbornly(&ledgers, &given);
+    let readers = read_stubbornly(&ledgers, &given);
     for _ in 0..2 {
-        let before = given();
-        toy::until("some are given", async || given() >= (before + 20).min(ALL)).await;
+        let before = given.count();
+        toy::until("some are given", async || given.count() >= (before + 20).min(ALL)).await;
         let leader = etcd.leader().await;
         match blow {
             Blow::Killed => {
@@ -178,13 +181,17 @@ async fn two_ledgers_lose_nothing_while_the_leader(blow: Blow) {
             }
             Blow::Hangs => {
                 etcd.pause_member(leader);
-                let before = given();
-                toy::until("the others go on without it", async || given() >= (before + 20).min(ALL)).await;
+                let before = given.count();
+                toy::until("the others go on without it", async || given.count() >= (before + 20).min(ALL)).await;
                 etcd.resume_member(leader);
             }
         }
     }
-    let given: BTreeMap<String, u64> = callers.join_all().await.into_iter().flatten().collect();
+    callers.join_all().await;
+    for reads in readers.join_all().await {
+        assert!(reads > 0, "whoever reads is served too");
+    }
+    let given = given.all();
     let slots: BTreeSet<u64> = given.values().copied().collect();
     assert_eq!((given.len(), slots.len()), (ALL, ALL), "no slot twice");
     let held = stored(&etcd.store().await).await;
@@ -192,26 +199,66 @@ async fn two_ledgers_lose_nothing_while_the_leader(blow: Blow) {
     assert_eq!(held.slots.len(), ALL, "nothing was given twice to one");
 }
 
-/// Callers who, whatever goes wrong, try the same request id again, at the other replica; who got which slot.
-fn allocate_stubbornly(ledgers: &[Ledger<Toy>; 2]) -> JoinSet<BTreeMap<String, u64>> {
+/// Who was told to have which slot.
+#[derive(Clone, Default)]
+struct Given(Arc<Mutex<BTreeMap<String, u64>>>);
+
+impl Given {
+    fn add(&self, owner: String, slot: u64) {
+        self.0.lock().unwrap().insert(owner, slot);
+    }
+
+    fn all(&self) -> BTreeMap<String, u64> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+/// Callers who, whatever goes wrong, try the same request id again, at the other replica. None waits beyond the deadline.
+fn allocate_stubbornly(ledgers: &[Ledger<Toy>; 2], given: &Given) -> JoinSet<()> {
     let mut callers = JoinSet::new();
     for n in 0..16_usize {
-        let ledgers = ledgers.clone();
+        let (ledgers, given) = (ledgers.clone(), given.clone());
         callers.spawn(async move {
-            let mut mine = BTreeMap::new();
             for round in 0..ALL / 16 {
                 let owner = format!("{n}-{round}");
                 for attempt in 0.. {
+                    let begun = Instant::now();
                     let asked = ledgers[(n + attempt) % 2].submit(intent(&owner, 0), allocate(owner.clone())).await;
+                    assert!(begun.elapsed() < toy::config().deadline + SLACK, "{:?}: {asked:?}", begun.elapsed());
                     if let Ok(committed) = asked {
-                        mine.insert(owner, String::from_utf8(committed.answer).unwrap().parse::<u64>().unwrap());
+                        given.add(owner, String::from_utf8(committed.answer).unwrap().parse().unwrap());
                         break;
                     }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
-            mine
         });
     }
     callers
+}
+
+/// Readers at both replicas, until all is given: an answer has all that anybody was told before the question.
+fn read_stubbornly(ledgers: &[Ledger<Toy>; 2], given: &Given) -> JoinSet<usize> {
+    let mut readers = JoinSet::new();
+    for ledger in ledgers {
+        let (mirror, given) = (ledger.mirror().clone(), given.clone());
+        readers.spawn(async move {
+            let mut reads = 0;
+            while given.count() < ALL {
+                let told = given.all();
+                if let Ok(snapshot) = mirror.latest(SLACK).await {
+                    let missing = told.iter().find(|&(owner, slot)| snapshot.view.slots.get(slot) != Some(owner));
+                    assert_eq!(missing, None, "read at {}", snapshot.revision);
+                    reads += 1;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            reads
+        });
+    }
+    readers
 }
