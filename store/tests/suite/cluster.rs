@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use polder_core::id::Revision;
 use polder_store::{Commit, Error, KeyRange, Ledger, Outcome, Store, Write, testing};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::toy::{self, Toy, allocate, intent, ledger, limit, stored};
+use crate::toy::{self, PATIENCE, Toy, allocate, intent, ledger, limit, stored};
 
 /// Commits one after the other until it is told to stop; answers how many worked, and what failed.
 struct Load {
@@ -106,10 +107,12 @@ async fn watches_and_renewals_move_on_from_a_member_that_hangs() {
     let (_, revision) = watching.get(b"x").await.unwrap();
     let lease = renewing.grant(Duration::from_secs(60)).await.unwrap().id;
     etcd.pause_member((leader + 1) % 3);
-    let patient = |store: Store| store.with_deadline(toy::PATIENCE);
+    let patient = |store: Store| store.with_deadline(PATIENCE);
     let (watching, renewing) = (patient(watching), patient(renewing));
+    let begun = Instant::now();
     let (watch, renewal) = tokio::join!(watching.watch(KeyRange::key("x"), revision), renewing.keep_alive(lease));
     assert_eq!((watch.map(drop), renewal.map(drop)), (Ok(()), Ok(())));
+    assert!(begun.elapsed() < Duration::from_secs(5), "before the connection is given up: {:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -118,6 +121,8 @@ async fn without_a_quorum_nothing_is_silent() {
     let store = etcd.store().await;
     let (_, revision) = store.get(b"x").await.unwrap();
     let leader = etcd.leader().await;
+    let survivor = Store::open(&format!("etcd://{}", etcd.endpoints()[(leader + 2) % 3])).await.unwrap();
+    let mut open = survivor.watch(KeyRange::key("x"), revision).await.unwrap();
     etcd.kill_member(leader);
     etcd.kill_member((leader + 1) % 3);
     let begun = Instant::now();
@@ -126,15 +131,11 @@ async fn without_a_quorum_nothing_is_silent() {
     let write = store.commit(Commit { guards: Vec::new(), writes: vec![Write::put("x", "1")] }).await;
     assert!(matches!(write, Err(Error::Unavailable(_) | Error::OutcomeUnknown(_))), "{write:?}");
     assert!(begun.elapsed() < Duration::from_secs(8));
-    // The survivor takes a moment to notice that its leader is gone; then a watch is refused or ended, not left silent.
-    let refused = async || match store.watch(KeyRange::key("x"), revision).await {
-        Err(_) => true,
-        Ok(mut batches) => {
-            use futures::StreamExt as _;
-            tokio::time::timeout(Duration::from_secs(5), batches.next()).await.is_ok_and(|item| !matches!(item, Some(Ok(_))))
-        }
-    };
-    toy::until("the watch fails", refused).await;
+    // The survivor takes a moment to notice that its leader is gone; then a watch is refused and an open one ends.
+    let ended = tokio::time::timeout(PATIENCE, open.next()).await.expect("an open watch must not be silent");
+    assert!(matches!(ended, Some(Err(Error::Unavailable(_)))), "{ended:?}");
+    let refused = async || survivor.watch(KeyRange::key("x"), revision).await.is_err();
+    toy::until("a new watch is refused", refused).await;
     etcd.restart().await;
     toy::until("the cluster is back", async || store.get(b"x").await.is_ok()).await;
 }
