@@ -13,6 +13,12 @@ use crate::handle::Store;
 /// How long a member may take to serve; the machine may be busy.
 const START: Duration = Duration::from_secs(60);
 
+/// How often a cluster is started on other ports when a member ends at once.
+const LAUNCHES: usize = 5;
+
+/// A member ended instead of serving.
+struct Ended;
+
 struct Member {
     client: u16,
     peer: u16,
@@ -64,14 +70,20 @@ impl Etcd {
     }
 
     async fn launched(members: usize, flags: &[&str], (scheme, options): (&'static str, &str)) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let ports = free_ports(members * 2);
-        let members = ports.chunks(2).map(|ports| Member { client: ports[0], peer: ports[1], process: None }).collect();
-        let mut etcd = Self { members, flags, scheme, options: options.to_owned(), folder };
-        (0..etcd.members.len()).for_each(|member| etcd.launch(member));
-        etcd.serving().await;
-        etcd
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let mut attempts = 0..LAUNCHES;
+        loop {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let ports = free_ports(members * 2);
+            let members = ports.chunks(2).map(|ports| Member { client: ports[0], peer: ports[1], process: None }).collect();
+            let mut etcd = Self { members, flags: flags.clone(), scheme, options: options.to_owned(), folder };
+            (0..etcd.members.len()).for_each(|member| etcd.launch(member));
+            match etcd.serving().await {
+                Ok(()) => return etcd,
+                // Somebody else may have taken a port meanwhile.
+                Err(Ended) => assert!(attempts.next().is_some(), "etcd ends as soon as it is started"),
+            }
+        }
     }
 
     /// The members as `host:port`.
@@ -141,12 +153,19 @@ impl Etcd {
     /// # Panics
     /// When it does not.
     pub async fn restart(&mut self) {
-        for member in 0..self.members.len() {
-            if self.members[member].process.is_none() {
-                self.launch(member);
+        let until = Instant::now() + START;
+        loop {
+            for member in 0..self.members.len() {
+                if self.members[member].process.is_none() {
+                    self.launch(member);
+                }
+            }
+            match self.serving().await {
+                Ok(()) => return,
+                // The port may be in use by a connection of somebody else for a moment.
+                Err(Ended) => assert!(Instant::now() < until, "etcd ends as soon as it is started again"),
             }
         }
-        self.serving().await;
     }
 
     /// Kills one member.
@@ -158,9 +177,18 @@ impl Etcd {
         self.reap(member);
     }
 
-    /// Makes one member hang: it keeps its connections and answers nothing.
+    /// Makes one member hang: it keeps its connections and answers nothing from now on.
+    ///
+    /// # Panics
+    /// When it goes on all the same.
     pub fn pause_member(&self, member: usize) {
         self.signal(member, "STOP");
+        // On a busy machine the signal is there before the last thread has seen it.
+        let until = Instant::now() + START;
+        while self.members[member].process.as_ref().is_some_and(|process| !is_stopped(process.id())) {
+            assert!(Instant::now() < until, "etcd does not stop");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Lets a hanging member go on.
@@ -207,20 +235,26 @@ impl Etcd {
     }
 
     /// Waits until every running member answers a linearizable read.
-    async fn serving(&self) {
-        for member in self.members.iter().filter(|member| member.process.is_some()) {
+    async fn serving(&mut self) -> Result<(), Ended> {
+        for member in &mut self.members {
             let url = format!("etcd://127.0.0.1:{}{}", member.client, self.options);
             let until = Instant::now() + START;
-            loop {
+            while let Some(process) = &mut member.process {
                 // With a user, already the opening needs a member that serves.
                 let asked = async { Store::open(&url).await?.get(b"x").await };
-                match asked.await {
+                let asked = asked.await;
+                if process.try_wait().expect("the state of etcd").is_some() {
+                    member.process = None;
+                    return Err(Ended);
+                }
+                match asked {
                     Ok(_) => break,
                     asked if Instant::now() > until => panic!("etcd does not serve: {asked:?}"),
                     Err(_) => tokio::time::sleep(Duration::from_millis(30)).await,
                 }
             }
         }
+        Ok(())
     }
 
     fn signal(&self, member: usize, signal: &str) {
@@ -241,6 +275,15 @@ impl Drop for Etcd {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Whether every thread of a process is held by a signal.
+#[expect(clippy::expect_used, reason = "a test that cannot look at its etcd has failed")]
+fn is_stopped(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("the threads of etcd");
+    // The state follows the name, which stands in parentheses. A thread that has just ended has none.
+    let mut states = threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+    states.all(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -110,6 +110,9 @@ async fn all_but_writes_move_on_at_once_from_a_member_that_hangs() {
     let (_, revision) = watching.get(b"x").await.unwrap();
     let lease = renewing.grant(Duration::from_secs(60)).await.unwrap().id;
     put(&writing, "x", "before").await.unwrap();
+    // The leader renews leases, and may know of one later than the member that granted it.
+    let at_leader = Store::open(&format!("etcd://{}", etcd.endpoints()[leader])).await.unwrap();
+    toy::until("the leader knows the lease", async || at_leader.keep_alive(lease).await.is_ok()).await;
     etcd.pause_member((leader + 1) % 3);
     let begun = Instant::now();
     let (watch, renewal, write) =

@@ -172,7 +172,8 @@ async fn a_hanging_etcd_holds_nobody_beyond_the_deadline() {
     put(&store, "x", "1").await.unwrap();
     etcd.pause_member(0);
     let begun = Instant::now();
-    assert!(matches!(put(&store, "x", "2").await, Err(Error::OutcomeUnknown(_))));
+    let write = put(&store, "x", "2").await;
+    assert!(matches!(write, Err(Error::OutcomeUnknown(_))), "{write:?}");
     assert!(matches!(store.range(KeyRange::key("x"), 1, None).await, Err(Error::Unavailable(_))));
     let check = Commit { guards: vec![Guard::Absent("y".into())], writes: Vec::new() };
     assert!(matches!(store.commit(check).await, Err(Error::Unavailable(_))), "a check has no unknown outcome");

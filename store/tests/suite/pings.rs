@@ -42,9 +42,9 @@ async fn an_idle_watch_is_pinged_rarely_and_an_idle_connection_never() {
     let first = put(&idle, "x", "1").await.unwrap();
     let mut batches = watching.watch(KeyRange::key("x"), first).await.unwrap();
 
-    toy::until("the watch was pinged three times", async || watched.passed().pings.len() >= 3).await;
+    toy::until("the watch was pinged twice", async || watched.passed().pings.len() >= 2).await;
     let pings = watched.passed().pings;
-    assert!(pings.windows(2).all(|two| two[1] - two[0] >= ALLOWED), "{pings:?}");
+    assert!(pings[1] - pings[0] >= ALLOWED, "{pings:?}");
     assert_eq!(unwatched.passed().pings.len(), 0, "nobody waits on this connection");
 
     let second = put(&idle, "x", "2").await.unwrap();
