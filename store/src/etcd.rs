@@ -27,7 +27,7 @@ use self::watching::Watching;
 use crate::backend::{Backend, Batch, Commit, Entry, Guard, KeyRange, Lease, LeaseId, Limits, Outcome, Page, Write};
 use crate::error::Error;
 
-/// etcd breaks connections that ping more often than every five seconds.
+/// etcd breaks connections that ping more often than every five seconds, and those that ping at all while no call is open.
 const KEEP_ALIVE: Duration = Duration::from_secs(6);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -92,6 +92,22 @@ impl Etcd {
         let stream = client.watch(keys.start(), Some(options)).await.map_err(|error| classify(error, Call::Read))?;
         Watching::begin(stream, after).await
     }
+
+    async fn renew(&self, lease: LeaseId) -> Result<Duration, Error> {
+        // One short stream per renewal: on a long one etcd answers for a dead lease with a time of 0 instead of an error.
+        match self.client.lease_client().keep_alive(lease.0).await {
+            Ok((mut keeper, mut answers)) => {
+                keeper.keep_alive().await.map_err(|error| classify(error, Call::Read))?;
+                match answers.message().await.map_err(|error| classify(error, Call::Read))? {
+                    Some(answer) if answer.ttl() > 0 => Ok(seconds_of(answer.ttl())),
+                    Some(_) => Err(Error::LeaseGone(lease)),
+                    None => Err(Error::Unavailable("etcd ended the renewal".to_owned())),
+                }
+            }
+            Err(error) if is_lease_gone(&error) => Err(Error::LeaseGone(lease)),
+            Err(error) => Err(classify(error, Call::Read)),
+        }
+    }
 }
 
 #[async_trait]
@@ -155,8 +171,9 @@ impl Backend for Etcd {
             return Err(Error::Invalid("a key is empty".to_owned()));
         }
         let watching = match self.open_watch(&keys, after).await {
-            // A watch is refused with an expired token, and unlike a read it does not renew it.
-            Err(Error::Unavailable(why)) if why.contains("auth token") => {
+            // The member hangs or has just gone, or the token has expired, which a watch does not renew: a read finds a member
+            // that answers, and renews the token.
+            Err(Error::Unavailable(_)) => {
                 self.range(keys.clone(), 1, None).await?;
                 self.open_watch(&keys, after).await?
             }
@@ -173,18 +190,10 @@ impl Backend for Etcd {
     }
 
     async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, Error> {
-        // One short stream per renewal: on a long one etcd answers for a dead lease with a time of 0 instead of an error.
-        match self.client.lease_client().keep_alive(lease.0).await {
-            Ok((mut keeper, mut answers)) => {
-                keeper.keep_alive().await.map_err(|error| classify(error, Call::Read))?;
-                match answers.message().await.map_err(|error| classify(error, Call::Read))? {
-                    Some(answer) if answer.ttl() > 0 => Ok(seconds_of(answer.ttl())),
-                    Some(_) => Err(Error::LeaseGone(lease)),
-                    None => Err(Error::Unavailable("etcd ended the renewal".to_owned())),
-                }
-            }
-            Err(error) if is_lease_gone(&error) => Err(Error::LeaseGone(lease)),
-            Err(error) => Err(classify(error, Call::Read)),
+        match self.renew(lease).await {
+            // By now another member is asked; to renew twice does no harm.
+            Err(Error::Unavailable(_)) => self.renew(lease).await,
+            renewed => renewed,
         }
     }
 
@@ -208,8 +217,7 @@ fn endpoint(member: &str, tls: Option<&ClientTlsConfig>) -> Result<Endpoint, Err
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-        .keep_alive_while_idle(true))
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT))
 }
 
 fn tls(config: &EtcdConfig) -> Result<Option<ClientTlsConfig>, Error> {

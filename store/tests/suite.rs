@@ -19,5 +19,9 @@ mod export;
 mod ledger;
 #[path = "suite/mirror.rs"]
 mod mirror;
+#[path = "suite/pings.rs"]
+mod pings;
 #[path = "suite/toy.rs"]
 mod toy;
+#[path = "suite/wire.rs"]
+mod wire;

@@ -96,8 +96,11 @@ impl Sticky {
     }
 
     async fn stream(self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
-        let Some(member) = self.order().first().copied() else { return Err(Box::new(Impatient)) };
-        let result = self.send(member, request).await;
+        let order = self.order();
+        let Some(member) = order.first().copied() else { return Err(Box::new(Impatient)) };
+        // The caller opens it again; with all others down there is nowhere to go.
+        let elsewhere = order.get(1).is_some_and(|next| !self.members[*next].is_down());
+        let result = patiently(elsewhere.then_some(READ_PATIENCE), self.send(member, request)).await;
         match &result {
             Ok(response) if !lacks_leader(response) => self.worked(member),
             _ => self.failed(member),

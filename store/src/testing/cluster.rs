@@ -1,6 +1,7 @@
 //! Real etcd processes on free loopback ports, with their data in a folder that goes with them.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -11,6 +12,12 @@ use crate::handle::Store;
 
 /// How long a member may take to serve; the machine may be busy.
 const START: Duration = Duration::from_secs(60);
+
+/// How often a cluster is started on other ports when a member ends at once.
+const LAUNCHES: usize = 5;
+
+/// A member ended instead of serving.
+struct Ended;
 
 struct Member {
     client: u16,
@@ -63,14 +70,20 @@ impl Etcd {
     }
 
     async fn launched(members: usize, flags: &[&str], (scheme, options): (&'static str, &str)) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let ports = free_ports(members * 2);
-        let members = ports.chunks(2).map(|ports| Member { client: ports[0], peer: ports[1], process: None }).collect();
-        let mut etcd = Self { members, flags, scheme, options: options.to_owned(), folder };
-        (0..etcd.members.len()).for_each(|member| etcd.launch(member));
-        etcd.serving().await;
-        etcd
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let mut attempts = 0..LAUNCHES;
+        loop {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let ports = free_ports(members * 2);
+            let members = ports.chunks(2).map(|ports| Member { client: ports[0], peer: ports[1], process: None }).collect();
+            let mut etcd = Self { members, flags: flags.clone(), scheme, options: options.to_owned(), folder };
+            (0..etcd.members.len()).for_each(|member| etcd.launch(member));
+            match etcd.serving().await {
+                Ok(()) => return etcd,
+                // Somebody else may have taken a port meanwhile.
+                Err(Ended) => assert!(attempts.next().is_some(), "etcd ends as soon as it is started"),
+            }
+        }
     }
 
     /// The members as `host:port`.
@@ -93,6 +106,35 @@ impl Etcd {
         Store::open(&self.url()).await.expect("a store on etcd")
     }
 
+    /// Adds to what a store URL needs, such as a user: the stores and checks that follow have it.
+    pub fn add_option(&mut self, option: &str) {
+        self.options.push(if self.options.is_empty() { '?' } else { '&' });
+        self.options.push_str(option);
+    }
+
+    /// Copies the data of all members as an operator would who stops them for that; they serve again afterwards.
+    ///
+    /// # Panics
+    /// When the data cannot be copied, or the cluster does not serve.
+    pub async fn back_up(&mut self) -> TempDir {
+        self.stop();
+        let backup = tempfile::tempdir().expect("a temporary folder");
+        copy(self.folder.path(), backup.path());
+        self.restart().await;
+        backup
+    }
+
+    /// Sets all members back to a backup: its keys, its revision.
+    ///
+    /// # Panics
+    /// When the data cannot be copied, or the cluster does not serve.
+    pub async fn set_back(&mut self, backup: &TempDir) {
+        self.stop();
+        self.folder = tempfile::tempdir().expect("a temporary folder");
+        copy(backup.path(), self.folder.path());
+        self.restart().await;
+    }
+
     /// Stops every member as an operator would, and waits.
     pub fn stop(&mut self) {
         for member in 0..self.members.len() {
@@ -111,12 +153,19 @@ impl Etcd {
     /// # Panics
     /// When it does not.
     pub async fn restart(&mut self) {
-        for member in 0..self.members.len() {
-            if self.members[member].process.is_none() {
-                self.launch(member);
+        let until = Instant::now() + START;
+        loop {
+            for member in 0..self.members.len() {
+                if self.members[member].process.is_none() {
+                    self.launch(member);
+                }
+            }
+            match self.serving().await {
+                Ok(()) => return,
+                // The port may be in use by a connection of somebody else for a moment.
+                Err(Ended) => assert!(Instant::now() < until, "etcd ends as soon as it is started again"),
             }
         }
-        self.serving().await;
     }
 
     /// Kills one member.
@@ -128,9 +177,18 @@ impl Etcd {
         self.reap(member);
     }
 
-    /// Makes one member hang: it keeps its connections and answers nothing.
+    /// Makes one member hang: it keeps its connections and answers nothing from now on.
+    ///
+    /// # Panics
+    /// When it goes on all the same.
     pub fn pause_member(&self, member: usize) {
         self.signal(member, "STOP");
+        // On a busy machine the signal is there before the last thread has seen it.
+        let until = Instant::now() + START;
+        while self.members[member].process.as_ref().is_some_and(|process| !is_stopped(process.id())) {
+            assert!(Instant::now() < until, "etcd does not stop");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Lets a hanging member go on.
@@ -177,20 +235,26 @@ impl Etcd {
     }
 
     /// Waits until every running member answers a linearizable read.
-    async fn serving(&self) {
-        for member in self.members.iter().filter(|member| member.process.is_some()) {
+    async fn serving(&mut self) -> Result<(), Ended> {
+        for member in &mut self.members {
             let url = format!("etcd://127.0.0.1:{}{}", member.client, self.options);
-            let store = Store::open(&url).await.expect("a store on etcd");
             let until = Instant::now() + START;
-            loop {
-                let asked = store.get(b"x").await;
+            while let Some(process) = &mut member.process {
+                // With a user, already the opening needs a member that serves.
+                let asked = async { Store::open(&url).await?.get(b"x").await };
+                let asked = asked.await;
+                if process.try_wait().expect("the state of etcd").is_some() {
+                    member.process = None;
+                    return Err(Ended);
+                }
                 match asked {
                     Ok(_) => break,
-                    _ if Instant::now() > until => panic!("etcd does not serve: {asked:?}"),
-                    _ => tokio::time::sleep(Duration::from_millis(30)).await,
+                    asked if Instant::now() > until => panic!("etcd does not serve: {asked:?}"),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(30)).await,
                 }
             }
         }
+        Ok(())
     }
 
     fn signal(&self, member: usize, signal: &str) {
@@ -211,6 +275,20 @@ impl Drop for Etcd {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Whether every thread of a process is held by a signal.
+#[expect(clippy::expect_used, reason = "a test that cannot look at its etcd has failed")]
+fn is_stopped(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("the threads of etcd");
+    // The state follows the name, which stands in parentheses. A thread that has just ended has none.
+    let mut states = threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+    states.all(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status();
+    assert!(copied.is_ok_and(|status| status.success()), "the data of etcd must be copied");
 }
 
 /// Ports that were free a moment ago; all are held until all are found, so that they differ.

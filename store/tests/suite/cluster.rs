@@ -1,16 +1,18 @@
 //! Fail-over between the members of an etcd cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use polder_core::id::Revision;
 use polder_store::{Commit, Error, KeyRange, Ledger, Outcome, Store, Write, testing};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::toy::{self, Toy, allocate, intent, ledger, limit, stored};
+use crate::etcd::put;
+use crate::toy::{self, PATIENCE, Toy, allocate, intent, ledger, limit, stored};
 
 /// Commits one after the other until it is told to stop; answers how many worked, and what failed.
 struct Load {
@@ -93,12 +95,42 @@ async fn a_dead_member_is_not_asked_again_and_again() {
     assert_eq!(failed, 0);
 }
 
+/// Watches and renewals are streams, which cannot be sent again as they are, but opened elsewhere. A write is not sent again:
+/// the member may have taken it, and nobody can tell.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_but_writes_move_on_at_once_from_a_member_that_hangs() {
+    let etcd = testing::Etcd::cluster(3).await;
+    let leader = etcd.leader().await;
+    let mut members = etcd.endpoints();
+    // A store begins with the first member that it is told.
+    members.rotate_left((leader + 1) % 3);
+    let url = format!("etcd://{}", members.join(","));
+    let open = async || Store::open(&url).await.unwrap().with_deadline(PATIENCE);
+    let (watching, renewing, writing) = (open().await, open().await, open().await);
+    let (_, revision) = watching.get(b"x").await.unwrap();
+    let lease = renewing.grant(Duration::from_secs(60)).await.unwrap().id;
+    put(&writing, "x", "before").await.unwrap();
+    // The leader renews leases, and may know of one later than the member that granted it.
+    let at_leader = Store::open(&format!("etcd://{}", etcd.endpoints()[leader])).await.unwrap();
+    toy::until("the leader knows the lease", async || at_leader.keep_alive(lease).await.is_ok()).await;
+    etcd.pause_member((leader + 1) % 3);
+    let begun = Instant::now();
+    let (watch, renewal, write) =
+        tokio::join!(watching.watch(KeyRange::key("x"), revision), renewing.keep_alive(lease), put(&writing, "x", "during"));
+    assert_eq!((watch.map(drop), renewal.map(drop)), (Ok(()), Ok(())));
+    assert!(matches!(write, Err(Error::OutcomeUnknown(_))), "{write:?}");
+    assert!(begun.elapsed() < Duration::from_secs(5), "before the connection is given up: {:?}", begun.elapsed());
+    put(&writing, "x", "after").await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_quorum_nothing_is_silent() {
     let mut etcd = testing::Etcd::cluster(3).await;
     let store = etcd.store().await;
     let (_, revision) = store.get(b"x").await.unwrap();
     let leader = etcd.leader().await;
+    let survivor = Store::open(&format!("etcd://{}", etcd.endpoints()[(leader + 2) % 3])).await.unwrap();
+    let mut open = survivor.watch(KeyRange::key("x"), revision).await.unwrap();
     etcd.kill_member(leader);
     etcd.kill_member((leader + 1) % 3);
     let begun = Instant::now();
@@ -107,15 +139,11 @@ async fn without_a_quorum_nothing_is_silent() {
     let write = store.commit(Commit { guards: Vec::new(), writes: vec![Write::put("x", "1")] }).await;
     assert!(matches!(write, Err(Error::Unavailable(_) | Error::OutcomeUnknown(_))), "{write:?}");
     assert!(begun.elapsed() < Duration::from_secs(8));
-    // The survivor takes a moment to notice that its leader is gone; then a watch is refused or ended, not left silent.
-    let refused = async || match store.watch(KeyRange::key("x"), revision).await {
-        Err(_) => true,
-        Ok(mut batches) => {
-            use futures::StreamExt as _;
-            tokio::time::timeout(Duration::from_secs(5), batches.next()).await.is_ok_and(|item| !matches!(item, Some(Ok(_))))
-        }
-    };
-    toy::until("the watch fails", refused).await;
+    // The survivor takes a moment to notice that its leader is gone; then a watch is refused and an open one ends.
+    let ended = tokio::time::timeout(PATIENCE, open.next()).await.expect("an open watch must not be silent");
+    assert!(matches!(ended, Some(Err(Error::Unavailable(_)))), "{ended:?}");
+    let refused = async || survivor.watch(KeyRange::key("x"), revision).await.is_err();
+    toy::until("a new watch is refused", refused).await;
     etcd.restart().await;
     toy::until("the cluster is back", async || store.get(b"x").await.is_ok()).await;
 }
@@ -141,16 +169,19 @@ async fn two_ledgers_lose_nothing_while_the_leader_hangs() {
 
 /// How many allocations all callers make together.
 const ALL: usize = 320;
+/// What a busy machine may add to a time limit.
+const SLACK: Duration = Duration::from_secs(3);
 
 async fn two_ledgers_lose_nothing_while_the_leader(blow: Blow) {
     let mut etcd = testing::Etcd::cluster(3).await;
     let ledgers = [ledger(&etcd.store().await).await, ledger(&etcd.store().await).await];
     ledgers[0].submit(intent("", 0), limit(10_000)).await.unwrap();
-    let callers = allocate_stubbornly(&ledgers);
-    let given = || ledgers.iter().map(|ledger| ledger.mirror().snapshot().view.slots.len()).max().unwrap_or_default();
+    let given = Given::default();
+    let callers = allocate_stubbornly(&ledgers, &given);
+    let readers = read_stubbornly(&ledgers, &given);
     for _ in 0..2 {
-        let before = given();
-        toy::until("some are given", async || given() >= (before + 20).min(ALL)).await;
+        let before = given.count();
+        toy::until("some are given", async || given.count() >= (before + 20).min(ALL)).await;
         let leader = etcd.leader().await;
         match blow {
             Blow::Killed => {
@@ -159,13 +190,17 @@ async fn two_ledgers_lose_nothing_while_the_leader(blow: Blow) {
             }
             Blow::Hangs => {
                 etcd.pause_member(leader);
-                let before = given();
-                toy::until("the others go on without it", async || given() >= (before + 20).min(ALL)).await;
+                let before = given.count();
+                toy::until("the others go on without it", async || given.count() >= (before + 20).min(ALL)).await;
                 etcd.resume_member(leader);
             }
         }
     }
-    let given: BTreeMap<String, u64> = callers.join_all().await.into_iter().flatten().collect();
+    callers.join_all().await;
+    for reads in readers.join_all().await {
+        assert!(reads > 0, "whoever reads is served too");
+    }
+    let given = given.all();
     let slots: BTreeSet<u64> = given.values().copied().collect();
     assert_eq!((given.len(), slots.len()), (ALL, ALL), "no slot twice");
     let held = stored(&etcd.store().await).await;
@@ -173,26 +208,66 @@ async fn two_ledgers_lose_nothing_while_the_leader(blow: Blow) {
     assert_eq!(held.slots.len(), ALL, "nothing was given twice to one");
 }
 
-/// Callers who, whatever goes wrong, try the same request id again, at the other replica; who got which slot.
-fn allocate_stubbornly(ledgers: &[Ledger<Toy>; 2]) -> JoinSet<BTreeMap<String, u64>> {
+/// Who was told to have which slot.
+#[derive(Clone, Default)]
+struct Given(Arc<Mutex<BTreeMap<String, u64>>>);
+
+impl Given {
+    fn add(&self, owner: String, slot: u64) {
+        self.0.lock().unwrap().insert(owner, slot);
+    }
+
+    fn all(&self) -> BTreeMap<String, u64> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+/// Callers who, whatever goes wrong, try the same request id again, at the other replica. None waits beyond the deadline.
+fn allocate_stubbornly(ledgers: &[Ledger<Toy>; 2], given: &Given) -> JoinSet<()> {
     let mut callers = JoinSet::new();
     for n in 0..16_usize {
-        let ledgers = ledgers.clone();
+        let (ledgers, given) = (ledgers.clone(), given.clone());
         callers.spawn(async move {
-            let mut mine = BTreeMap::new();
             for round in 0..ALL / 16 {
                 let owner = format!("{n}-{round}");
                 for attempt in 0.. {
+                    let begun = Instant::now();
                     let asked = ledgers[(n + attempt) % 2].submit(intent(&owner, 0), allocate(owner.clone())).await;
+                    assert!(begun.elapsed() < toy::config().deadline + SLACK, "{:?}: {asked:?}", begun.elapsed());
                     if let Ok(committed) = asked {
-                        mine.insert(owner, String::from_utf8(committed.answer).unwrap().parse::<u64>().unwrap());
+                        given.add(owner, String::from_utf8(committed.answer).unwrap().parse().unwrap());
                         break;
                     }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
-            mine
         });
     }
     callers
+}
+
+/// Readers at both replicas, until all is given: an answer has all that anybody was told before the question.
+fn read_stubbornly(ledgers: &[Ledger<Toy>; 2], given: &Given) -> JoinSet<usize> {
+    let mut readers = JoinSet::new();
+    for ledger in ledgers {
+        let (mirror, given) = (ledger.mirror().clone(), given.clone());
+        readers.spawn(async move {
+            let mut reads = 0;
+            while given.count() < ALL {
+                let told = given.all();
+                if let Ok(snapshot) = mirror.latest(SLACK).await {
+                    let missing = told.iter().find(|&(owner, slot)| snapshot.view.slots.get(slot) != Some(owner));
+                    assert_eq!(missing, None, "read at {}", snapshot.revision);
+                    reads += 1;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            reads
+        });
+    }
+    readers
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use etcd_client::{Client, CompactionOptions, Compare, CompareOp, ConnectOptions, PutOptions, Txn, TxnOp};
+use etcd_client::{Client, CompactionOptions, Compare, CompareOp, PutOptions, Txn, TxnOp};
 use futures::StreamExt as _;
 use polder_core::id::Revision;
 use polder_core::reason::Reason;
@@ -172,13 +172,58 @@ async fn a_hanging_etcd_holds_nobody_beyond_the_deadline() {
     put(&store, "x", "1").await.unwrap();
     etcd.pause_member(0);
     let begun = Instant::now();
-    assert!(matches!(put(&store, "x", "2").await, Err(Error::OutcomeUnknown(_))));
+    let write = put(&store, "x", "2").await;
+    assert!(matches!(write, Err(Error::OutcomeUnknown(_))), "{write:?}");
     assert!(matches!(store.range(KeyRange::key("x"), 1, None).await, Err(Error::Unavailable(_))));
     let check = Commit { guards: vec![Guard::Absent("y".into())], writes: Vec::new() };
     assert!(matches!(store.commit(check).await, Err(Error::Unavailable(_))), "a check has no unknown outcome");
     assert!(begun.elapsed() < Duration::from_secs(6), "three deadlines and some");
     etcd.resume_member(0);
     toy::until("it works again", async || put(&store, "x", "3").await.is_ok()).await;
+}
+
+/// Nothing is said on the connection, so only its signs of life can tell.
+#[tokio::test]
+async fn a_watch_on_a_hanging_etcd_ends_and_can_be_resumed() {
+    let etcd = testing::Etcd::start().await;
+    let store = etcd.store().await;
+    let first = put(&store, "x", "1").await.unwrap();
+    let mut batches = store.watch(KeyRange::key("x"), first).await.unwrap();
+    etcd.pause_member(0);
+    let ended = tokio::time::timeout(PATIENCE, batches.next()).await.expect("the watch must not be silent").unwrap();
+    assert!(matches!(ended, Err(Error::Unavailable(_))), "{ended:?}");
+    etcd.resume_member(0);
+    let writer = etcd.store().await;
+    let second = put(&writer, "x", "2").await.unwrap();
+    toy::until("it is watched again", async || {
+        let Ok(mut batches) = store.watch(KeyRange::key("x"), first).await else { return false };
+        matches!(batches.next().await, Some(Ok(batch)) if batch.revision == second)
+    })
+    .await;
+}
+
+/// A watch from where the old store was waits silently for the restored one to get there.
+#[tokio::test]
+async fn a_mirror_goes_back_with_an_etcd_restored_from_a_backup() {
+    let mut etcd = testing::Etcd::start().await;
+    let store = etcd.store().await;
+    let ledger = ledger(&store).await;
+    ledger.submit(intent("", 0), limit(10)).await.unwrap();
+    ledger.submit(intent("", 0), allocate("kept".into())).await.unwrap();
+    let backup = etcd.back_up().await;
+    let owners = async || ledger.mirror().snapshot().view.slots.values().cloned().collect::<Vec<_>>();
+    for owner in ["lost", "lost-too"] {
+        toy::until("it is given", async || ledger.submit(intent(owner, 0), allocate(owner.into())).await.is_ok()).await;
+    }
+    assert_eq!(owners().await, ["kept", "lost", "lost-too"]);
+    // The watch was broken by the backup; the restored store is to be older than what it has brought.
+    let (_, newest) = store.get(b"x").await.unwrap();
+    ledger.mirror().wait_for(newest, PATIENCE).await.unwrap();
+    etcd.set_back(&backup).await;
+    toy::until("the view goes back with the store", async || owners().await == ["kept"]).await;
+    toy::until("it is given anew", async || ledger.submit(intent("new", 0), allocate("new".into())).await.is_ok()).await;
+    assert_eq!(owners().await, ["kept", "new"]);
+    assert_eq!(toy::stored(&store).await, ledger.mirror().snapshot().view);
 }
 
 #[tokio::test]
@@ -189,17 +234,41 @@ async fn a_dead_etcd_is_no_error_until_it_is_asked() {
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
 
+/// After a restart a lease has all of its time again: it ends later than its keeper may believe, never earlier.
 #[tokio::test]
 async fn a_restart_of_etcd_renews_leases() {
     let mut etcd = testing::Etcd::start().await;
     let store = etcd.store().await;
-    let lease = store.grant(Duration::from_secs(4)).await.unwrap().id;
-    let leased = Write::Put { key: "x".into(), value: "1".into(), lease: Some(lease) };
+    let long = store.grant(Duration::from_secs(600)).await.unwrap().id;
+    let granted = Instant::now();
+    // In whole seconds, rounded down.
+    let left = async |etcd: &testing::Etcd| raw(etcd).await.lease_time_to_live(long.0, None).await.unwrap().ttl();
+    while left(&etcd).await > 596 {
+        assert!(granted.elapsed() < PATIENCE, "the lease does not run out");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let short = store.grant(Duration::from_secs(4)).await.unwrap().id;
+    let leased = Write::Put { key: "x".into(), value: "1".into(), lease: Some(short) };
     _ = store.commit(Commit { guards: Vec::new(), writes: vec![leased] }).await.unwrap();
     etcd.kill();
     etcd.restart().await;
-    toy::until("the lease lives", async || store.keep_alive(lease).await.is_ok()).await;
+    let again = Duration::from_secs(left(&etcd).await.unsigned_abs());
+    assert!(again + granted.elapsed() > Duration::from_millis(601_500), "{again:?} are left");
+    toy::until("the lease lives", async || store.keep_alive(short).await.is_ok()).await;
     toy::until("and ends when nobody renews it", async || store.get(b"x").await.is_ok_and(|(entry, _)| entry.is_none())).await;
+    assert_eq!(store.keep_alive(short).await, Err(Error::LeaseGone(short)));
+}
+
+/// On an open stream of renewals etcd answers for a dead lease as for a living one, with a time of 0.
+#[tokio::test]
+async fn a_renewal_of_a_dead_lease_is_no_success() {
+    let etcd = testing::Etcd::start().await;
+    let store = etcd.store().await;
+    let lease = store.grant(Duration::from_secs(60)).await.unwrap().id;
+    let (mut keeper, mut answers) = raw(&etcd).await.lease_keep_alive(lease.0).await.unwrap();
+    store.revoke(lease).await.unwrap();
+    keeper.keep_alive().await.unwrap();
+    assert_eq!(answers.message().await.unwrap().map(|answer| answer.ttl()), Some(0));
     assert_eq!(store.keep_alive(lease).await, Err(Error::LeaseGone(lease)));
 }
 
@@ -214,29 +283,6 @@ async fn a_full_store_says_so() {
         }
     }
     panic!("the quota was never met");
-}
-
-/// etcd ends connections that ping more often than it allows, watches and all. Ours pings as rarely as a default etcd wants it.
-#[tokio::test]
-async fn an_idle_watch_outlives_its_own_pings() {
-    let etcd = testing::Etcd::start().await;
-    let store = etcd.store().await;
-    let first = put(&store, "x", "1").await.unwrap();
-    let mut ours = store.watch(KeyRange::key("x"), first).await.unwrap();
-    let begun = Instant::now();
-
-    let every_second = ConnectOptions::new().with_keep_alive(Duration::from_secs(1), Duration::from_secs(1));
-    let mut hasty = Client::connect(etcd.endpoints(), Some(every_second.with_keep_alive_while_idle(true))).await.unwrap();
-    let mut broken = hasty.watch("x", None).await.unwrap();
-    assert!(broken.message().await.unwrap().is_some_and(|message| message.created()));
-    let ended = tokio::time::timeout(PATIENCE, broken.message()).await.expect("etcd ends the hasty connection");
-    assert!(!matches!(ended, Ok(Some(_))), "{ended:?}");
-
-    // Two of our pings have been sent by then.
-    tokio::time::sleep_until(begun + Duration::from_secs(14)).await;
-    let second = put(&store, "x", "2").await.unwrap();
-    let batch = tokio::time::timeout(PATIENCE, ours.next()).await.unwrap().unwrap();
-    assert_eq!(batch.map(|batch| batch.revision), Ok(second));
 }
 
 #[tokio::test]
