@@ -1,6 +1,8 @@
 //! Mirrors: they follow, they notice what they are not told, and they recover.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use polder_core::id::Revision;
@@ -177,11 +179,11 @@ async fn a_store_that_was_set_back_is_read_anew() {
     for n in 0..20 {
         write(&new, n, "lost").await;
     }
-    let switch = Arc::new(Switch { stores: [new, old], second: std::sync::atomic::AtomicBool::new(false) });
+    let switch = Switch::between(new, old);
     let store = Store::new(Arc::clone(&switch) as Arc<dyn polder_store::Backend>);
     let mirror = open(&store);
     assert_eq!(mirror.synced(PATIENCE).await.unwrap().view.slots.len(), 20);
-    switch.second.store(true, std::sync::atomic::Ordering::SeqCst);
+    switch.second.store(true, SeqCst);
     toy::until("the view goes back with the store", async || mirror.snapshot().view.slots.len() == 1).await;
     let revision = write(&store, 2, "after").await;
     assert_eq!(mirror.wait_for(revision, PATIENCE).await.unwrap().view.slots.len(), 2);
@@ -197,13 +199,15 @@ async fn own_commits_that_a_store_lost_when_it_was_set_back_are_not_shown_any_mo
         let writes = vec![Write::put("/polder/ipam/pools/limit", "9"), Write::put(Domain::IpamPools.head_key(), "limit")];
         _ = store.commit(Commit { guards: Vec::new(), writes }).await.unwrap();
     }
-    let switch = Arc::new(Switch { stores: [new, old], second: std::sync::atomic::AtomicBool::new(false) });
+    let switch = Switch::between(new, old);
     let store = Store::new(Arc::clone(&switch) as Arc<dyn polder_store::Backend>);
     let ledger = ledger(&store).await;
+    // The next check comes a second later and finds the store set back.
+    toy::until("the mirror has checked the heads once", async || switch.checks.load(SeqCst) > 0).await;
     faulty.set_deaf(true);
+    switch.after_commit.store(true, SeqCst);
     ledger.submit(intent("", 0), allocate("lost".into())).await.unwrap();
     assert_eq!(ledger.mirror().snapshot().view.slots.len(), 1);
-    switch.second.store(true, std::sync::atomic::Ordering::SeqCst);
     toy::until("the view goes back with the store", async || ledger.mirror().snapshot().view.slots.is_empty()).await;
     ledger.submit(intent("", 0), allocate("given anew".into())).await.unwrap();
     assert_eq!(stored(&store).await.slots.into_iter().collect::<Vec<_>>(), [(0, "given anew".to_owned())]);
@@ -212,12 +216,21 @@ async fn own_commits_that_a_store_lost_when_it_was_set_back_are_not_shown_any_mo
 /// One store, and later another: what a restore from a backup looks like.
 struct Switch {
     stores: [Store; 2],
-    second: std::sync::atomic::AtomicBool,
+    second: AtomicBool,
+    /// The next commit that writes is the last one of the first store.
+    after_commit: AtomicBool,
+    /// Commits without writes that were answered.
+    checks: AtomicUsize,
 }
 
 impl Switch {
+    fn between(first: Store, second: Store) -> Arc<Self> {
+        let off = || AtomicBool::new(false);
+        Arc::new(Self { stores: [first, second], second: off(), after_commit: off(), checks: AtomicUsize::new(0) })
+    }
+
     fn store(&self) -> &Store {
-        &self.stores[usize::from(self.second.load(std::sync::atomic::Ordering::SeqCst))]
+        &self.stores[usize::from(self.second.load(SeqCst))]
     }
 }
 
@@ -235,7 +248,14 @@ impl polder_store::Backend for Switch {
         self.store().range(keys, limit, at).await
     }
     async fn commit(&self, commit: Commit) -> Result<Outcome, polder_store::Error> {
-        self.store().commit(commit).await
+        let writes = !commit.writes.is_empty();
+        let outcome = self.store().commit(commit).await;
+        if !writes {
+            self.checks.fetch_add(1, SeqCst);
+        } else if self.after_commit.swap(false, SeqCst) {
+            self.second.store(true, SeqCst);
+        }
+        outcome
     }
     async fn watch(
         &self,
