@@ -2,7 +2,8 @@
 //!
 //! A [`Tasks`] group owns every task it has spawned. At shutdown the group's token asks all of them to stop, waits for a bounded
 //! time, cuts off those that do not listen, and says which ones they were. A *vital* task is one that the process cannot do
-//! without: when it ends before it was asked to, the group reports the loss and the process ends with it.
+//! without: when it ends before it was asked to, the group reports the loss and the process ends with it. [`Turns`] are for tasks
+//! that do the same again and again.
 
 pub mod signals;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -186,6 +188,33 @@ struct Listed {
 impl Drop for Listed {
     fn drop(&mut self) {
         self.group.running().remove(&self.number);
+    }
+}
+
+/// The turns of a task that does the same again and again: the first at once, then at a steady pace until the task is to stop.
+#[derive(Debug)]
+pub struct Turns {
+    times: Interval,
+    stop: CancellationToken,
+}
+
+impl Turns {
+    /// A turn in every `period`, but at most a hundred a second. One that takes longer puts off the next.
+    #[must_use]
+    pub fn every(period: Duration, stop: CancellationToken) -> Self {
+        let mut times = tokio::time::interval(period.max(Duration::from_millis(10)));
+        times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { times, stop }
+    }
+
+    /// Waits until it is time, and does `turn`. `None` at the stop: a turn that is under way then is dropped where it waits.
+    pub async fn take<T>(&mut self, turn: impl Future<Output = T>) -> Option<T> {
+        let times = &mut self.times;
+        let next = async {
+            times.tick().await;
+            turn.await
+        };
+        self.stop.run_until_cancelled(next).await
     }
 }
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use polder_core::reason::Refusal;
 use tokio::sync::Mutex;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, HealthService};
 
 use super::incoming::shutting_down;
+use crate::tasks::Turns;
 
 /// How often the components are asked.
 const EVERY: Duration = Duration::from_millis(250);
@@ -91,11 +91,8 @@ impl Health {
 
     /// Reports changes until the process stops.
     pub(crate) async fn keep_reporting(self, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            self.report().await;
-        }
+        let mut turns = Turns::every(EVERY, stop);
+        while turns.take(self.report()).await.is_some() {}
     }
 
     /// From now on nothing is ready, and all watchers have been told.

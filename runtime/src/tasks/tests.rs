@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use super::{Failure, Stuck, Tasks};
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, Stuck, Tasks, Turns};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -50,4 +52,23 @@ async fn a_vital_task_that_returns_when_asked_is_no_loss() {
     });
     tasks.drain(SOON).await.unwrap();
     assert!(futures::FutureExt::now_or_never(tasks.lost()).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn turns_come_at_once_then_at_their_pace_and_end_with_the_stop() {
+    let (stop, begun) = (CancellationToken::new(), tokio::time::Instant::now());
+    let mut turns = Turns::every(Duration::from_secs(10), stop.clone());
+    for at in [0, 10] {
+        assert_eq!(turns.take(async { begun.elapsed() }).await, Some(Duration::from_secs(at)));
+    }
+    let longer = async { tokio::time::sleep(Duration::from_secs(15)).await };
+    assert_eq!(turns.take(longer).await, Some(()));
+    assert_eq!(begun.elapsed(), Duration::from_secs(35));
+    assert_eq!(turns.take(async { begun.elapsed() }).await, Some(Duration::from_secs(35)), "late, and not made up for");
+    assert_eq!(turns.take(async { begun.elapsed() }).await, Some(Duration::from_secs(45)));
+    let stuck = async {
+        stop.cancel();
+        std::future::pending::<()>().await;
+    };
+    assert_eq!(turns.take(stuck).await, None, "a turn under way is dropped");
 }

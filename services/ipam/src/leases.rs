@@ -9,17 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use polder_core::cluster::{Change, Cluster};
+use polder_core::cluster::Cluster;
 use polder_core::id::Uid;
 use polder_core::ipam::{Liveness, Node, liveness};
 use polder_core::net::Name;
 use polder_core::reason::{Reason, Refusal};
-use polder_core::schema::{Plan, PlanContext};
 use polder_core::time::Timestamp;
 use polder_proto::stored::Stored;
 use polder_runtime::clock;
 use polder_store::backend::LeaseId;
-use polder_store::{Commit, Error, Intent, KeyRange, Ledger, Outcome, Store, Write};
+use polder_store::{Commit, Error, KeyRange, Ledger, Outcome, Store, Write};
+
+use crate::own;
 
 /// Where the keys of living nodes lie.
 const ALIVE: &str = "/polder/ipam/alive/";
@@ -103,12 +104,8 @@ impl Leases {
     /// Notes in the state that the node lives.
     async fn seen(&self, name: &Name, uid: Uid) -> Result<(), Refusal> {
         let name = name.clone();
-        let planner = move |cluster: &Cluster, context: PlanContext| {
-            let decision = liveness::seen(cluster, &name, uid, context)?;
-            let changes = decision.changes.into_iter().map(Change::from).collect();
-            Ok(Plan { changes, reads: decision.reads.to_vec(), answer: Vec::new() })
-        };
-        self.ledger.submit(own("KeepAlive"), planner).await.map(drop)
+        let decide = move |cluster: &Cluster, context| Ok(liveness::seen(cluster, &name, uid, context)?.map(|()| Vec::new()));
+        own::commit(&self.ledger, "KeepAlive", decide).await.map(drop)
     }
 
     /// The nodes whose leases run now.
@@ -141,11 +138,6 @@ impl Leases {
     fn heard_of(&self) -> MutexGuard<'_, BTreeMap<Name, (Uid, Timestamp)>> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What the service itself does, for the journal.
-pub(crate) fn own(method: &'static str) -> Intent {
-    Intent { request_id: None, digest: [0; 32], actor: "polder-ipam".to_owned(), trace_id: String::new(), method }
 }
 
 fn key(node: &Name) -> String {

@@ -13,6 +13,7 @@ mod call;
 mod config;
 mod history;
 mod leases;
+mod own;
 mod page;
 mod rpc;
 mod service;

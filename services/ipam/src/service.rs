@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use polder_core::cluster::{Change, Cluster};
+use polder_core::cluster::Cluster;
 use polder_core::id::Revision;
 use polder_core::ipam::node::{self, Deletion, Extent, Removal};
 use polder_core::ipam::{Decision, View, impact};
 use polder_core::reason::{Reason, Refusal};
-use polder_core::schema::{Plan, PlanContext};
+use polder_core::schema::PlanContext;
 use polder_proto::convert::ipam::show_impact;
 use polder_proto::ipam::v1::DeleteNodeResponse;
 use polder_proto::stored::Stored;
@@ -18,6 +18,7 @@ use polder_store::{Ledger, Mirror, Snapshot};
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::leases::Leases;
+use crate::own;
 
 /// How long a reader waits for a revision that it has heard of already.
 const CATCH_UP: Duration = Duration::from_secs(2);
@@ -73,8 +74,7 @@ impl Service {
             let decision = decide(cluster, context)?;
             let mut answer = decision.answer;
             answer.tell(impact(&cluster.ipam, &decision.changes).iter().map(show_impact).collect());
-            let changes = decision.changes.into_iter().map(Change::from).collect();
-            Ok(Plan { changes, reads: decision.reads.to_vec(), answer: answer.encode_to_vec() })
+            Ok(own::plan(Decision { changes: decision.changes, reads: decision.reads, answer: answer.encode_to_vec() }))
         };
         let (answer, revision) = if call.validate_only {
             let (plan, revision) = self.ledger.preview(planner).await?;

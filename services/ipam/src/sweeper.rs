@@ -5,17 +5,19 @@
 
 use std::time::Duration;
 
-use polder_core::cluster::{Change, Cluster};
+use polder_core::cluster::Cluster;
 use polder_core::ipam::sweep;
-use polder_core::schema::{Plan, PlanContext};
+use polder_core::reason::Refusal;
+use polder_core::schema::PlanContext;
 use polder_proto::stored::Stored;
 use polder_runtime::metrics::Metrics;
+use polder_runtime::tasks::Turns;
+use polder_runtime::{clock, entropy};
 use polder_store::Ledger;
 use prometheus_client::metrics::counter::Counter;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::leases::own;
+use crate::own;
 
 /// The most records of one commit.
 const MOST: usize = 100;
@@ -51,13 +53,8 @@ impl Sweeper {
     }
 
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let mut turns = tokio::time::interval(self.every.max(Duration::from_millis(10)));
-        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(turns.tick()).await.is_some() {
-            if stop.run_until_cancelled(self.turn()).await.is_none() {
-                return;
-            }
-        }
+        let mut turns = Turns::every(self.every, stop);
+        while turns.take(self.turn()).await.is_some() {}
     }
 
     /// Clears away everything there is now, piece by piece.
@@ -76,18 +73,14 @@ impl Sweeper {
     }
 
     /// One commit's worth; how many records it removed. Nothing is committed when there is nothing to remove.
-    async fn piece(&self) -> Result<usize, polder_core::reason::Refusal> {
+    async fn piece(&self) -> Result<usize, Refusal> {
         let snapshot = self.ledger.mirror().snapshot();
-        let context = PlanContext { now: polder_runtime::clock::now(), entropy: polder_runtime::entropy::draw() };
+        let context = PlanContext { now: clock::now(), entropy: entropy::draw() };
         let found = sweep::plan(&snapshot.view.ipam, MOST, context).changes.len();
         if !snapshot.synced || found == 0 {
             return Ok(0);
         }
-        let planner = |cluster: &Cluster, context: PlanContext| {
-            let decision = sweep::plan(&cluster.ipam, MOST, context);
-            let changes = decision.changes.into_iter().map(Change::from).collect();
-            Ok(Plan { changes, reads: decision.reads.to_vec(), answer: Vec::new() })
-        };
-        self.ledger.submit(own("Sweep"), planner).await.map(|_| found)
+        let decide = |cluster: &Cluster, context| Ok(sweep::plan(&cluster.ipam, MOST, context).map(|_| Vec::new()));
+        own::commit(&self.ledger, "Sweep", decide).await.map(|_| found)
     }
 }

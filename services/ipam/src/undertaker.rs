@@ -3,31 +3,33 @@
 //! It takes no input: at every turn it compares the whole state with the leases that run. Its only memory is since when it has
 //! known an orphan; after a restart the grace begins again. Leases are judged only after they could be renewed for a whole time
 //! to live: when this process has just started, or the store has just come back, nobody may have been there to take renewals.
-//! What it decides is decided on the view by the ledger, so a node that
-//! renews in time, or comes back, is left alone, and several replicas doing the same do it once.
+//! What it decides is decided on the view by the ledger, so a node that renews in time, or comes back, is left alone, and several
+//! replicas doing the same do it once.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 
-use polder_core::cluster::{Change, Cluster};
+use polder_core::cluster::Cluster;
 use polder_core::id::Uid;
 use polder_core::ipam::{Decision, Liveness, View, liveness};
 use polder_core::net::Name;
 use polder_core::reason::Refusal;
-use polder_core::schema::{Plan, PlanContext};
+use polder_core::schema::PlanContext;
 use polder_core::time::Timestamp;
 use polder_proto::stored::Stored;
 use polder_runtime::clock;
 use polder_runtime::metrics::Metrics;
+use polder_runtime::tasks::Turns;
 use polder_store::Ledger;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::leases::{Leases, own};
+use crate::leases::Leases;
+use crate::own;
 
 /// The most records of one commit.
 const MOST: usize = 100;
@@ -104,16 +106,11 @@ impl Undertaker {
     }
 
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let mut turns = tokio::time::interval(self.every.max(Duration::from_millis(10)));
-        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(turns.tick()).await.is_some() {
-            match stop.run_until_cancelled(self.turn()).await {
-                None => return,
-                Some(Ok(())) => {}
-                Some(Err(refusal)) => {
-                    self.metrics.failed.inc();
-                    tracing::debug!(%refusal, "nodes could not be looked after; it will be tried again");
-                }
+        let mut turns = Turns::every(self.every, stop);
+        while let Some(outcome) = turns.take(self.turn()).await {
+            if let Err(refusal) = outcome {
+                self.metrics.failed.inc();
+                tracing::debug!(%refusal, "nodes could not be looked after; it will be tried again");
             }
         }
     }
@@ -184,13 +181,9 @@ impl Undertaker {
         method: &'static str,
         decide: impl Fn(&Cluster, PlanContext) -> Decision<Vec<T>> + Send + 'static,
     ) -> Result<Vec<String>, Refusal> {
-        let planner = move |cluster: &Cluster, context: PlanContext| {
-            let decision = decide(cluster, context);
-            let names: Vec<String> = decision.answer.iter().map(ToString::to_string).collect();
-            let changes = decision.changes.into_iter().map(Change::from).collect();
-            Ok(Plan { changes, reads: decision.reads.to_vec(), answer: names.join("\n").into_bytes() })
-        };
-        let answer = self.ledger.submit(own(method), planner).await?.answer;
+        let told = |about: Vec<T>| about.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n").into_bytes();
+        let decide = move |cluster: &Cluster, context| Ok(decide(cluster, context).map(told));
+        let answer = own::commit(&self.ledger, method, decide).await?;
         Ok(String::from_utf8_lossy(&answer).lines().map(str::to_owned).collect())
     }
 }

@@ -116,14 +116,12 @@ impl Healer {
         if found == 0 {
             return Ok(0);
         }
-        let intent =
-            Intent { request_id: None, digest: [0; 32], actor: "polder-lb".to_owned(), trace_id: String::new(), method: "Heal" };
         let planner = move |cluster: &Cluster, context: PlanContext| {
             let decisions = reassign(cluster, scope, MOST, context);
             let changes = changes(&decisions).map(Change::from).collect();
             Ok(Plan { changes, reads: READS.to_vec(), answer: Vec::new() })
         };
-        self.ledger.submit(intent, planner).await.map(|_| found)
+        self.ledger.submit(Intent::own("polder-lb", "Heal"), planner).await.map(|_| found)
     }
 }
 

@@ -24,6 +24,14 @@ pub struct Intent {
     pub method: &'static str,
 }
 
+impl Intent {
+    /// What a service does by itself, for no caller.
+    #[must_use]
+    pub fn own(service: &str, method: &'static str) -> Self {
+        Self { request_id: None, digest: [0; 32], actor: service.to_owned(), trace_id: String::new(), method }
+    }
+}
+
 /// What a ledger answers once a request is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
