@@ -2,8 +2,8 @@
 //!
 //! One run measures, for every number of callers: a bare tonic echo (the limit of the wire), the same echo behind Polder's
 //! server stack, on each store raw transactions (the limit of the store) and the service itself, over a socket and over a local
-//! link, and on etcd the way in which a peer keeps addresses there. So every figure stands beside its limits from the same machine and the same minutes. Stores are fresh for
-//! every case and lie in temporary folders; nothing is left behind.
+//! link, and on etcd the way in which a peer keeps addresses there. So every figure stands beside its limits from the same machine
+//! and the same minutes. Stores are fresh for every case and lie in temporary folders; nothing is left behind.
 
 pub mod bed;
 pub mod echo;

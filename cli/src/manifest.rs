@@ -1,12 +1,13 @@
-//! What `polder apply` takes: any number of YAML documents: Polder's own, Kubernetes' and Calico's.
+//! What `polder apply` takes: any number of YAML documents, Polder's own, Kubernetes' and Calico's.
 //!
-//! Documents are read (`document`), each is turned into the call that makes it true (`polder`, `kubernetes`, `calico`), and the calls are
-//! brought into an order in which each finds what it needs (that of `Kind`). What a document says and Polder cannot carry over
-//! is told as a note, never dropped in silence.
+//! Documents are read (`document`), each is turned into the call that makes it true (`polder`, `kubernetes`, `calico`), and the
+//! calls are brought into an order in which each finds what it needs (that of `Kind`). What a document says and Polder cannot
+//! carry over is told as a note (`notes`), never dropped in silence.
 
 pub mod calico;
 pub mod document;
 pub mod kubernetes;
+mod notes;
 pub mod polder;
 
 use serde_json::{Map, Value};

@@ -136,8 +136,7 @@ impl Writer<'_> {
     }
 
     fn ledgers(&mut self, ledgers: &[(&'static str, &Figures)]) -> fmt::Result {
-        let each =
-            |read: fn(&Figures) -> u64| ledgers.iter().map(move |(service, ledger)| (vec![("service", *service)], read(ledger)));
+        let each = |read: Read| ledgers.iter().map(move |(service, ledger)| (vec![("service", *service)], read(ledger)));
         let waiting = ledgers.iter().map(|(service, ledger)| (*service, ledger.queue_length() as f64));
         self.gauges(("polder_ledger_queue_length", "Requests that waited when the last batch was begun", None), waiting)?;
         self.counters("polder_ledger_planned_batches", "Batches that were planned", each(Figures::batches_planned))?;

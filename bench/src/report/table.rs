@@ -22,9 +22,8 @@ impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head => {
-                let head =
-                    ["STORE", "CASE", "CALLERS", "PER SECOND", "P50 MS", "P99 MS", "CPU US", "CALLS/TRIP", "x RAW", "x ECHO"];
-                line(f, head, "x PEER")
+                let limits = ["x RAW", "x ECHO", "x PEER"];
+                line(f, ["STORE", "CASE", "CALLERS", "PER SECOND", "P50 MS", "P99 MS", "CPU US", "CALLS/TRIP"], limits)
             }
             Self::Line(row) => {
                 let ratio = |ratio: Option<f64>| ratio.map_or_else(|| NONE.to_owned(), |ratio| format!("{ratio:.2}"));
@@ -40,10 +39,8 @@ impl fmt::Display for Table<'_> {
                         &format!("{:.2}", row.p99_ms),
                         &row.cpu_micros.map_or_else(|| NONE.to_owned(), |micros| format!("{micros:.0}")),
                         &per_trip.map_or_else(|| NONE.to_owned(), |calls| format!("{calls:.1}")),
-                        &ratio(row.against_raw),
-                        &ratio(row.against_echo),
                     ],
-                    &ratio(row.against_peer),
+                    [&ratio(row.against_raw), &ratio(row.against_echo), &ratio(row.against_peer)],
                 )
             }
             Self::Foot(report) => {
@@ -60,10 +57,8 @@ impl fmt::Display for Table<'_> {
     }
 }
 
-fn line(f: &mut fmt::Formatter<'_>, cells: [&str; 10], peer: &str) -> fmt::Result {
-    let [store, case, callers, rate, p50, p99, cpu, per_trip, raw, echo] = cells;
-    write!(
-        f,
-        "{store:<9} {case:<22} {callers:>7} {rate:>11} {p50:>8} {p99:>8} {cpu:>7} {per_trip:>11} {raw:>7} {echo:>7} {peer:>7}"
-    )
+fn line(f: &mut fmt::Formatter<'_>, cells: [&str; 8], limits: [&str; 3]) -> fmt::Result {
+    let [store, case, callers, rate, p50, p99, cpu, per_trip] = cells;
+    write!(f, "{store:<9} {case:<22} {callers:>7} {rate:>11} {p50:>8} {p99:>8} {cpu:>7} {per_trip:>11}")?;
+    limits.iter().try_for_each(|limit| write!(f, " {limit:>7}"))
 }

@@ -9,7 +9,7 @@ mod selector;
 use serde_json::{Map, Value, json};
 
 use super::document::Document;
-use super::kubernetes::leftovers;
+use super::notes::leftovers;
 use super::{Intent, Kind};
 use crate::failure::Failure;
 

@@ -149,7 +149,7 @@ pub fn create(cluster: &Cluster, draft: &Draft, context: PlanContext) -> Result<
         let message = format!("Pool `{}` exists already. Update it, or choose another name.", draft.name);
         return Err(Refusal::new(Reason::AlreadyExists, message).with("pool", &draft.name).about("pool", &draft.name));
     }
-    let purpose = draft.purpose.ok_or_else(|| Refusal::new(Reason::FieldRequired, "pool.purpose: a pool needs a purpose"))?;
+    let purpose = check::purpose(draft)?;
     let pool = Arc::new(draft.pool(purpose, Meta::new(context.now, context.entropy, 0)));
     check::draft(draft)?;
     check::disjoint(&cluster.ipam, &pool)?;

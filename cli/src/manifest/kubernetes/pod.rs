@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{copy, leftovers, strangers};
+use super::copy;
 use crate::failure::Failure;
 use crate::manifest::document::Document;
+use crate::manifest::notes::{leftovers, strangers};
 use crate::manifest::{Intent, Kind};
 
 const KNOWN: [&str; 8] = [

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{leftovers, strangers};
 use crate::failure::Failure;
 use crate::manifest::document::Document;
+use crate::manifest::notes::{leftovers, strangers};
 use crate::manifest::{Intent, Kind};
 
 /// The label that names the service of a slice.

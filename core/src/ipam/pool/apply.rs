@@ -15,7 +15,7 @@ use crate::ipam::record::{Change, Pool, Purpose};
 use crate::ipam::view::View;
 use crate::meta::Meta;
 use crate::net::{Name, RangeSet};
-use crate::reason::{Reason, Refusal};
+use crate::reason::{Reason, Refusal, Violation, Violations};
 use crate::schema::PlanContext;
 
 /// One change among several. No pool is named by two of them.
@@ -89,10 +89,7 @@ fn put(view: &View, draft: &Draft, etag: &str, (at, context): (usize, PlanContex
     let in_change = |refusal| within(refusal, at);
     check::draft(draft).map_err(in_change)?;
     let Some(old) = view.pool(&draft.name) else {
-        let purpose = draft.purpose.ok_or_else(|| {
-            let message = format!("changes[{at}].put.purpose: a new pool needs a purpose");
-            Refusal::new(Reason::FieldRequired, message)
-        })?;
+        let purpose = check::purpose(draft).map_err(in_change)?;
         return Ok(Arc::new(draft.pool(purpose, Meta::new(context.now, context.entropy, at as u64))));
     };
     old.meta.check_etag("pool", draft.name.as_str(), etag)?;
@@ -105,13 +102,14 @@ fn put(view: &View, draft: &Draft, etag: &str, (at, context): (usize, PlanContex
 }
 
 /// A refusal of one pool by itself, with its fields where they stand in this request.
-fn within(mut refusal: Refusal, at: usize) -> Refusal {
-    for violation in &mut refusal.violations {
-        if let Some(rest) = violation.field.strip_prefix("pool") {
-            violation.field = format!("changes[{at}].put{rest}");
-        }
+fn within(refusal: Refusal, at: usize) -> Refusal {
+    let mut bad = Violations::new();
+    for Violation { field, reason, description } in &refusal.violations {
+        let place = field.strip_prefix("pool").map_or_else(|| field.clone(), |rest| format!("changes[{at}].put{rest}"));
+        bad.add(place, *reason, description);
     }
-    refusal
+    // Without a bad field there is nothing to be said of one.
+    if bad.is_empty() { refusal } else { bad.finish::<()>(None).err().unwrap_or(refusal) }
 }
 
 /// Every held address that had a pool has one of the same purpose afterwards.

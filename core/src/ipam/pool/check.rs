@@ -7,7 +7,7 @@ use super::Draft;
 use crate::cluster::Cluster;
 use crate::ipam::decision::Fields;
 use crate::ipam::node::holder;
-use crate::ipam::record::Pool;
+use crate::ipam::record::{Pool, Purpose};
 use crate::ipam::view::View;
 use crate::net::{AddrRange, Name, RangeSet};
 use crate::reason::{Obstacle, Reason, Refusal, Violations};
@@ -57,6 +57,15 @@ fn not_unicast(range: AddrRange) -> Option<&'static str> {
     let multicast = v4(Ipv4Addr::new(224, 0, 0, 0), Ipv4Addr::BROADCAST);
     (multicast || v6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), Ipv6Addr::from_bits(u128::MAX)))
         .then_some("multicast or reserved addresses")
+}
+
+/// What a new pool is for.
+pub(super) fn purpose(draft: &Draft) -> Result<Purpose, Refusal> {
+    let mut bad = Violations::new();
+    if draft.purpose.is_none() {
+        bad.add("pool.purpose", Reason::FieldRequired, "a new pool needs a purpose");
+    }
+    bad.finish(draft.purpose)
 }
 
 /// Fields that keep their value for ever.

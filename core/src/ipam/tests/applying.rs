@@ -99,6 +99,10 @@ fn what_cannot_be_is_refused_and_nothing_changes() {
     assert_eq!(refused(&mut world, &[stale]).reason, Reason::EtagMismatch);
     let reserved = refused(&mut world, &[delete("other"), put("bad", &["224.0.0.1"])]);
     assert_eq!(reserved.violations[0].field, "changes[1].put.ranges[0]", "the field where it stands in the request");
+    assert!(reserved.message.starts_with("changes[1].put.ranges[0]: "), "{reserved}");
+    let aimless = pool::Draft { purpose: None, ..draft("new", Purpose::Pod, &["10.2.0.0/24"]) };
+    let aimless = refused(&mut world, &[PoolChange::Put { draft: Box::new(aimless), etag: String::new() }]);
+    assert_eq!((aimless.reason, aimless.violations[0].field.as_str()), (Reason::FieldRequired, "changes[0].put.purpose"));
 }
 
 #[test]
