@@ -3,7 +3,9 @@
 pub mod allocate;
 pub mod audit;
 pub mod decision;
+pub mod evict;
 pub mod finding;
+pub mod impact;
 pub mod liveness;
 pub mod lookup;
 pub mod namespace;
@@ -18,8 +20,10 @@ pub mod sweep;
 pub mod usage;
 pub mod view;
 
-pub use decision::{Action, Decision, Fields, Impact, impact};
+pub use decision::{Decision, Fields};
+pub use evict::Eviction;
 pub use finding::{Finding, Severity};
+pub use impact::{Action, Impact, basis, impact};
 pub use record::{
     Allocation, AnyOf, Block, Change, ComputeNetwork, Holding, Interface, Liveness, Namespace, Node, Order, Owner, OwnerKind, Pool,
     PoolSelectors, PoolState, Purpose, Quotas, Reservation, Route,

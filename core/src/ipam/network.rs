@@ -11,6 +11,7 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::decision::Decision;
+use super::evict::{Eviction, settle};
 use super::finding::{Finding, Severity};
 use super::pool;
 use super::record::{Change, ComputeNetwork, Pool, Purpose, Reservation};
@@ -56,7 +57,14 @@ pub struct Draft {
     pub normalised: Vec<(String, String, IpNet)>,
     /// The version the caller has seen; empty: any.
     pub etag: String,
+    /// Whether nodes and services may lose addresses that leave their ranges, and get others.
+    pub eviction: Eviction,
+    /// Warnings that do not refuse the network, where they would without: [`CONFIRMED`].
+    pub accepted: Vec<Reason>,
 }
+
+/// Warnings that somebody has to accept: a probe may be wrong, but only a person can know.
+pub const CONFIRMED: &[Reason] = &[Reason::AddressAnswersArp];
 
 /// A network, what is to be said about it, and the changes that would apply it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,15 +73,26 @@ pub struct Checked {
     pub network: Arc<ComputeNetwork>,
     /// Everything found, worst first.
     pub findings: Vec<Finding>,
-    /// The changes; they may be committed only when nothing found is an error.
+    /// The changes; they may be committed only when nothing that was found forbids it.
     pub changes: Vec<Change>,
+    /// Warnings that were accepted.
+    accepted: Vec<Reason>,
 }
 
 impl Checked {
     /// Whether the network may be applied.
     #[must_use]
     pub fn acceptable(&self) -> bool {
-        self.findings.iter().all(|finding| finding.severity != Severity::Error)
+        self.forbidding().next().is_none()
+    }
+
+    /// What forbids to apply it: errors, and warnings that somebody has to accept and has not.
+    fn forbidding(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| match finding.severity {
+            Severity::Error => true,
+            Severity::Warning => CONFIRMED.contains(&finding.reason) && !self.accepted.contains(&finding.reason),
+            Severity::Info => false,
+        })
     }
 }
 
@@ -88,9 +107,20 @@ pub fn check(cluster: &Cluster, draft: &Draft, context: PlanContext) -> Result<D
     }
     let network = network(old, draft, context);
     let mut findings = findings::all(cluster, draft, &network);
-    findings.sort_by_key(|finding| finding.severity);
     let changes = changes(&cluster.ipam, &network, context);
-    let answer = Checked { network: Arc::new(network), findings, changes: changes.clone() };
+    // What is wrong by itself is not tried: the findings say it better.
+    let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
+    let changes = match settle(cluster, changes.clone(), draft.eviction, context) {
+        Ok(settled) => settled,
+        Err(_) if wrong => changes,
+        Err(refusal) => {
+            findings.push(Finding::new(Severity::Error, refusal.reason, "network", refusal.message.clone()));
+            changes
+        }
+    };
+    findings.sort_by_key(|finding| finding.severity);
+    let accepted = draft.accepted.clone();
+    let answer = Checked { network: Arc::new(network), findings, changes: changes.clone(), accepted };
     Ok(Decision { changes, reads: READS, answer })
 }
 
@@ -100,7 +130,7 @@ pub fn check(cluster: &Cluster, draft: &Draft, context: PlanContext) -> Result<D
 /// `ETAG_MISMATCH`; else the reason of the first finding that is an error, with all of them as obstacles.
 pub fn apply(cluster: &Cluster, draft: &Draft, context: PlanContext) -> Result<Decision<Checked>, Refusal> {
     let decision = check(cluster, draft, context)?;
-    let errors: Vec<&Finding> = decision.answer.findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
+    let errors: Vec<&Finding> = decision.answer.forbidding().collect();
     let Some(first) = errors.first() else {
         return Ok(decision);
     };
@@ -114,6 +144,12 @@ pub fn apply(cluster: &Cluster, draft: &Draft, context: PlanContext) -> Result<D
     let mut refusal = Refusal::new(first.reason, message).with("field", &first.field).about("network", "compute");
     refusal.obstacles = errors.iter().map(|finding| finding.obstacle()).collect();
     Err(refusal)
+}
+
+/// The fields of the network that cannot change now, each with the reason and the first of those who hold addresses.
+#[must_use]
+pub fn locks(cluster: &Cluster) -> Vec<Finding> {
+    findings::locks(cluster)
 }
 
 fn network(old: Option<&Arc<ComputeNetwork>>, draft: &Draft, context: PlanContext) -> ComputeNetwork {

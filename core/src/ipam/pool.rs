@@ -13,6 +13,7 @@ pub use self::apply::{PoolChange, apply};
 pub(super) use self::check::{holders, overlap};
 
 use super::decision::{Decision, Fields};
+use super::evict::{Eviction, settle};
 use super::record::{Change, Order, Pool, PoolSelectors, PoolState, Purpose};
 use super::view::View;
 use crate::cluster::Cluster;
@@ -23,6 +24,17 @@ use crate::schema::{Domain, PlanContext};
 
 /// Changing a pool rests on who holds its addresses: pods, nodes and services.
 const READS: &[Domain] = &[Domain::IpamPools, Domain::IpamAllocations, Domain::LbServices];
+
+/// Moving holders to other addresses rests on their nodes as well.
+const EVICTION_READS: &[Domain] = &[Domain::IpamPools, Domain::IpamNodes, Domain::IpamAllocations, Domain::LbServices];
+
+/// What the decision rests on.
+const fn reads(eviction: Eviction) -> &'static [Domain] {
+    match eviction {
+        Eviction::Refused => READS,
+        Eviction::Allowed => EVICTION_READS,
+    }
+}
 
 /// The default prefix length of IPv4 blocks.
 pub const BLOCK_LEN_V4: u8 = 26;
@@ -153,7 +165,8 @@ pub fn create(cluster: &Cluster, draft: &Draft, context: PlanContext) -> Result<
     let pool = Arc::new(draft.pool(purpose, Meta::new(context.now, context.entropy, 0)));
     check::draft(draft)?;
     check::disjoint(&cluster.ipam, &pool)?;
-    Ok(put(pool, READS))
+    let changes = vec![Change::Pool(pool.name.clone(), Some(Arc::clone(&pool)))];
+    Ok(Decision { changes, reads: READS, answer: pool })
 }
 
 /// A change of a pool.
@@ -167,9 +180,11 @@ pub struct Update {
     pub etag: String,
     /// Make the pool when there is none.
     pub allow_missing: bool,
+    /// Whether holders may lose addresses that leave the pool.
+    pub eviction: Eviction,
 }
 
-/// Changes a pool. Growing is live; taking an address from its holder is refused.
+/// Changes a pool. Growing is live; taking an address from its holder is refused, or gives the holder another.
 ///
 /// # Errors
 /// `POOL_NOT_FOUND`, `ETAG_MISMATCH`, `FIELD_IMMUTABLE`, `POOL_OVERLAP`, `POOL_IN_USE` with the holders.
@@ -189,13 +204,15 @@ pub fn update(cluster: &Cluster, request: &Update, context: PlanContext) -> Resu
     }
     check::draft(&Draft { ranges: request.fields.pick("ranges", &request.draft.ranges, &old.ranges), ..request.draft.clone() })?;
     check::disjoint(&cluster.ipam, &pool)?;
-    check::keeps_holders(cluster, old, &pool)?;
     pool.meta = old.meta.changed(context.now);
-    Ok(put(Arc::new(pool), READS))
+    let pool = Arc::new(pool);
+    let change = Change::Pool(pool.name.clone(), Some(Arc::clone(&pool)));
+    let changes = settle(cluster, vec![change], request.eviction, context).map_err(|refusal| about(refusal, &pool))?;
+    Ok(Decision { changes, reads: reads(request.eviction), answer: pool })
 }
 
-fn put(pool: Arc<Pool>, reads: &'static [Domain]) -> Decision<Arc<Pool>> {
-    Decision { changes: vec![Change::Pool(pool.name.clone(), Some(Arc::clone(&pool)))], reads, answer: pool }
+fn about(refusal: Refusal, pool: &Pool) -> Refusal {
+    refusal.with("pool", &pool.name).about("pool", &pool.name)
 }
 
 fn merged(old: &Pool, draft: &Draft, fields: &Fields) -> Pool {
@@ -239,11 +256,12 @@ fn merged(old: &Pool, draft: &Draft, fields: &Fields) -> Pool {
 ///
 /// # Errors
 /// `POOL_NOT_FOUND`, `ETAG_MISMATCH`, `POOL_IN_USE` with the holders.
-pub fn delete(cluster: &Cluster, name: &Name, etag: &str) -> Result<Decision<()>, Refusal> {
+pub fn delete(cluster: &Cluster, name: &Name, etag: &str, context: PlanContext) -> Result<Decision<()>, Refusal> {
     let pool = find(&cluster.ipam, name)?;
     pool.meta.check_etag("pool", name.as_str(), etag)?;
-    check::unheld(cluster, pool)?;
-    Ok(Decision { changes: vec![Change::Pool(name.clone(), None)], reads: READS, answer: () })
+    let changes = vec![Change::Pool(name.clone(), None)];
+    let changes = settle(cluster, changes, Eviction::Refused, context).map_err(|refusal| about(refusal, pool))?;
+    Ok(Decision { changes, reads: READS, answer: () })
 }
 
 /// The pool with this name.

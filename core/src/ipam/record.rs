@@ -61,6 +61,18 @@ pub enum PoolState {
     Disabled,
 }
 
+impl PoolState {
+    /// A word for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Draining => "draining",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
 /// Which free address comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Order {
@@ -410,6 +422,21 @@ impl Change {
             Self::Namespace(..) | Self::Pool(..) | Self::Reservation(..) | Self::Network(_) => Domain::IpamPools,
             Self::Node(..) => Domain::IpamNodes,
             Self::Block(..) | Self::Allocation(..) => Domain::IpamAllocations,
+        }
+    }
+
+    /// Whether both put or delete the same record.
+    #[must_use]
+    pub fn is_of_same_record(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Namespace(one, _), Self::Namespace(two, _)) => one == two,
+            (Self::Pool(one, _), Self::Pool(two, _))
+            | (Self::Reservation(one, _), Self::Reservation(two, _))
+            | (Self::Node(one, _), Self::Node(two, _)) => one == two,
+            (Self::Network(_), Self::Network(_)) => true,
+            (Self::Block(one, _), Self::Block(two, _)) => one == two,
+            (Self::Allocation(one, _), Self::Allocation(two, _)) => one == two,
+            _ => false,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod allocating;
 mod applying;
 mod configuring;
+mod evicting;
 mod liveness;
 mod properties;
 mod repairing;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::record::{Allocation, Change, Owner, OwnerKind, Purpose};
-use super::{Decision, allocate, audit, node, pool, release};
+use super::{Decision, Eviction, allocate, audit, node, pool, release};
 use crate::cluster::Cluster;
 use crate::id::Entropy;
 use crate::net::{AddrRange, Label, Labels, Name};

@@ -14,7 +14,7 @@ pub mod reservation;
 mod values;
 
 use polder_core::id::RequestId;
-use polder_core::ipam::{Action, Impact};
+use polder_core::ipam::{Action, Eviction, Impact};
 use polder_core::reason::{Refusal, Violations};
 
 use crate::convert::common::{object, request_id};
@@ -29,6 +29,8 @@ pub struct Mutation<T> {
     pub request_id: Option<RequestId>,
     /// Plan and answer, but change nothing.
     pub validate_only: bool,
+    /// The plan that the change must still come to; empty: any.
+    pub plan_etag: String,
     /// What is wanted.
     pub wish: T,
 }
@@ -37,22 +39,33 @@ impl<T> Mutation<T> {
     /// Ends the reading of a request: the change, if nothing was bad.
     fn finish(id: &str, validate_only: bool, wish: Option<T>, mut bad: Violations) -> Result<Self, Refusal> {
         let request_id = request_id(id, &mut bad);
-        bad.finish(wish).map(|wish| Self { request_id, validate_only, wish })
+        bad.finish(wish).map(|wish| Self { request_id, validate_only, plan_etag: String::new(), wish })
     }
+
+    /// The change, to be made only if it still comes to this plan.
+    fn if_planned(self, plan_etag: &str) -> Self {
+        Self { plan_etag: plan_etag.to_owned(), ..self }
+    }
+}
+
+/// Whether a request lets holders lose their addresses.
+const fn eviction(allowed: bool) -> Eviction {
+    if allowed { Eviction::Allowed } else { Eviction::Refused }
 }
 
 /// What a change does to one object.
 #[must_use]
 pub fn show_impact(impact: &Impact) -> types::Impact {
-    let (action, verb) = match impact.action {
-        Action::Create => (types::ImpactAction::Create, "made"),
-        Action::Update => (types::ImpactAction::Update, "changed"),
-        Action::Delete => (types::ImpactAction::Delete, "removed"),
+    let action = match impact.action {
+        Action::Create => types::ImpactAction::Create,
+        Action::Update => types::ImpactAction::Update,
+        Action::Delete => types::ImpactAction::Delete,
+        Action::Evict => types::ImpactAction::Evict,
     };
     types::Impact {
         object: Some(object(impact.kind, &impact.namespace, &impact.name, "")),
         action: action.into(),
-        description: format!("{} {} is {verb}", impact.kind, impact.name),
+        description: impact.description.clone(),
     }
 }
 

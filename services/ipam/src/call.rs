@@ -19,6 +19,8 @@ pub(crate) struct Call {
     request_id: Option<RequestId>,
     /// Plan and answer, but change nothing.
     pub(crate) validate_only: bool,
+    /// The plan that the change must still come to; empty: any.
+    pub(crate) plan_etag: String,
 }
 
 impl Call {
@@ -27,13 +29,14 @@ impl Call {
         let context = RequestContext::of(&request);
         let message = request.into_inner();
         let digest = Sha256::digest(message.encode_to_vec()).into();
-        (Self { method, context, digest, request_id: None, validate_only: false }, message)
+        (Self { method, context, digest, request_id: None, validate_only: false, plan_etag: String::new() }, message)
     }
 
     /// The call as the request that was read asks for it, and what it wants.
     pub(crate) fn wants<T>(mut self, mutation: Mutation<T>) -> (Self, T) {
         self.request_id = mutation.request_id;
         self.validate_only = mutation.validate_only;
+        self.plan_etag = mutation.plan_etag;
         (self, mutation.wish)
     }
 

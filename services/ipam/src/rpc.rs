@@ -14,7 +14,7 @@ pub(crate) use network::ComputeNetwork;
 pub(crate) use nodes::Nodes;
 pub(crate) use pools::Pools;
 
-use polder_core::reason::{Reason, Refusal};
+use polder_core::reason::Refusal;
 use polder_proto::stored::Stored;
 use polder_runtime::status::refuse;
 use polder_store::Snapshot;
@@ -38,9 +38,4 @@ fn read<T>(snapshot: &Snapshot<Stored>, message: T) -> Answered<T> {
         response.metadata_mut().insert(AGE_HEADER, u64::try_from(age.as_millis()).unwrap_or(u64::MAX).into());
     }
     Ok(response)
-}
-
-/// The status of something that is not built yet.
-fn not_built(what: &str) -> Status {
-    refuse(Refusal::new(Reason::NotImplemented, format!("{what} is not built yet.")))
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use polder_core::cluster::Cluster;
 use polder_core::id::Revision;
 use polder_core::ipam::node::{self, Deletion, Extent, Removal};
-use polder_core::ipam::{Decision, View, impact};
-use polder_core::reason::{Reason, Refusal};
+use polder_core::ipam::{Decision, View, basis, impact};
+use polder_core::reason::{Reason, Refusal, shown};
 use polder_core::schema::PlanContext;
 use polder_proto::convert::ipam::show_impact;
 use polder_proto::ipam::v1::DeleteNodeResponse;
@@ -15,7 +15,7 @@ use polder_proto::stored::Stored;
 use polder_runtime::{clock, entropy};
 use polder_store::{Ledger, Mirror, Snapshot};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, plan_etag};
 use crate::call::Call;
 use crate::leases::Leases;
 use crate::own;
@@ -70,10 +70,17 @@ impl Service {
         call: &Call,
         decide: impl Fn(&Cluster, PlanContext) -> Result<Decision<A>, Refusal> + Send + 'static,
     ) -> Result<A, Refusal> {
+        let expected = call.plan_etag.clone();
         let planner = move |cluster: &Cluster, context: PlanContext| {
             let decision = decide(cluster, context)?;
             let mut answer = decision.answer;
-            answer.tell(impact(&cluster.ipam, &decision.changes).iter().map(show_impact).collect());
+            let impact: Vec<_> = impact(cluster, &decision.changes, context).iter().map(show_impact).collect();
+            if A::PLANNED {
+                let etag = plan_etag(&impact, &basis(&cluster.ipam, &decision.changes));
+                check_plan(&expected, &etag)?;
+                answer.name_plan(etag);
+            }
+            answer.tell(impact);
             Ok(own::plan(Decision { changes: decision.changes, reads: decision.reads, answer: answer.encode_to_vec() }))
         };
         let (answer, revision) = if call.validate_only {
@@ -143,6 +150,16 @@ impl Service {
         }
         Err(unfinished(&wish))
     }
+}
+
+/// Whether the change comes to what a dry run has said.
+fn check_plan(expected: &str, etag: &str) -> Result<(), Refusal> {
+    if expected.is_empty() || expected == etag {
+        return Ok(());
+    }
+    let message = "The change would do something else now than the dry run said: what it rests on has changed. Make another dry \
+                   run, and look at its impact.";
+    Err(Refusal::new(Reason::EtagMismatch, message).with("plan_etag", shown(expected)).with("current_plan_etag", etag))
 }
 
 fn unfinished(wish: &Deletion) -> Refusal {

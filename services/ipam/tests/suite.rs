@@ -6,6 +6,8 @@
 mod bench;
 #[path = "suite/changes.rs"]
 mod changes;
+#[path = "suite/evictions.rs"]
+mod evictions;
 #[path = "suite/history.rs"]
 mod history;
 #[path = "suite/liveness.rs"]

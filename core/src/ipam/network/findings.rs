@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::{Draft, POOLS, RESERVED, ranges};
 use crate::cluster::Cluster;
+use crate::ipam::evict::Eviction;
 use crate::ipam::finding::{Finding, Severity};
 use crate::ipam::pool::{holders, overlap};
 use crate::ipam::record::{ComputeNetwork, Interface, Node};
@@ -33,7 +34,7 @@ pub(super) fn all(cluster: &Cluster, draft: &Draft, network: &ComputeNetwork) ->
     counts(cluster, network, &mut found);
     on_the_subnet(&cluster.ipam, network, &typed, &mut found);
     overlaps(&cluster.ipam, &typed, &mut found);
-    in_use(cluster, network, &mut found);
+    in_use(cluster, network, draft.eviction, &mut found);
     reserved(&cluster.ipam, network, &mut found);
     on_hosts(&cluster.ipam, network, &mut found);
     let normalised = draft.normalised.iter().map(|(field, given, stored)| {
@@ -184,7 +185,7 @@ fn capital(text: &str) -> String {
 }
 
 /// No holder loses its address, and no pool of another kind stands under a name that is needed.
-fn in_use(cluster: &Cluster, network: &ComputeNetwork, found: &mut Vec<Finding>) {
+fn in_use(cluster: &Cluster, network: &ComputeNetwork, eviction: Eviction, found: &mut Vec<Finding>) {
     for ((name, purpose, field), ranges) in POOLS.iter().zip(ranges(network)) {
         let Some(pool) = cluster.ipam.pools().find(|pool| pool.name.as_str() == *name) else {
             continue;
@@ -201,17 +202,44 @@ fn in_use(cluster: &Cluster, network: &ComputeNetwork, found: &mut Vec<Finding>)
         if count == 0 {
             continue;
         }
-        let locked = matches!(*name, "pod" | "service");
-        let reason = if locked { Reason::FieldLocked } else { Reason::RangeInUseShrink };
         let first = obstacles.first().map(|obstacle| obstacle.description.clone()).unwrap_or_default();
-        let message = match locked {
-            true => format!("Locked: {count} addresses of it are held; the first: {first}."),
-            false => format!("{count} addresses that would leave the range are held; the first: {first}."),
+        let mut finding = match (is_locked(name), eviction) {
+            (true, _) => locked(field, count).advise(format!("Release them first; the first: {first}.")),
+            (false, Eviction::Refused) => {
+                let message = format!("{count} addresses that would leave the range are held; the first: {first}.");
+                Finding::new(Severity::Error, Reason::RangeInUseShrink, *field, message)
+                    .advise("Release them first, or allow eviction: then their holders get others.")
+            }
+            (false, Eviction::Allowed) => {
+                let message = format!("{count} addresses that leave the range are held, and their holders get others.");
+                Finding::new(Severity::Warning, Reason::RangeInUseShrink, *field, message)
+            }
         };
-        let mut finding = Finding::new(Severity::Error, reason, *field, message).advise("Release them first.");
         finding.objects = obstacles.into_iter().map(|obstacle| obstacle.subject).collect();
         found.push(finding);
     }
+}
+
+/// Whether the pool's ranges cannot change while anybody holds an address of them: routes and names rest on them.
+fn is_locked(pool: &str) -> bool {
+    matches!(pool, "pod" | "service")
+}
+
+fn locked(field: &str, count: u64) -> Finding {
+    Finding::new(Severity::Error, Reason::FieldLocked, field, format!("Locked: {count} addresses of it are held."))
+}
+
+/// The fields that cannot change now, each with the reason: what an operator is told before trying.
+pub(super) fn locks(cluster: &Cluster) -> Vec<Finding> {
+    let pools = POOLS.iter().filter(|(name, ..)| is_locked(name));
+    let held = pools.filter_map(|(name, _, field)| {
+        let pool = cluster.ipam.pools().find(|pool| pool.name.as_str() == *name)?;
+        let (count, obstacles) = holders(cluster, &pool.ranges);
+        let mut lock = locked(field, count).about("pools", name);
+        lock.objects.extend(obstacles.into_iter().map(|obstacle| obstacle.subject));
+        (count > 0).then_some(lock)
+    });
+    held.collect()
 }
 
 /// Nobody else has reserved the addresses that Polder keeps for itself, or taken the names of its reservations.

@@ -1,20 +1,21 @@
 //! Several changes of pools in one transaction: splitting, merging, renaming, moving a range from one pool to another.
 //!
 //! Only the result is judged: pools may overlap on the way, and an address may change its pool as long as some pool of the same
-//! purpose has it in the end. Nothing that is held moves.
+//! purpose has it in the end. What is held then stays where it is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::check;
-use super::{Draft, READS, find, merged};
+use super::{Draft, find, merged, reads};
 use crate::cluster::Cluster;
 use crate::ipam::decision::{Decision, Fields};
+use crate::ipam::evict::{Eviction, settle};
 use crate::ipam::network;
-use crate::ipam::record::{Change, Pool, Purpose};
+use crate::ipam::record::{Change, Pool};
 use crate::ipam::view::View;
 use crate::meta::Meta;
-use crate::net::{Name, RangeSet};
+use crate::net::Name;
 use crate::reason::{Reason, Refusal, Violation, Violations};
 use crate::schema::PlanContext;
 
@@ -44,7 +45,12 @@ pub enum PoolChange {
 /// # Errors
 /// Those of each change by itself, with the number of the change in the path of the field; `ALREADY_EXISTS` for a new name that
 /// another pool keeps; `POOL_OVERLAP` and `POOL_IN_USE` for the result.
-pub fn apply(cluster: &Cluster, changes: &[PoolChange], context: PlanContext) -> Result<Decision<Vec<Arc<Pool>>>, Refusal> {
+pub fn apply(
+    cluster: &Cluster,
+    changes: &[PoolChange],
+    eviction: Eviction,
+    context: PlanContext,
+) -> Result<Decision<Vec<Arc<Pool>>>, Refusal> {
     let view = &cluster.ipam;
     let before: BTreeMap<&Name, &Arc<Pool>> = view.pools().map(|pool| (&pool.name, pool)).collect();
     let mut after: BTreeMap<Name, Arc<Pool>> = before.iter().map(|(name, pool)| ((*name).clone(), Arc::clone(pool))).collect();
@@ -65,11 +71,11 @@ pub fn apply(cluster: &Cluster, changes: &[PoolChange], context: PlanContext) ->
         answer.push(pool);
     }
     check::all_disjoint(after.values())?;
-    covers_holders(cluster, &after)?;
     let gone = before.keys().filter(|name| !after.contains_key(**name)).map(|name| Change::Pool((*name).clone(), None));
     let put = after.iter().filter(|(name, pool)| before.get(name).is_none_or(|old| **old != **pool));
     let changes = gone.chain(put.map(|(name, pool)| Change::Pool(name.clone(), Some(Arc::clone(pool))))).collect();
-    Ok(Decision { changes, reads: READS, answer })
+    let changes = settle(cluster, changes, eviction, context)?;
+    Ok(Decision { changes, reads: reads(eviction), answer })
 }
 
 /// The pool that a change makes, if it makes one.
@@ -110,26 +116,4 @@ fn within(refusal: Refusal, at: usize) -> Refusal {
     }
     // Without a bad field there is nothing to be said of one.
     if bad.is_empty() { refusal } else { bad.finish::<()>(None).err().unwrap_or(refusal) }
-}
-
-/// Every held address that had a pool has one of the same purpose afterwards.
-fn covers_holders(cluster: &Cluster, after: &BTreeMap<Name, Arc<Pool>>) -> Result<(), Refusal> {
-    for purpose in [Purpose::Node, Purpose::Pod, Purpose::ClusterService, Purpose::ExternalService] {
-        let of = |pool: &&Arc<Pool>| pool.purpose == purpose;
-        let before: RangeSet = cluster.ipam.pools().filter(of).flat_map(|pool| pool.ranges.iter().copied()).collect();
-        let after: RangeSet = after.values().filter(of).flat_map(|pool| pool.ranges.iter().copied()).collect();
-        let lost = before.minus(&after);
-        let (count, obstacles) = check::holders(cluster, lost.ranges());
-        if count > 0 {
-            let ranges = lost.ranges().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            let message = format!(
-                "These changes leave {ranges} without a pool for what holds it: {count} addresses are held. Release them first, or \
-                 let a pool of the same purpose have them."
-            );
-            let mut refusal = Refusal::new(Reason::PoolInUse, message).with("ranges", ranges).with("held", count);
-            refusal.obstacles = obstacles;
-            return Err(refusal);
-        }
-    }
-    Ok(())
 }

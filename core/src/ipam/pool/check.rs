@@ -9,7 +9,7 @@ use crate::ipam::decision::Fields;
 use crate::ipam::node::holder;
 use crate::ipam::record::{Pool, Purpose};
 use crate::ipam::view::View;
-use crate::net::{AddrRange, Name, RangeSet};
+use crate::net::{AddrRange, Name};
 use crate::reason::{Obstacle, Reason, Refusal, Violations};
 
 /// The most holders that a refusal names.
@@ -124,43 +124,6 @@ pub(in crate::ipam) fn overlap(ours_named: &str, ours: AddrRange, theirs_named: 
     let count = common.len();
     let addresses = if count == 1 { "1 address".to_owned() } else { format!("{count} addresses") };
     (format!("{ours_named} overlaps {theirs_named} at {common} ({addresses}). Choose ranges that do not meet."), common.to_string())
-}
-
-/// Nobody holds an address that the pool would lose.
-pub(super) fn keeps_holders(cluster: &Cluster, old: &Pool, new: &Pool) -> Result<(), Refusal> {
-    let before: RangeSet = old.ranges.iter().copied().collect();
-    let after: RangeSet = new.ranges.iter().copied().collect();
-    let lost = before.minus(&after);
-    let (count, obstacles) = holders(cluster, lost.ranges());
-    if count == 0 {
-        return Ok(());
-    }
-    let message = format!(
-        "Pool `{}` cannot give up {}: {count} addresses of it are held. Release them first, or set the pool to draining.",
-        old.name,
-        lost.ranges().iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-    );
-    Err(in_use(old, message, count, obstacles))
-}
-
-/// Nobody holds any address of the pool.
-pub(super) fn unheld(cluster: &Cluster, pool: &Pool) -> Result<(), Refusal> {
-    let (count, obstacles) = holders(cluster, &pool.ranges);
-    if count == 0 {
-        return Ok(());
-    }
-    let message = format!(
-        "Pool `{}` cannot be deleted: {count} addresses of it are held. Release them first, or set it to draining.",
-        pool.name
-    );
-    Err(in_use(pool, message, count, obstacles))
-}
-
-fn in_use(pool: &Pool, message: String, count: u64, obstacles: Vec<Obstacle>) -> Refusal {
-    let mut refusal =
-        Refusal::new(Reason::PoolInUse, message).with("pool", &pool.name).with("held", count).about("pool", &pool.name);
-    refusal.obstacles = obstacles;
-    refusal
 }
 
 /// How many addresses of the ranges pods, nodes and services hold, and the first of their holders.

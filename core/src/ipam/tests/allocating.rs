@@ -212,6 +212,7 @@ fn nothing_eligible_says_why_for_every_pool() {
         fields: Fields::new(["state".to_owned()]),
         etag: String::new(),
         allow_missing: false,
+        eviction: Eviction::Refused,
     };
     let decision = pool::update(&world.cluster, &drained, context).unwrap();
     world.commit(decision);

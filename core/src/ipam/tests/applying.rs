@@ -20,7 +20,7 @@ impl World {
     fn apply_pools(&mut self, changes: &[PoolChange]) -> Result<Vec<String>, Refusal> {
         let context = self.context();
         let before = self.cluster.clone();
-        let decision = pool::apply(&self.cluster, changes, context)?;
+        let decision = pool::apply(&self.cluster, changes, Eviction::Refused, context)?;
         let names = self.commit(decision).iter().map(|pool| pool.name.to_string()).collect();
         let held = |cluster: &Cluster| cluster.ipam.allocations(None).map(|(_, one)| Arc::clone(one)).collect::<Vec<_>>();
         assert_eq!(held(&before), held(&self.cluster), "no allocation is touched");
@@ -109,7 +109,7 @@ fn what_cannot_be_is_refused_and_nothing_changes() {
 fn a_change_that_changes_nothing_writes_nothing() {
     let mut world = World::usual();
     let context = world.context();
-    let decision = pool::apply(&world.cluster, &[put("pod", &["172.27.0.0/16"])], context).unwrap();
+    let decision = pool::apply(&world.cluster, &[put("pod", &["172.27.0.0/16"])], Eviction::Refused, context).unwrap();
     assert!(decision.changes.is_empty() && decision.answer[0].state == PoolState::Enabled);
 }
 

@@ -22,7 +22,13 @@ fn pools_never_overlap_whatever_their_purpose() {
 
 fn resized(name: &str, purpose: Purpose, ranges: &[&str]) -> pool::Update {
     let fields = Fields::new(["ranges".to_owned()]);
-    pool::Update { draft: draft(name, purpose, ranges), fields, etag: String::new(), allow_missing: false }
+    pool::Update {
+        draft: draft(name, purpose, ranges),
+        fields,
+        etag: String::new(),
+        allow_missing: false,
+        eviction: Eviction::Refused,
+    }
 }
 
 #[test]
@@ -35,7 +41,7 @@ fn growing_is_live_and_shrinking_lists_the_holders() {
     assert_eq!(shrunk.reason, Reason::PoolInUse);
     assert_eq!(shrunk.obstacles.len(), 1);
     assert!(shrunk.obstacles[0].description.contains("10.0.0.10 is held by node node-a"), "{shrunk:?}");
-    assert_eq!(pool::delete(&world.cluster, &"node".parse().unwrap(), "").unwrap_err().reason, Reason::PoolInUse);
+    assert_eq!(pool::delete(&world.cluster, &"node".parse().unwrap(), "", context).unwrap_err().reason, Reason::PoolInUse);
     let kept = pool::update(&world.cluster, &resized("node", Purpose::Node, &["10.0.0.10-10.0.0.11"]), context).unwrap();
     world.commit(kept);
 

@@ -2,12 +2,12 @@
 
 use ipnet::IpNet;
 use polder_core::ipam::ComputeNetwork;
-use polder_core::ipam::network::Draft;
+use polder_core::ipam::network::{CONFIRMED, Draft};
 use polder_core::net::{Family, parse_addr, parse_net};
 use polder_core::reason::{Reason, Refusal, Violations, shown};
 
-use super::Mutation;
-use super::values::{ranges, text};
+use super::values::{few, ranges, text};
+use super::{Mutation, eviction};
 use crate::convert::common::show_time;
 use crate::ipam::v1 as pb;
 use crate::types::v1 as types;
@@ -27,11 +27,7 @@ pub fn apply(request: &pb::ApplyComputeNetworkRequest) -> Result<Mutation<Draft>
     let gateway = Some(network.gateway.as_str())
         .filter(|text| !text.is_empty())
         .and_then(|text| bad.take("network.gateway", parse_addr(text)));
-    for (at, reason) in request.accepted_reasons.iter().enumerate() {
-        if reason.parse::<Reason>().is_err() {
-            bad.add(format!("accepted_reasons[{at}]"), Reason::InvalidArgument, format!("`{}` is not a reason", shown(reason)));
-        }
-    }
+    let accepted = accepted(&request.accepted_reasons, &mut bad);
     let draft = Draft {
         interface: text(&network.interface, "network.interface", &mut bad),
         subnet: subnet.map(|(net, _)| net),
@@ -42,8 +38,28 @@ pub fn apply(request: &pb::ApplyComputeNetworkRequest) -> Result<Mutation<Draft>
         service_subnets,
         normalised,
         etag: network.etag,
+        eviction: eviction(request.allow_eviction),
+        accepted,
     };
-    Mutation::finish(&request.request_id, request.validate_only, Some(draft), bad)
+    let mutation = Mutation::finish(&request.request_id, request.validate_only, Some(draft), bad)?;
+    Ok(mutation.if_planned(&request.plan_etag))
+}
+
+/// Reads the warnings that are accepted: only some have to be, and only those can be.
+fn accepted(texts: &[String], bad: &mut Violations) -> Vec<Reason> {
+    if !few(texts.len(), CONFIRMED.len(), "accepted_reasons", bad) {
+        return Vec::new();
+    }
+    let read = texts.iter().enumerate().filter_map(|(at, text)| {
+        let reason = text.parse().ok().filter(|reason| CONFIRMED.contains(reason));
+        if reason.is_none() {
+            let known = CONFIRMED.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ");
+            let description = format!("`{}` is not a warning that has to be accepted; there are {known}", shown(text));
+            bad.add(format!("accepted_reasons[{at}]"), Reason::InvalidArgument, description);
+        }
+        reason
+    });
+    read.collect()
 }
 
 /// Reads prefixes, at most one a family, and notes those that had host bits.

@@ -14,8 +14,8 @@ use polder_core::reason::{Reason, Refusal, Violations};
 use polder_core::time::Timestamp;
 
 pub use self::changes::apply;
-use super::Mutation;
 use super::values::{duration, few, fields, names, ranges, selectors, show_count, show_duration, show_selectors, text};
+use super::{Mutation, eviction};
 use crate::convert::common::{known, labels, parsed, show_labels, show_time};
 use crate::ipam::v1 as pb;
 use crate::types::v1 as types;
@@ -74,8 +74,10 @@ pub fn update(request: &pb::UpdatePoolRequest) -> Result<Mutation<Update>, Refus
     let fields = fields(request.update_mask.as_ref(), FIELDS, &mut bad);
     let draft = draft(&pool, "pool", &mut bad);
     let (etag, allow_missing) = (pool.etag, request.allow_missing);
-    let wish = draft.map(|draft| Update { draft, fields, etag, allow_missing });
-    Mutation::finish(&request.request_id, request.validate_only, wish, bad)
+    let eviction = eviction(request.allow_eviction);
+    let wish = draft.map(|draft| Update { draft, fields, etag, allow_missing, eviction });
+    let mutation = Mutation::finish(&request.request_id, request.validate_only, wish, bad)?;
+    Ok(mutation.if_planned(&request.plan_etag))
 }
 
 /// Reads a request to delete a pool: its name and etag.

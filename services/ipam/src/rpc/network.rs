@@ -9,7 +9,7 @@ use polder_proto::ipam::v1::*;
 use polder_runtime::status::refuse;
 use tonic::Request;
 
-use super::{Answered, answer, not_built, read};
+use super::{Answered, answer, read};
 use crate::call::Call;
 use crate::service::Service;
 
@@ -42,13 +42,11 @@ impl ComputeNetworkService for ComputeNetwork {
             return Err(refuse(Refusal::new(Reason::NetworkNotFound, message).about("network", "compute")));
         };
         let network = Some(convert::show(network));
-        read(&snapshot, GetComputeNetworkResponse { network, revision: snapshot.revision.0 })
+        let locked_fields = network::locks(&snapshot.view).iter().map(findings::show).collect();
+        read(&snapshot, GetComputeNetworkResponse { network, revision: snapshot.revision.0, locked_fields })
     }
 
     async fn apply_compute_network(&self, request: Request<ApplyComputeNetworkRequest>) -> Answered<ApplyComputeNetworkResponse> {
-        if request.get_ref().allow_eviction {
-            return Err(not_built("Taking addresses from their holders with allow_eviction"));
-        }
         let (call, message) = Call::of("ApplyComputeNetwork", request);
         let (call, draft) = call.wants(convert::apply(&message).map_err(refuse)?);
         // A dry run answers with every finding; the change itself is refused by the first that is an error.

@@ -14,7 +14,7 @@ use polder_runtime::status::refuse;
 use tonic::Request;
 
 use super::fields::{PoolOf, ReservationOf};
-use super::{Answered, answer, not_built, read};
+use super::{Answered, answer, read};
 use crate::call::Call;
 use crate::page::{Page, filter};
 use crate::service::Service;
@@ -68,9 +68,6 @@ impl PoolService for Pools {
     }
 
     async fn update_pool(&self, request: Request<UpdatePoolRequest>) -> Answered<UpdatePoolResponse> {
-        if request.get_ref().allow_eviction {
-            return Err(not_built("Taking addresses from their holders with allow_eviction"));
-        }
         let (call, message) = Call::of("UpdatePool", request);
         let (call, update) = call.wants(convert::update(&message).map_err(refuse)?);
         let change = self.service.change(&call, move |cluster, context| {
@@ -83,20 +80,17 @@ impl PoolService for Pools {
     async fn delete_pool(&self, request: Request<DeletePoolRequest>) -> Answered<DeletePoolResponse> {
         let (call, message) = Call::of("DeletePool", request);
         let (call, (name, etag)) = call.wants(convert::delete(&message).map_err(refuse)?);
-        let change = self.service.change(&call, move |cluster, _| {
-            pool::delete(cluster, &name, &etag).map(|decision| decision.map(|()| DeletePoolResponse::default()))
+        let change = self.service.change(&call, move |cluster, context| {
+            pool::delete(cluster, &name, &etag, context).map(|decision| decision.map(|()| DeletePoolResponse::default()))
         });
         answer(change.await)
     }
 
     async fn apply_pools(&self, request: Request<ApplyPoolsRequest>) -> Answered<ApplyPoolsResponse> {
-        if request.get_ref().allow_eviction {
-            return Err(not_built("Taking addresses from their holders with allow_eviction"));
-        }
         let (call, message) = Call::of("ApplyPools", request);
-        let (call, changes) = call.wants(convert::apply(&message).map_err(refuse)?);
+        let (call, (changes, eviction)) = call.wants(convert::apply(&message).map_err(refuse)?);
         let change = self.service.change(&call, move |cluster, context| {
-            let decision = pool::apply(cluster, &changes, context)?;
+            let decision = pool::apply(cluster, &changes, eviction, context)?;
             let shown = |pools: Vec<Arc<_>>| pools.iter().map(|pool| convert::show(pool)).collect();
             Ok(decision.map(|pools| ApplyPoolsResponse { pools: shown(pools), ..Default::default() }))
         });

@@ -125,12 +125,9 @@ async fn an_exhausted_pool_says_so_with_numbers_and_explain_agrees() {
 }
 
 #[tokio::test]
-async fn what_is_not_built_says_so() {
+async fn a_repair_takes_only_what_can_be_repaired_and_no_network_is_not_found() {
     let (_folder, store) = store();
     let ipam = Replica::on(&store).await;
-    let evicting = ApplyPoolsRequest { allow_eviction: true, ..Default::default() };
-    let status = ipam.pools().apply_pools(evicting).await.unwrap_err();
-    assert_eq!((status.code(), reason::<()>(Err(status))), (Code::Unimplemented, Reason::NotImplemented));
     let doubtful = CheckConsistencyRequest { repair: true, reasons: vec!["ADDRESS_IN_USE".to_owned()], ..Default::default() };
     let refusal = refused(ipam.allocations().check_consistency(doubtful).await);
     assert_eq!((refusal.reason, refusal.violations[0].field.as_str()), (Reason::InvalidArgument, "reasons[0]"));

@@ -1,23 +1,24 @@
 //! Several changes of pools at once.
 
+use polder_core::ipam::Eviction;
 use polder_core::ipam::pool::PoolChange;
 use polder_core::net::Name;
 use polder_core::reason::{Reason, Refusal, Violations};
 
 use super::draft;
 use crate::convert::common::parsed;
-use crate::convert::ipam::Mutation;
 use crate::convert::ipam::values::few;
+use crate::convert::ipam::{Mutation, eviction};
 use crate::ipam::v1 as pb;
 
 /// The most changes of one request.
 const MOST_CHANGES: usize = 100;
 
-/// Reads several changes of pools.
+/// Reads several changes of pools, and whether holders may lose their addresses by them.
 ///
 /// # Errors
 /// The refusal that names every bad field.
-pub fn apply(request: &pb::ApplyPoolsRequest) -> Result<Mutation<Vec<PoolChange>>, Refusal> {
+pub fn apply(request: &pb::ApplyPoolsRequest) -> Result<Mutation<(Vec<PoolChange>, Eviction)>, Refusal> {
     let mut bad = Violations::new();
     if few(request.changes.len(), MOST_CHANGES, "changes", &mut bad) && request.changes.is_empty() {
         bad.add("changes", Reason::FieldRequired, "at least one change is required");
@@ -34,7 +35,9 @@ pub fn apply(request: &pb::ApplyPoolsRequest) -> Result<Mutation<Vec<PoolChange>
             format!("pool `{twice}` is named by two changes; say what becomes of it in one"),
         );
     }
-    Mutation::finish(&request.request_id, request.validate_only, changes.into_iter().collect(), bad)
+    let changes = changes.into_iter().collect::<Option<Vec<_>>>().map(|changes| (changes, eviction(request.allow_eviction)));
+    let mutation = Mutation::finish(&request.request_id, request.validate_only, changes, bad)?;
+    Ok(mutation.if_planned(&request.plan_etag))
 }
 
 fn read_change(change: &pb::PoolChange, place: &str, bad: &mut Violations) -> Option<PoolChange> {
