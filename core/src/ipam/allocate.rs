@@ -5,6 +5,7 @@
 
 mod choose;
 mod eligible;
+mod explain;
 mod explicit;
 mod refuse;
 mod request;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 pub use self::choose::Step;
 pub use self::eligible::Ineligible;
 pub(super) use self::eligible::avoided;
+pub use self::explain::{Explanation, explain};
 pub use self::request::Request;
 
 use self::choose::{Choice, Chooser};
@@ -57,7 +59,7 @@ pub struct PoolTrace {
     pub family: Family,
     /// What came of it.
     pub judgement: Judgement,
-    /// How full the pool is, for a pool that has run out.
+    /// How full the pool is: in an explanation, and for a pool that has run out.
     pub usage: Option<Usage>,
 }
 
@@ -70,17 +72,10 @@ pub enum Judgement {
     RanOut(Vec<(IpAddr, Step)>, Reason),
     /// It was not asked.
     Ineligible(Ineligible),
+    /// The address that the request names lies in it, and cannot be had.
+    Withheld(IpAddr, Reason),
     /// The pools before it gave everything.
     NotNeeded,
-}
-
-/// A decision, and how it came about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explanation {
-    /// What [`plan`] answers.
-    pub outcome: Result<Decision<Allocated>, Refusal>,
-    /// Every pool and how it was judged, in the order of asking.
-    pub pools: Vec<PoolTrace>,
 }
 
 /// Decides which addresses the request gets.
@@ -90,14 +85,6 @@ pub struct Explanation {
 /// `QUOTA_EXCEEDED`, and for addresses asked for by name `ADDRESS_NOT_IN_POOL`, `ADDRESS_IN_USE`, `RESERVED_ADDRESS`.
 pub fn plan(cluster: &Cluster, request: &Request, context: PlanContext) -> Result<Decision<Allocated>, Refusal> {
     Planner::new(&cluster.ipam, request, context).decide()
-}
-
-/// What [`plan`] would answer now, and how every pool was judged.
-#[must_use]
-pub fn explain(cluster: &Cluster, request: &Request, context: PlanContext) -> Explanation {
-    let mut planner = Planner::new(&cluster.ipam, request, context);
-    let outcome = planner.run();
-    Explanation { outcome, pools: planner.traces }
 }
 
 /// One decision in the making.

@@ -14,8 +14,8 @@ use crate::time::Timestamp;
 /// How long a record of a release is kept at least, so that a pool knows which address has been free longest.
 const RELEASES_KEPT: Duration = Duration::from_secs(600);
 
-/// How old a block is before it may be taken back for being empty.
-const EMPTY_BLOCK_GRACE: Duration = Duration::from_secs(60);
+/// How old a block is before it may be taken back, or given to another node, for being empty.
+pub(super) const EMPTY_BLOCK_GRACE: Duration = Duration::from_secs(60);
 
 /// What was cleared away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

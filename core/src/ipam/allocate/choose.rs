@@ -1,4 +1,5 @@
-//! Choosing an address of one pool for one owner: the node's own blocks, a new block, and what lies beyond them.
+//! Choosing an address of one pool for one owner: the node's own blocks, a new block, what lies outside of blocks, an empty block
+//! of another node, and last an address borrowed from one.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use ipnet::IpNet;
 use super::eligible::{Barriers, next};
 use super::search::{Lent, rest_of};
 use crate::ipam::record::{Block, Holding, Pool, Purpose};
+use crate::ipam::sweep::EMPTY_BLOCK_GRACE;
 use crate::ipam::view::View;
 use crate::net::range::number;
 use crate::net::{AddrRange, Family, Name};
@@ -19,6 +21,8 @@ use crate::time::Timestamp;
 pub enum Step {
     /// It was asked for by name.
     Named,
+    /// The handle holds it already.
+    Held,
     /// In a block that the node has.
     OwnBlock,
     /// In a block lent to the node for it.
@@ -37,6 +41,7 @@ impl Step {
     pub const fn describe(self) -> &'static str {
         match self {
             Self::Named => "asked for by name",
+            Self::Held => "held under this handle already",
             Self::OwnBlock => "from a block of the node",
             Self::NewBlock => "from a new block for the node",
             Self::TakenOver => "from an empty block taken over from another node",
@@ -86,13 +91,13 @@ impl Chooser<'_> {
         if may_lend && let Some(choice) = self.in_new_block(node) {
             return Ok(choice);
         }
-        if !self.pool.strict_affinity {
-            return self.direct(&self.ranges(), Lent::Too).ok_or(Reason::PoolExhausted);
-        }
         let leftovers: Vec<AddrRange> = self.ranges().iter().flat_map(|range| self.outside_slots(*range)).collect();
         let beyond = self.direct(&leftovers, Lent::Not);
         let taken_over = || may_lend.then(|| self.in_taken_over_block(node)).flatten();
-        beyond.or_else(taken_over).ok_or(if may_lend { Reason::PoolExhausted } else { Reason::BlockLimit })
+        let strict = self.pool.strict_affinity;
+        let borrowed = || (!strict).then(|| self.direct(&self.ranges(), Lent::Too)).flatten();
+        let spent = if strict && !may_lend { Reason::BlockLimit } else { Reason::PoolExhausted };
+        beyond.or_else(taken_over).or_else(borrowed).ok_or(spent)
     }
 
     /// An owner without a node takes from outside the nodes' blocks as long as it can.
@@ -229,10 +234,13 @@ impl Chooser<'_> {
         Some(Choice { holding: Holding { address, block }, step, lend: None })
     }
 
-    /// With strict affinity an empty block of another node would lie idle for ever: it changes hands.
+    /// An empty block of another node changes hands before an address is borrowed: its route moves along. One that was lent only
+    /// now is left to its node, unless strict affinity leaves nothing else.
     fn in_taken_over_block(&self, node: &Name) -> Option<Choice> {
         let blocks = self.ranges().into_iter().flat_map(|range| self.view.blocks_overlapping(range));
-        let idle = |block: &&Arc<Block>| block.node != *node && self.view.count_held(AddrRange::of_net(block.cidr)) == 0;
+        let may = |block: &Block| self.pool.strict_affinity || block.claimed.after(EMPTY_BLOCK_GRACE) <= self.now;
+        let empty = |block: &Block| self.view.count_held(AddrRange::of_net(block.cidr)) == 0;
+        let idle = |block: &&Arc<Block>| block.node != *node && may(block) && empty(block);
         blocks.filter(idle).find_map(|block| {
             let address = self.barriers().find(&self.clip(block.cidr), Lent::Too)?;
             let holding = Holding { address, block: Some(block.cidr) };

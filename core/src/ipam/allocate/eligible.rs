@@ -28,6 +28,8 @@ pub enum Ineligible {
     Owner,
     /// It has no address of the family.
     Family,
+    /// The address that is asked for by name lies elsewhere.
+    Elsewhere,
 }
 
 impl Ineligible {
@@ -38,6 +40,7 @@ impl Ineligible {
             Self::State(PoolState::Draining) => Reason::PoolDraining,
             Self::State(PoolState::Disabled) => Reason::PoolDisabled,
             Self::Family => Reason::FamilyMismatch,
+            Self::Elsewhere => Reason::AddressNotInPool,
             Self::Namespace => Reason::NamespaceNotAllowed,
             Self::State(PoolState::Enabled) | Self::Purpose(_) | Self::ExplicitOnly | Self::Node | Self::Owner => {
                 Reason::NoEligiblePool
@@ -60,6 +63,7 @@ impl Ineligible {
             Self::Namespace => "it does not serve this namespace",
             Self::Owner => "its owner selectors do not match the owner's labels",
             Self::Family => "it has no addresses of this family",
+            Self::Elsewhere => "the address asked for does not lie in it",
         }
     }
 }

@@ -22,7 +22,7 @@ impl PoolTrace {
     pub const fn reason(&self) -> Option<Reason> {
         match &self.judgement {
             Judgement::Ineligible(why) => Some(why.reason()),
-            Judgement::RanOut(_, reason) => Some(*reason),
+            Judgement::RanOut(_, reason) | Judgement::Withheld(_, reason) => Some(*reason),
             Judgement::Gave(_) | Judgement::NotNeeded => None,
         }
     }
@@ -32,27 +32,25 @@ impl PoolTrace {
     pub fn given(&self) -> &[(IpAddr, Step)] {
         match &self.judgement {
             Judgement::Gave(given) | Judgement::RanOut(given, _) => given,
-            Judgement::Ineligible(_) | Judgement::NotNeeded => &[],
+            Judgement::Ineligible(_) | Judgement::Withheld(..) | Judgement::NotNeeded => &[],
         }
     }
 
     /// One sentence for people, with the numbers.
     #[must_use]
     pub fn describe(&self) -> String {
-        match &self.judgement {
+        let what = match &self.judgement {
             Judgement::Ineligible(why) => why.describe().to_owned(),
             Judgement::NotNeeded => "not asked: the pools before it gave everything".to_owned(),
             Judgement::Gave(given) => {
                 given.iter().map(|(address, step)| format!("{address} {}", step.describe())).collect::<Vec<_>>().join(", ")
             }
-            Judgement::RanOut(_, reason) => {
-                let numbers = self.usage.as_ref().map(ToString::to_string).unwrap_or_default();
-                match reason {
-                    Reason::BlockLimit => format!("the node has as many blocks as the pool lends to one node; {numbers}"),
-                    _ => numbers,
-                }
-            }
-        }
+            Judgement::Withheld(address, _) => format!("{address} lies in it and cannot be had"),
+            Judgement::RanOut(_, Reason::BlockLimit) => "the node has as many blocks as the pool lends to one node".to_owned(),
+            Judgement::RanOut(..) => String::new(),
+        };
+        let numbers = self.usage.as_ref().map(ToString::to_string);
+        [what, numbers.unwrap_or_default()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
     }
 }
 

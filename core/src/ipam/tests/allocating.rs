@@ -366,3 +366,52 @@ fn usage_counts_every_address_once() {
     let wanted = usage::Usage { total: 256, used: 1, reserved: 0, cooling: 1, avoided: 2, free: 252, in_blocks: 64 };
     assert_eq!(usage, wanted);
 }
+
+#[test]
+fn an_empty_block_changes_hands_before_an_address_is_borrowed() {
+    let mut world = World::default();
+    world.pool("node", Purpose::Node, &["10.0.0.1-10.0.0.9"]);
+    let small = pool::Draft { block_len_v4: Some(30), ..draft("pod", Purpose::Pod, &["10.1.0.0/29"]) };
+    world.create(&small);
+    for node in ["node-a", "node-b", "node-c"] {
+        world.node(node);
+    }
+    world.pod("a", "node-a").unwrap();
+    world.pod("b", "node-b").unwrap();
+    world.release("a");
+    let young = world.allocate(&pod("c0", "node-c")).unwrap();
+    assert_eq!(world.cluster.ipam.block_of(only(&young)).unwrap().node, "node-a".parse().unwrap(), "lent only now: borrowed from");
+    world.release("c0");
+    world.wait(Duration::from_secs(60));
+    let moved = world.allocate(&pod("c1", "node-c")).unwrap();
+    assert_eq!(moved.holdings[0].block, Some("10.1.0.0/30".parse().unwrap()));
+    assert_eq!(world.cluster.ipam.block_of(only(&moved)).unwrap().node, "node-c".parse().unwrap(), "its route moves along");
+}
+
+#[test]
+fn every_pool_is_explained_with_its_numbers() {
+    let mut world = World::usual();
+    world.pool("spare", Purpose::Pod, &["10.3.0.0/24"]);
+    let context = world.context();
+    let judged = |world: &World, request: &allocate::Request| -> Vec<String> {
+        let explained = allocate::explain(&world.cluster, request, context);
+        explained.pools.iter().map(|trace| format!("{}: {}", trace.pool, trace.describe())).collect()
+    };
+    let free = judged(&world, &pod("p", "node-a"));
+    assert_eq!(
+        free,
+        [
+            "node: it is for nodes; 2 of 10 addresses are held",
+            "pod: 172.27.0.0 from a new block for the node; 0 of 65536 addresses are held",
+            "spare: not asked: the pools before it gave everything; 0 of 256 addresses are held",
+        ]
+    );
+    let named = allocate::Request { addresses: vec![ip("10.3.0.7")], ..pod("p", "node-a") };
+    let elsewhere = "pod: the address asked for does not lie in it; 0 of 65536 addresses are held";
+    assert_eq!(judged(&world, &named)[1..], [elsewhere, "spare: 10.3.0.7 asked for by name; 0 of 256 addresses are held"]);
+    world.allocate(&named).unwrap();
+    let held = judged(&world, &pod("p", "node-a"));
+    assert_eq!(held[2], "spare: 10.3.0.7 held under this handle already; 1 of 256 addresses are held");
+    let other = allocate::Request { addresses: vec![ip("10.3.0.7")], ..pod("q", "node-a") };
+    assert_eq!(judged(&world, &other)[2], "spare: 10.3.0.7 lies in it and cannot be had; 1 of 256 addresses are held");
+}
