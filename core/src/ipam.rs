@@ -2,6 +2,7 @@
 
 pub mod allocate;
 pub mod audit;
+pub mod avoid;
 pub mod decision;
 pub mod evict;
 pub mod finding;
@@ -9,6 +10,7 @@ pub mod impact;
 pub mod liveness;
 pub mod lookup;
 pub mod namespace;
+pub mod neighbors;
 pub mod network;
 pub mod node;
 pub mod pool;
@@ -24,6 +26,7 @@ pub use decision::{Decision, Fields};
 pub use evict::Eviction;
 pub use finding::{Finding, Severity};
 pub use impact::{Action, Impact, basis, impact};
+pub use neighbors::{Answer, Neighbors};
 pub use record::{
     Allocation, AnyOf, Block, Change, ComputeNetwork, Holding, Interface, Liveness, Namespace, Node, Order, Owner, OwnerKind, Pool,
     PoolSelectors, PoolState, Purpose, Quotas, Reservation, Route,

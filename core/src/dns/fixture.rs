@@ -136,6 +136,7 @@ pub(super) fn pool(name: &str, purpose: Purpose, ranges: &[&str]) -> Change {
         share_across_namespaces: false,
         announce_interfaces: Vec::new(),
         bgp_only: false,
+        ignore_neighbors: false,
         description: String::new(),
         max_blocks_per_node: 20,
         strict_affinity: false,

@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 pub use self::choose::Step;
 pub use self::eligible::Ineligible;
-pub(super) use self::eligible::avoided;
 pub use self::explain::{Explanation, explain};
 pub use self::request::Request;
 

@@ -66,6 +66,7 @@ pub fn basis(view: &View, changes: &[Change]) -> Vec<String> {
         Change::Node(name, _) => view.node(name).map(|old| old.meta.etag()),
         Change::Block(cidr, _) => view.block(*cidr).map(|old| format!("{} {}", old.node, old.claimed.0)),
         Change::Allocation(uid, _) => view.allocation(*uid).map(|old| old.meta.etag()),
+        Change::Neighbors(node, _) => view.neighbors_of(node).map(|old| old.reported.0.to_string()),
     });
     before.collect()
 }
@@ -82,6 +83,9 @@ fn impact_of(view: &View, change: &Change, lost: &RangeSet) -> Impact {
         Change::Node(name, record) => plain("node", name.to_string(), view.node(name).is_some(), record.is_some()),
         Change::Block(cidr, record) => plain("block", cidr.to_string(), view.block(*cidr).is_some(), record.is_some()),
         Change::Allocation(uid, record) => of_allocation(view.allocation(*uid), record.as_ref(), lost),
+        Change::Neighbors(node, record) => {
+            plain("neighbors", node.to_string(), view.neighbors_of(node).is_some(), record.is_some())
+        }
     }
 }
 

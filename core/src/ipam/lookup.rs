@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::allocate::avoided;
+use super::avoid::avoided;
+use super::neighbors::{Stranger, VALID, quarantine};
 use super::record::{Allocation, Block, Pool, Reservation};
 use crate::cluster::Cluster;
 use crate::lb::Service;
@@ -26,6 +27,8 @@ pub enum Standing {
     Cooling,
     /// A pool has it but never gives it.
     Avoided,
+    /// Somebody else on the network answers for it.
+    Quarantined,
 }
 
 /// Everything known about an address.
@@ -45,9 +48,11 @@ pub struct Lookup {
     pub reservation: Option<Arc<Reservation>>,
     /// The services that hold it.
     pub services: Vec<Arc<Service>>,
+    /// Who else on the network answers for it, when that is why nobody gets it.
+    pub stranger: Option<Stranger>,
     /// Since when.
     pub since: Option<Timestamp>,
-    /// Until when: the end of its rest or of its reservation.
+    /// Until when: the end of its rest, of its reservation, or of what a report of neighbors says.
     pub until: Option<Timestamp>,
 }
 
@@ -67,6 +72,7 @@ pub fn lookup(cluster: &Cluster, address: IpAddr, now: Timestamp) -> Lookup {
         allocation: view.held(address).cloned(),
         reservation,
         services,
+        stranger: None,
         since: None,
         until: None,
     };
@@ -101,8 +107,14 @@ fn unheld(cluster: &Cluster, found: &mut Lookup, now: Timestamp) {
         }
     }
     let range = pool.ranges.iter().find(|range| range.contains(found.address));
-    if range.is_some_and(|range| avoided(pool, found.address, *range)) {
+    if range.is_some_and(|range| avoided(pool, found.address, *range).is_some()) {
         found.standing = Standing::Avoided;
+        return;
+    }
+    if let Some(stranger) = quarantine(view, pool, found.address, now) {
+        (found.standing, found.since) = (Standing::Quarantined, Some(stranger.reported));
+        found.until = Some(stranger.reported.after(VALID));
+        found.stranger = Some(stranger);
     }
 }
 
@@ -116,6 +128,10 @@ impl Lookup {
             Standing::Outside => format!("{address} lies in no pool and no reservation."),
             Standing::Free => format!("{address}{pool} is free."),
             Standing::Avoided => format!("{address}{pool} is never given: an option of the pool keeps it free."),
+            Standing::Quarantined => {
+                let seen = self.stranger.as_ref().map(|stranger| format!(" {} (seen by node {})", stranger.mac, stranger.seen_by));
+                format!("{address}{pool} is not given: somebody else answers for it,{}.", seen.unwrap_or_default())
+            }
             Standing::Cooling => format!("{address}{pool} was released by {} and rests.", owner(self.allocation.as_deref())),
             Standing::Allocated => format!("{address}{pool} is held by {}.", owner(self.allocation.as_deref())),
             Standing::Reserved => {

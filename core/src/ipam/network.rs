@@ -4,6 +4,7 @@
 //! first and tenth address. [`check`] gives every finding and the changes; [`apply`] is the same with errors turned into a refusal.
 
 mod findings;
+mod neighbors;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -106,7 +107,7 @@ pub fn check(cluster: &Cluster, draft: &Draft, context: PlanContext) -> Result<D
         old.meta.check_etag("network", "compute", &draft.etag)?;
     }
     let network = network(old, draft, context);
-    let mut findings = findings::all(cluster, draft, &network);
+    let mut findings = findings::all(cluster, draft, &network, context.now);
     let changes = changes(&cluster.ipam, &network, context);
     // What is wrong by itself is not tried: the findings say it better.
     let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);

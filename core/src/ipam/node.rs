@@ -258,6 +258,7 @@ pub fn delete(cluster: &Cluster, wish: &Deletion, extent: Extent, context: PlanC
     }
     changes.extend(view.by_handle(&handle(name)).map(|own| release::end(view, own, context)));
     changes.extend(view.blocks_of(name).take(most).map(|block| Change::Block(block.cidr, None)));
+    changes.extend(view.neighbors_of(name).map(|_| Change::Neighbors(name.clone(), None)));
     changes.push(Change::Node(name.clone(), None));
     Ok(Decision { changes, reads: READS, answer: Removal::Done })
 }

@@ -84,6 +84,8 @@ pub struct Draft {
     pub announce_interfaces: Vec<String>,
     /// External addresses are advertised by BGP and not answered for on the local network.
     pub bgp_only: bool,
+    /// Addresses are given although strangers on the network answer for them.
+    pub ignore_neighbors: bool,
     /// Labels.
     pub labels: Labels,
     /// For people.
@@ -113,6 +115,7 @@ impl Draft {
             share_across_namespaces: false,
             announce_interfaces: Vec::new(),
             bgp_only: false,
+            ignore_neighbors: false,
             labels: Labels::default(),
             description: String::new(),
         }
@@ -146,6 +149,7 @@ impl Draft {
             share_across_namespaces: self.share_across_namespaces,
             announce_interfaces: self.announce_interfaces.clone(),
             bgp_only: self.bgp_only,
+            ignore_neighbors: self.ignore_neighbors,
             labels: self.labels.clone(),
             description: self.description.clone(),
         }
@@ -247,6 +251,7 @@ fn merged(old: &Pool, draft: &Draft, fields: &Fields) -> Pool {
         ),
         announce_interfaces: fields.pick("announce_interfaces", &new.announce_interfaces, &old.announce_interfaces),
         bgp_only: fields.pick("bgp_only", &new.bgp_only, &old.bgp_only),
+        ignore_neighbors: fields.pick("ignore_neighbors", &new.ignore_neighbors, &old.ignore_neighbors),
         labels: fields.pick("labels", &new.labels, &old.labels),
         description: fields.pick("description", &new.description, &old.description),
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::neighbors::Neighbors;
 use crate::id::Uid;
 use crate::meta::Meta;
 use crate::net::{AddrRange, Label, Labels, Name, Selector};
@@ -164,6 +165,8 @@ pub struct Pool {
     pub announce_interfaces: Vec<String>,
     /// External addresses are advertised by BGP and not answered for on the local network.
     pub bgp_only: bool,
+    /// Addresses are given although strangers on the network answer for them.
+    pub ignore_neighbors: bool,
     /// Labels of the pool itself.
     pub labels: Labels,
     /// For people.
@@ -412,6 +415,8 @@ pub enum Change {
     Block(IpNet, Option<Arc<Block>>),
     /// An allocation.
     Allocation(Uid, Option<Arc<Allocation>>),
+    /// What a node has reported of its neighbors.
+    Neighbors(Name, Option<Arc<Neighbors>>),
 }
 
 impl Change {
@@ -419,7 +424,10 @@ impl Change {
     #[must_use]
     pub const fn domain(&self) -> Domain {
         match self {
-            Self::Namespace(..) | Self::Pool(..) | Self::Reservation(..) | Self::Network(_) => Domain::IpamPools,
+            Self::Namespace(..) | Self::Pool(..) | Self::Reservation(..) | Self::Network(_) | Self::Neighbors(..) => {
+                // What it says takes addresses out of pools, or gives them back.
+                Domain::IpamPools
+            }
             Self::Node(..) => Domain::IpamNodes,
             Self::Block(..) | Self::Allocation(..) => Domain::IpamAllocations,
         }
@@ -432,7 +440,8 @@ impl Change {
             (Self::Namespace(one, _), Self::Namespace(two, _)) => one == two,
             (Self::Pool(one, _), Self::Pool(two, _))
             | (Self::Reservation(one, _), Self::Reservation(two, _))
-            | (Self::Node(one, _), Self::Node(two, _)) => one == two,
+            | (Self::Node(one, _), Self::Node(two, _))
+            | (Self::Neighbors(one, _), Self::Neighbors(two, _)) => one == two,
             (Self::Network(_), Self::Network(_)) => true,
             (Self::Block(one, _), Self::Block(two, _)) => one == two,
             (Self::Allocation(one, _), Self::Allocation(two, _)) => one == two,

@@ -1,4 +1,5 @@
-//! Clearing away what time has made useless: records of releases long past, empty blocks, reservations that have ended.
+//! Clearing away what time has made useless: records of releases long past, empty blocks, reservations that have ended, reports of
+//! neighbors that count no more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub struct Swept {
     pub blocks: usize,
     /// Reservations.
     pub reservations: usize,
+    /// Reports of neighbors.
+    pub reports: usize,
 }
 
 /// Decides what to clear away now, at most `most` records.
@@ -44,6 +47,11 @@ pub fn plan(view: &View, most: usize, context: PlanContext) -> Decision<Swept> {
         ended.take(most - changes.len()).map(|reservation| Change::Reservation(reservation.name.clone(), None)).collect();
     answer.reservations = ended.len();
     changes.extend(ended);
+
+    let stale = view.neighbors().filter(|report| !report.is_valid(context.now) || view.node(&report.node).is_none());
+    let stale: Vec<Change> = stale.take(most - changes.len()).map(|report| Change::Neighbors(report.node.clone(), None)).collect();
+    answer.reports = stale.len();
+    changes.extend(stale);
     Decision { changes, reads: &[Domain::IpamPools, Domain::IpamNodes, Domain::IpamAllocations], answer }
 }
 

@@ -5,6 +5,7 @@ mod applying;
 mod configuring;
 mod evicting;
 mod liveness;
+mod neighbors;
 mod properties;
 mod repairing;
 mod views;

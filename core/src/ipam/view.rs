@@ -21,6 +21,7 @@ use self::handles::HandleIndex;
 use self::numbers::NumberSet;
 use self::occupancy::{ByFamily, Occupancy};
 use self::ranges::RangeIndex;
+use super::neighbors::Neighbors;
 use super::record::{Allocation, Block, Change, ComputeNetwork, Namespace, Node, OwnerKind, Pool, Reservation};
 use crate::id::Uid;
 use crate::net::range::number;
@@ -49,6 +50,9 @@ pub struct View {
     on_node: OrdMap<Name, OrdSet<Uid>>,
     occupancy: Occupancy,
     released: OrdSet<(Timestamp, Uid)>,
+    neighbors: OrdMap<Name, Arc<Neighbors>>,
+    /// The addresses that nodes have reported answers for, and which nodes.
+    reported: OrdMap<IpAddr, OrdSet<Name>>,
 }
 
 impl View {
@@ -62,6 +66,7 @@ impl View {
             Change::Node(name, record) => put(&mut self.nodes, name, record.as_ref()),
             Change::Block(cidr, record) => self.put_block(*cidr, record.as_ref()),
             Change::Allocation(uid, record) => self.put_allocation(*uid, record.as_ref()),
+            Change::Neighbors(node, record) => self.put_neighbors(node, record.as_ref()),
         }
     }
 
@@ -101,6 +106,21 @@ impl View {
             self.lent.get_mut(family(cidr)).insert_range(first, last);
             self.blocks.insert(cidr, Arc::clone(block));
         }
+    }
+
+    fn put_neighbors(&mut self, node: &Name, record: Option<&Arc<Neighbors>>) {
+        for answer in self.neighbors.get(node).into_iter().flat_map(|old| &old.answers) {
+            if let Some(nodes) = self.reported.get_mut(&answer.address) {
+                nodes.remove(node);
+                if nodes.is_empty() {
+                    self.reported.remove(&answer.address);
+                }
+            }
+        }
+        for answer in record.into_iter().flat_map(|new| &new.answers) {
+            self.reported.entry(answer.address).or_default().insert(node.clone());
+        }
+        put(&mut self.neighbors, node, record);
     }
 
     fn put_allocation(&mut self, uid: Uid, record: Option<&Arc<Allocation>>) {

@@ -1,26 +1,16 @@
 //! The addresses of one pool: which is the lowest that may be given, and why one may not.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::ask::{Ask, Side};
 use super::record::Vip;
 use super::runs::next;
 use super::sharing;
+use crate::ipam::avoid::avoided;
+use crate::ipam::neighbors::quarantine;
 use crate::ipam::{Pool, Reservation};
 use crate::net::{AddrRange, Family};
 use crate::reason::{Reason, Refusal};
-
-/// The pool's option that keeps the address free, if one does.
-fn avoided(pool: &Pool, range: AddrRange, address: IpAddr) -> Option<&'static str> {
-    let buggy = |v4: Ipv4Addr| matches!(v4.octets()[3], 0 | 255);
-    match address {
-        IpAddr::V4(v4) if pool.avoid_buggy_ips && buggy(v4) => Some("keeps IPv4 addresses ending in .0 and .255 free"),
-        _ if pool.avoid_first_last && (address == range.start() || address == range.end()) => {
-            Some("keeps the first and last address of every range free")
-        }
-        IpAddr::V4(_) | IpAddr::V6(_) => None,
-    }
-}
 
 /// The reservation that keeps the address now, with the last address that it keeps from there on.
 fn reserved<'a>(ask: &Ask<'a>, address: IpAddr) -> Option<(&'a Reservation, IpAddr)> {
@@ -50,7 +40,8 @@ pub(super) fn lowest_free(ask: &Ask<'_>, pool: &Pool, family: Family) -> Option<
         first_unblocked(*range, |address| {
             let held = ask.cluster.lb.held_until(address);
             let reserved = || reserved(ask, address).map(|(_, last)| last);
-            held.or_else(reserved).or_else(|| avoided(pool, *range, address).map(|_| address))
+            let quarantined = || quarantine(&ask.cluster.ipam, pool, address, ask.now).map(|_| address);
+            held.or_else(reserved).or_else(|| avoided(pool, address, *range).map(|_| address)).or_else(quarantined)
         })
     })
 }
@@ -95,7 +86,7 @@ pub(super) fn check_holders(ask: &Ask<'_>, pool: &Pool, address: IpAddr) -> Resu
 /// Whether the pool may give this very address, whoever holds it.
 ///
 /// # Errors
-/// [`Reason::AddressNotInPool`] and [`Reason::AddressReserved`].
+/// [`Reason::AddressNotInPool`], [`Reason::AddressReserved`] and [`Reason::AddressQuarantined`].
 pub(super) fn check_givable(ask: &Ask<'_>, pool: &Pool, address: IpAddr) -> Result<(), Refusal> {
     let Some(range) = pool.ranges.iter().find(|range| range.contains(address)) else {
         let message = format!("{address} is not in pool `{}`. Ask for an address of that pool, or for no pool.", pool.name);
@@ -106,8 +97,12 @@ pub(super) fn check_givable(ask: &Ask<'_>, pool: &Pool, address: IpAddr) -> Resu
         let owner = if reservation.owner.is_empty() { reservation.name.as_str() } else { &reservation.owner };
         return kept(format!("{address} is reserved for {owner} (reservation `{}`). Ask for another address.", reservation.name));
     }
-    if let Some(option) = avoided(pool, *range, address) {
+    if let Some(option) = avoided(pool, address, *range) {
         return kept(format!("{address} is not given: pool `{}` {option}. Ask for another address.", pool.name));
+    }
+    let held = ask.cluster.lb.holders(address).next().is_some();
+    if let Some(stranger) = quarantine(&ask.cluster.ipam, pool, address, ask.now).filter(|_| !held) {
+        return Err(stranger.refusal(pool, address));
     }
     Ok(())
 }

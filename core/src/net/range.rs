@@ -194,6 +194,13 @@ impl AddrRange {
         (number(self.start)..=number(self.end)).map(move |at| family.address(at))
     }
 
+    /// The part of the range behind an address of it; `None` behind the last one.
+    #[must_use]
+    pub fn behind(&self, address: IpAddr) -> Option<Self> {
+        let start = self.nth(number(address).checked_sub(number(self.start))?.checked_add(1)?)?;
+        Self::new(start, self.end).ok()
+    }
+
     /// The prefix that this range is, if it is one.
     #[must_use]
     pub fn as_net(&self) -> Option<IpNet> {

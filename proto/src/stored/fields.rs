@@ -89,8 +89,12 @@ pub(super) const fn write_meta_without_uid(meta: &Meta) -> pb::Meta {
 
 pub(super) fn read_meta(meta: Option<pb::Meta>) -> Result<Meta, String> {
     let meta = meta.ok_or("it has no identity")?;
-    let uid = <[u8; 16]>::try_from(meta.uid.as_slice()).map_err(|_| format!("its uid has {} bytes", meta.uid.len()))?;
-    Ok(read_meta_of(Uid(u128::from_be_bytes(uid)), &meta))
+    Ok(read_meta_of(read_uid(&meta.uid)?, &meta))
+}
+
+pub(super) fn read_uid(bytes: &[u8]) -> Result<Uid, String> {
+    let uid = <[u8; 16]>::try_from(bytes).map_err(|_| format!("its uid has {} bytes", bytes.len()))?;
+    Ok(Uid(u128::from_be_bytes(uid)))
 }
 
 pub(super) const fn read_meta_of(uid: Uid, meta: &pb::Meta) -> Meta {

@@ -1,9 +1,10 @@
 //! The stored form of IPAM's records.
 //!
 //! Keys, below `/polder/ipam/`: `namespaces/<name>`, `pools/<name>`, `reservations/<name>`, `network`, `nodes/<name>`,
-//! `blocks/<prefix with - for />`, `allocations/<uid>`. Heads and journal records lie there too and are no records of the view.
+//! `blocks/<prefix with - for />`, `allocations/<uid>`, `neighbors/<node>`. Heads and journal records lie there too and are no records of the view.
 
 mod config;
+mod neighbors;
 mod usage;
 
 use std::sync::Arc;
@@ -31,7 +32,7 @@ macro_rules! versioned {
     ($($message:ident)*) => { $(impl Versioned for pb::$message { fn version(&self) -> u32 { self.version } })* };
 }
 
-versioned!(Namespace Pool Reservation ComputeNetwork Node Block Allocation);
+versioned!(Namespace Pool Reservation ComputeNetwork Node Block Allocation Neighbors);
 
 /// Reads one stored key; `key` is what follows [`PREFIX`].
 ///
@@ -70,6 +71,10 @@ fn read(key: &str, value: Option<&[u8]>) -> Result<Option<Change>, String> {
             let uid: Uid = read_text(name)?;
             Change::Allocation(uid, record(value, |stored| usage::read_allocation(uid, stored))?)
         }
+        "neighbors" => {
+            let node: polder_core::net::Name = read_text(name)?;
+            Change::Neighbors(node.clone(), record(value, |stored| neighbors::read(node, stored))?)
+        }
         _ => return Ok(None),
     };
     Ok(Some(change))
@@ -97,6 +102,7 @@ pub fn key_of(change: &Change) -> String {
         Change::Node(name, _) => format!("nodes/{name}"),
         Change::Block(cidr, _) => format!("blocks/{}", cidr.to_string().replace('/', "-")),
         Change::Allocation(uid, _) => format!("allocations/{uid}"),
+        Change::Neighbors(node, _) => format!("neighbors/{node}"),
     };
     format!("{PREFIX}{path}")
 }
@@ -116,6 +122,7 @@ fn value_of(change: &Change) -> Option<Vec<u8>> {
         Change::Node(_, record) => record.as_ref().map(|record| usage::write_node(record, VERSION).encode_to_vec()),
         Change::Block(_, record) => record.as_ref().map(|record| usage::write_block(record, VERSION).encode_to_vec()),
         Change::Allocation(_, record) => record.as_ref().map(|record| usage::write_allocation(record, VERSION).encode_to_vec()),
+        Change::Neighbors(_, record) => record.as_ref().map(|record| neighbors::write(record, VERSION).encode_to_vec()),
     }
 }
 
@@ -130,6 +137,7 @@ pub fn before(view: &View, change: &Change) -> Option<Vec<u8>> {
         Change::Node(name, _) => Change::Node(name.clone(), view.node(name).cloned()),
         Change::Block(cidr, _) => Change::Block(*cidr, view.block(*cidr).cloned()),
         Change::Allocation(uid, _) => Change::Allocation(*uid, view.allocation(*uid).cloned()),
+        Change::Neighbors(node, _) => Change::Neighbors(node.clone(), view.neighbors_of(node).cloned()),
     };
     value_of(&now)
 }

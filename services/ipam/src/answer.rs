@@ -64,7 +64,7 @@ answers! {
     CreatePoolResponse DeletePoolResponse
     CreateReservationResponse UpdateReservationResponse DeleteReservationResponse
     AllocateAddressesResponse ReleaseAddressesResponse UpdateAllocationResponse
-    RegisterNodeResponse UpdateNodeResponse DeleteNodeResponse DrainNodeResponse
+    RegisterNodeResponse ReportNeighborsResponse UpdateNodeResponse DeleteNodeResponse DrainNodeResponse
     CheckConsistencyResponse;
     UpdatePoolResponse ApplyPoolsResponse ApplyComputeNetworkResponse
 }

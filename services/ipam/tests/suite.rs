@@ -12,6 +12,8 @@ mod evictions;
 mod history;
 #[path = "suite/liveness.rs"]
 mod liveness;
+#[path = "suite/neighbors.rs"]
+mod neighbors;
 #[path = "suite/refusals.rs"]
 mod refusals;
 #[path = "suite/replicas.rs"]

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::request::Request;
+use crate::ipam::avoid::avoided;
+use crate::ipam::neighbors::quarantine;
 use crate::ipam::record::{Pool, PoolState, Purpose};
 use crate::ipam::view::View;
 use crate::net::range::number;
@@ -146,7 +148,8 @@ impl Barriers<'_> {
         if let Some(until) = self.reserved_until(address) {
             return Some(next(until));
         }
-        (avoided(self.pool, address, range) || self.taken.contains(&address)).then(|| next(address))
+        let kept = avoided(self.pool, address, range).is_some() || self.taken.contains(&address);
+        (kept || quarantine(self.view, self.pool, address, self.now).is_some()).then(|| next(address))
     }
 
     fn reserved_until(&self, address: IpAddr) -> Option<IpAddr> {
@@ -155,13 +158,6 @@ impl Barriers<'_> {
         let here = reservation.ranges.iter().find(|range| range.contains(address))?;
         running.then(|| here.end())
     }
-}
-
-/// Whether the pool keeps the address of one of its ranges free for ever.
-pub(in crate::ipam) fn avoided(pool: &Pool, address: IpAddr, range: AddrRange) -> bool {
-    let last = matches!(address, IpAddr::V4(v4) if matches!(v4.octets()[3], 0 | 255));
-    let edge = || range.len() > 2 && (address == range.start() || address == range.end()) && range.as_net().is_some();
-    (pool.avoid_buggy_ips && last) || (pool.avoid_first_last && edge())
 }
 
 /// The address after this one.

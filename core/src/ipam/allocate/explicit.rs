@@ -7,6 +7,7 @@ use super::choose::{Choice, Chooser, Step};
 use super::eligible::unfit;
 use super::refuse;
 use super::request::Request;
+use crate::ipam::neighbors::quarantine;
 use crate::ipam::record::{Block, Holding, Reservation};
 use crate::ipam::view::View;
 use crate::net::{AddrRange, Family};
@@ -61,12 +62,15 @@ fn named(view: &View, request: &Request, address: IpAddr, more: (&[Arc<Block>], 
     if let Some(holder) = view.held(address) {
         return Err(refuse::address_in_use(address, holder));
     }
+    let (lending, now) = more;
+    if let Some(stranger) = quarantine(view, pool, address, now) {
+        return Err(stranger.refusal(pool, address));
+    }
     let block = view.block_of(address);
     let foreign = block.filter(|block| request.owner.node.as_ref() != Some(&block.node));
     if let Some(block) = foreign.filter(|_| pool.strict_affinity) {
         return Err(refuse::foreign_block(pool, address, block));
     }
-    let (lending, now) = more;
     let (node, family) = (request.owner.node.as_ref(), Family::of(address));
     let chooser = Chooser { view, pool, node, family, now, taken: &[], lending };
     let coming = lending.iter().find(|block| block.cidr.contains(&address)).map(|block| block.cidr);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Draft, POOLS, RESERVED, ranges};
+use super::{Draft, POOLS, RESERVED, neighbors, ranges};
 use crate::cluster::Cluster;
 use crate::ipam::evict::Eviction;
 use crate::ipam::finding::{Finding, Severity};
@@ -13,12 +13,13 @@ use crate::ipam::record::{ComputeNetwork, Interface, Node};
 use crate::ipam::view::View;
 use crate::net::{AddrRange, Family, Name, RangeSet};
 use crate::reason::{Reason, shown};
+use crate::time::Timestamp;
 
 /// One range typed in, with the field it came from and what it is for.
-struct Typed {
-    pool: &'static str,
-    field: String,
-    range: AddrRange,
+pub(super) struct Typed {
+    pub(super) pool: &'static str,
+    pub(super) field: String,
+    pub(super) range: AddrRange,
 }
 
 impl Typed {
@@ -28,7 +29,7 @@ impl Typed {
 }
 
 /// Every finding, in the order of the fields.
-pub(super) fn all(cluster: &Cluster, draft: &Draft, network: &ComputeNetwork) -> Vec<Finding> {
+pub(super) fn all(cluster: &Cluster, draft: &Draft, network: &ComputeNetwork, now: Timestamp) -> Vec<Finding> {
     let typed = typed(draft, network);
     let mut found = Vec::new();
     counts(cluster, network, &mut found);
@@ -37,6 +38,7 @@ pub(super) fn all(cluster: &Cluster, draft: &Draft, network: &ComputeNetwork) ->
     in_use(cluster, network, draft.eviction, &mut found);
     reserved(&cluster.ipam, network, &mut found);
     on_hosts(&cluster.ipam, network, &mut found);
+    neighbors::answered(&cluster.ipam, &typed, now, &mut found);
     let normalised = draft.normalised.iter().map(|(field, given, stored)| {
         let message = format!("`{}` has host bits set and is stored as {stored}.", shown(given));
         Finding::new(Severity::Info, Reason::SubnetHostBits, field, message)

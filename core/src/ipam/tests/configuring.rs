@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ipam::record::{Interface, Route};
+use crate::ipam::usage;
 use crate::ipam::{Fields, Severity, lookup};
 use crate::ipam::{network, reservation};
 
@@ -207,4 +208,41 @@ fn reserved_addresses_are_refused_by_name() {
     world.commit(decision);
     let own = reservation::delete(&world.cluster, &"cluster-dns".parse().unwrap(), "").unwrap_err();
     assert_eq!(own.reason, Reason::FieldLocked);
+}
+
+#[test]
+fn the_usage_of_a_pool_is_told_by_node() {
+    let mut world = World::default();
+    world.pool("node", Purpose::Node, &["10.0.0.1-10.0.0.9"]);
+    let small =
+        pool::Draft { block_len_v4: Some(30), max_blocks_per_node: Some(1), ..draft("pod", Purpose::Pod, &["10.1.0.0/29"]) };
+    world.create(&small);
+    world.node("node-a");
+    world.node("node-b");
+    world.pod("b0", "node-b").unwrap();
+    for n in 0..5 {
+        world.pod(&format!("a{n}"), "node-a").unwrap();
+    }
+    world.release("a0");
+    let now = world.context().now;
+    let pool = world.cluster.ipam.pool(&"pod".parse().unwrap()).unwrap();
+    let told: Vec<String> = usage::by_node(&world.cluster, pool, now)
+        .into_iter()
+        .map(|of| {
+            format!(
+                "{}: {} blocks, {} of {} used here, {} borrowed, {} lent, {} free",
+                of.node, of.blocks, of.used, of.total, of.borrowed, of.lent, of.free
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "node-a: 1 blocks, 4 of 4 used here, 1 borrowed, 0 lent, 0 free",
+            "node-b: 1 blocks, 1 of 4 used here, 0 borrowed, 1 lent, 2 free",
+        ],
+        "the released one rests, which is not free yet"
+    );
+    let whole = usage::of_pool(&world.cluster, pool, crate::net::Family::V4, now);
+    assert_eq!((whole.used, whole.cooling, whole.free), (5, 1, 2));
 }

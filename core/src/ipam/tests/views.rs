@@ -64,6 +64,7 @@ fn records_taken_back_leave_nothing_behind() {
             Change::Node(name, _) => Change::Node(name, None),
             Change::Block(cidr, _) => Change::Block(cidr, None),
             Change::Allocation(uid, _) => Change::Allocation(uid, None),
+            Change::Neighbors(node, _) => Change::Neighbors(node, None),
         });
     }
     assert_eq!(*view, super::super::View::default());

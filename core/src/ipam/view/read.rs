@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::super::neighbors::Neighbors;
 use super::super::node;
 use super::super::record::{Allocation, Block, Change, ComputeNetwork, Namespace, Node, Pool, Reservation};
 use super::{Rest, View, host};
@@ -257,6 +258,30 @@ impl View {
     }
 }
 
+/// What nodes report of their neighbors.
+impl View {
+    /// Every report, by node.
+    pub fn neighbors(&self) -> impl Iterator<Item = &Arc<Neighbors>> {
+        self.neighbors.values()
+    }
+
+    /// What the node has reported last.
+    #[must_use]
+    pub fn neighbors_of(&self, node: &Name) -> Option<&Arc<Neighbors>> {
+        self.neighbors.get(node)
+    }
+
+    /// The reports that have an answer for the address, by node, however old.
+    pub fn reports_about(&self, address: IpAddr) -> impl Iterator<Item = &Arc<Neighbors>> {
+        self.reported.get(&address).into_iter().flatten().filter_map(|node| self.neighbors.get(node))
+    }
+
+    /// The addresses of the range that some report has an answer for, in order.
+    pub fn reported_in(&self, range: AddrRange) -> impl Iterator<Item = IpAddr> {
+        self.reported.range(range.start()..=range.end()).map(|(address, _)| *address)
+    }
+}
+
 /// The whole.
 impl View {
     /// Every record as the change that would put it: applied to an empty view they give this one.
@@ -268,6 +293,7 @@ impl View {
         let nodes = self.nodes.iter().map(|(name, record)| Change::Node(name.clone(), Some(Arc::clone(record))));
         let blocks = self.blocks.iter().map(|(cidr, record)| Change::Block(*cidr, Some(Arc::clone(record))));
         let allocations = self.allocations.iter().map(|(uid, record)| Change::Allocation(*uid, Some(Arc::clone(record))));
-        namespaces.chain(pools).chain(kept).chain(network).chain(nodes).chain(blocks).chain(allocations)
+        let neighbors = self.neighbors.iter().map(|(node, record)| Change::Neighbors(node.clone(), Some(Arc::clone(record))));
+        namespaces.chain(pools).chain(kept).chain(network).chain(nodes).chain(blocks).chain(allocations).chain(neighbors)
     }
 }

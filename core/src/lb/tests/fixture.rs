@@ -73,6 +73,7 @@ impl Site {
             cooldown: Duration::ZERO,
             announce_interfaces: Vec::new(),
             bgp_only: false,
+            ignore_neighbors: false,
             share_across_namespaces: false,
             labels: Labels::default(),
             description: String::new(),

@@ -1,8 +1,12 @@
 //! Addresses, reservations and pools asked for by name, and pools that choose for whom they are.
 
-use super::fixture::{Site, addr, any_of, port};
+use std::sync::Arc;
+
+use super::fixture::{META, Site, addr, any_of, port};
 use super::*;
-use crate::ipam::{PoolState, Quotas};
+use crate::ipam::{self, Answer, Neighbors, PoolState, Quotas};
+use crate::net::Name;
+use crate::time::Timestamp;
 
 fn want(address: &str) -> impl FnOnce(&mut ServiceSpec) {
     let address = addr(address);
@@ -155,4 +159,25 @@ fn quotas_bound_services_and_external_addresses() {
     assert!(site.heal().is_empty());
     site.delete("shop/b", "").unwrap();
     assert_eq!(site.heal(), ["shop/c"]);
+}
+
+#[test]
+fn an_address_that_a_stranger_answers_for_is_given_to_no_service() {
+    let mut site = Site::usual();
+    let seen = |address: &str| {
+        let answer = Answer { address: addr(address), mac: "00:15:5d:01:02:03".parse().unwrap() };
+        let (node, uid): (Name, _) = ("node-a".parse().unwrap(), META.uid);
+        let report = Neighbors { node: node.clone(), uid, reported: Timestamp(0), answers: vec![answer] };
+        ipam::Change::Neighbors(node, Some(Arc::new(report)))
+    };
+    let first = site.create("n/a", |_| {}).unwrap().external[0].address;
+    site.put(seen(&first.to_string()));
+    let second = site.create("n/b", |_| {}).unwrap().external[0].address;
+    site.put(seen(&addr("10.0.0.17").to_string()));
+    assert_eq!(site.create("n/c", want("10.0.0.17")).unwrap_err().reason, Reason::AddressQuarantined);
+    assert!(site.heal().is_empty(), "who holds an address keeps it");
+    site.delete("n/b", "").unwrap();
+    site.put(seen(&second.to_string()));
+    assert_ne!(site.create("n/d", |_| {}).unwrap().external[0].address, second);
+    site.check();
 }

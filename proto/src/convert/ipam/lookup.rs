@@ -58,6 +58,7 @@ pub const fn show_standing(standing: Standing) -> pb::AddressStanding {
         Standing::Service => pb::AddressStanding::Service,
         Standing::Cooling => pb::AddressStanding::Cooling,
         Standing::Avoided => pb::AddressStanding::Avoided,
+        Standing::Quarantined => pb::AddressStanding::Quarantined,
     }
 }
 

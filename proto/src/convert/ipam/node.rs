@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use polder_core::id::Uid;
+use polder_core::ipam::neighbors::Report;
 use polder_core::ipam::node::{Deletion, Registration, Update};
-use polder_core::ipam::{Interface, Liveness, Node, Route, View};
+use polder_core::ipam::{Answer, Interface, Liveness, Node, Route, View};
 use polder_core::net::{Name, parse_addr};
 use polder_core::reason::{Malformed, Reason, Refusal, Violations, shown};
 use polder_core::time::Timestamp;
@@ -20,6 +21,9 @@ use crate::types::v1 as types;
 const MOST_INTERFACES: usize = 100;
 /// The most routes of a node.
 const MOST_ROUTES: usize = 1000;
+
+/// The most neighbors of one report.
+const MOST_NEIGHBORS: usize = 1024;
 
 /// The fields of a node that an operator may change.
 const FIELDS: &[&str] = &["labels", "zone", "unschedulable", "draining", "exclude_from_external_load_balancers"];
@@ -88,6 +92,28 @@ pub fn delete(request: &pb::DeleteNodeRequest) -> Result<Mutation<Deletion>, Ref
     let name = parsed(&request.name, "name", &mut bad);
     let wish = name.map(|name| Deletion { name, etag: request.etag.clone(), force: request.force });
     Mutation::finish(&request.request_id, request.validate_only, wish, bad)
+}
+
+/// Reads a report of neighbors.
+///
+/// # Errors
+/// The refusal that names every bad field.
+pub fn report(request: &pb::ReportNeighborsRequest) -> Result<Mutation<Report>, Refusal> {
+    let mut bad = Violations::new();
+    let node = parsed(&request.name, "name", &mut bad);
+    let uid = parsed(&request.uid, "uid", &mut bad);
+    let answers = match few(request.neighbors.len(), MOST_NEIGHBORS, "neighbors", &mut bad) {
+        true => request.neighbors.iter().enumerate().filter_map(|(at, one)| read_neighbor(one, at, &mut bad)).collect(),
+        false => Vec::new(),
+    };
+    let wish = node.zip(uid).map(|(node, uid)| Report { node, uid, answers });
+    Mutation::finish(&request.request_id, request.validate_only, wish, bad)
+}
+
+fn read_neighbor(given: &pb::Neighbor, at: usize, bad: &mut Violations) -> Option<Answer> {
+    let address = bad.take(format!("neighbors[{at}].address"), parse_addr(&given.address));
+    let mac = parsed(&given.mac, format!("neighbors[{at}].mac"), bad);
+    Some(Answer { address: address?, mac: mac? })
 }
 
 fn interfaces(given: &[pb::NetworkInterface], bad: &mut Violations) -> Vec<Interface> {

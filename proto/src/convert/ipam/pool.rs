@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use polder_core::cluster::Cluster;
 use polder_core::ipam::pool::{Draft, Update};
-use polder_core::ipam::usage::{Usage, of_pool};
+use polder_core::ipam::usage::{NodeUsage, Usage, by_node, of_pool};
 use polder_core::ipam::{Order, Pool, PoolSelectors, PoolState, Purpose};
 use polder_core::net::range::number;
 use polder_core::net::{AddrRange, Family, Name};
@@ -43,6 +43,7 @@ const FIELDS: &[&str] = &[
     "allow_cross_namespace_sharing",
     "announce_interfaces",
     "bgp_only",
+    "ignore_neighbors",
     "description",
 ];
 
@@ -150,6 +151,7 @@ fn draft(pool: &pb::Pool, place: &str, bad: &mut Violations) -> Option<Draft> {
         share_across_namespaces: pool.allow_cross_namespace_sharing,
         announce_interfaces,
         bgp_only: pool.bgp_only,
+        ignore_neighbors: pool.ignore_neighbors,
         labels,
         description,
     })
@@ -218,6 +220,7 @@ pub fn show(pool: &Pool) -> pb::Pool {
         allow_cross_namespace_sharing: pool.share_across_namespaces,
         announce_interfaces: pool.announce_interfaces.clone(),
         bgp_only: pool.bgp_only,
+        ignore_neighbors: pool.ignore_neighbors,
         description: pool.description.clone(),
         ..pb::Pool::default()
     }
@@ -257,7 +260,7 @@ pub fn show_usage(usage: Usage) -> pb::PoolUsage {
         used: show_count(usage.used),
         reserved: show_count(usage.reserved),
         cooling: show_count(usage.cooling),
-        quarantined: show_count(0),
+        quarantined: show_count(usage.quarantined),
         avoided: show_count(usage.avoided),
         free: show_count(usage.free),
         in_blocks: show_count(usage.in_blocks),
@@ -294,6 +297,19 @@ pub fn show_pool_usage(cluster: &Cluster, pool: &Pool, limit: u32, now: Timestam
         blocks,
         truncated,
         revision: 0,
+        nodes: by_node(cluster, pool, now).iter().map(show_node_usage).collect(),
+    }
+}
+
+fn show_node_usage(usage: &NodeUsage) -> pb::NodeUsage {
+    pb::NodeUsage {
+        node: usage.node.to_string(),
+        blocks: usage.blocks,
+        total: show_count(usage.total),
+        used: usage.used,
+        borrowed: usage.borrowed,
+        lent: usage.lent,
+        free: show_count(usage.free),
     }
 }
 
@@ -337,7 +353,7 @@ impl Runs<'_> {
             if self.cluster.lb.holders(address).next().is_none() {
                 return Some(rest);
             }
-            left = after(rest, address);
+            left = rest.behind(address);
         }
         None
     }
@@ -359,14 +375,8 @@ impl Iterator for Runs<'_> {
         let Some(held) = self.held(free) else {
             return Some(free);
         };
-        self.left = after(free, held);
+        self.left = free.behind(held);
         let last = number(held).checked_sub(1)?;
         AddrRange::new(free.start(), free.family().address(last)).ok()
     }
-}
-
-/// The part of a range behind an address of it.
-fn after(range: AddrRange, address: IpAddr) -> Option<AddrRange> {
-    let next = range.nth((number(address) - number(range.start())).checked_add(1)?)?;
-    AddrRange::new(next, range.end()).ok()
 }

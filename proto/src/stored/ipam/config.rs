@@ -71,6 +71,7 @@ pub(super) fn write_pool(pool: &Pool, version: u32) -> pb::Pool {
         share_across_namespaces: pool.share_across_namespaces,
         announce_interfaces: pool.announce_interfaces.clone(),
         bgp_only: pool.bgp_only,
+        ignore_neighbors: pool.ignore_neighbors,
         labels: write_labels(&pool.labels),
         description: pool.description.clone(),
     }
@@ -120,6 +121,7 @@ pub(super) fn read_pool(name: Name, stored: pb::Pool) -> Result<Pool, String> {
         share_across_namespaces: stored.share_across_namespaces,
         announce_interfaces: stored.announce_interfaces,
         bgp_only: stored.bgp_only,
+        ignore_neighbors: stored.ignore_neighbors,
         labels: read_labels(stored.labels)?,
         description: stored.description,
     })

@@ -45,6 +45,7 @@ fn pool() -> Pool {
         share_across_namespaces: true,
         announce_interfaces: Vec::new(),
         bgp_only: false,
+        ignore_neighbors: false,
         labels: labels(),
         description: "ä".to_owned(),
     }
@@ -149,6 +150,14 @@ fn all() -> Vec<Change> {
         bgp_only: true,
         ..pool.clone()
     };
+    let ignoring = Pool { name: "ignoring".parse().unwrap(), ignore_neighbors: true, ..pool.clone() };
+    let answer = |address: &str, mac: &str| Answer { address: address.parse().unwrap(), mac: mac.parse().unwrap() };
+    let neighbors = Neighbors {
+        node: "node-a".parse().unwrap(),
+        uid: Uid(2),
+        reported: Timestamp(1_700_000_000_000_007),
+        answers: vec![answer("10.0.0.7", "00:15:5d:01:02:03"), answer("fd00::7", "00:15:5d:01:02:04")],
+    };
     vec![
         Change::Namespace(namespace.name.clone(), Some(Arc::new(namespace))),
         Change::Pool(pool.name.clone(), Some(Arc::new(pool))),
@@ -160,6 +169,8 @@ fn all() -> Vec<Change> {
         Change::Node(alive.name.clone(), Some(Arc::new(alive))),
         Change::Node(lost.name.clone(), Some(Arc::new(lost))),
         Change::Pool(announced.name.clone(), Some(Arc::new(announced))),
+        Change::Pool(ignoring.name.clone(), Some(Arc::new(ignoring))),
+        Change::Neighbors(neighbors.node.clone(), Some(Arc::new(neighbors))),
     ]
 }
 
@@ -217,7 +228,14 @@ fn what_cannot_be_read_is_named_and_what_is_no_record_is_passed_over() {
     }
     let newer = pb::Pool { version: 2, ..config::write_pool(&pool(), VERSION) }.encode_to_vec();
     let nothing = pb::Pool { version: 1, ..pb::Pool::default() }.encode_to_vec();
-    let bad = [("pools/Pod", &[][..]), ("pools/pod", &newer), ("pools/pod", &nothing), ("blocks/x", &[]), ("allocations/1", &[])];
+    let bad = [
+        ("pools/Pod", &[][..]),
+        ("pools/pod", &newer),
+        ("pools/pod", &nothing),
+        ("blocks/x", &[]),
+        ("allocations/1", &[]),
+        ("neighbors/n", b"\x08\x01"),
+    ];
     for (key, value) in bad {
         assert_eq!(decode(key, Some(value)).unwrap_err().key, format!("{PREFIX}{key}"));
     }

@@ -93,6 +93,7 @@ fn concerns(change: &Change, address: IpAddr) -> bool {
         Change::Ipam(ipam::Change::Block(cidr, _)) => cidr.contains(&address),
         Change::Ipam(ipam::Change::Reservation(_, Some(kept))) => kept.ranges.iter().any(|range| range.contains(address)),
         Change::Ipam(ipam::Change::Allocation(_, Some(held))) => held.holdings.iter().any(|holding| holding.address == address),
+        Change::Ipam(ipam::Change::Neighbors(_, Some(report))) => report.answering(address).next().is_some(),
         Change::Lb(lb::Change::Service(_, Some(service))) => {
             service.cluster.iter().chain(&service.external).any(|vip| vip.address == address)
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use polder_core::cluster::Cluster;
 use polder_core::id::Uid;
-use polder_core::ipam::{Decision, Node as Stored, View, node};
+use polder_core::ipam::{Decision, Node as Stored, View, neighbors, node};
 use polder_core::net::Name;
 use polder_core::reason::{Reason, Refusal};
 use polder_proto::convert::common::show_time;
@@ -115,6 +115,16 @@ impl NodeService for Nodes {
             }
         });
         Ok(Response::new(answers.boxed()))
+    }
+
+    async fn report_neighbors(&self, request: Request<ReportNeighborsRequest>) -> Answered<ReportNeighborsResponse> {
+        let (call, message) = Call::of("ReportNeighbors", request);
+        let (call, report) = call.wants(convert::report(&message).map_err(refuse)?);
+        let change = self.service.change(&call, move |cluster, context| {
+            let decision = neighbors::report(cluster, &report, context)?;
+            Ok(decision.map(|()| ReportNeighborsResponse::default()))
+        });
+        answer(change.await)
     }
 
     async fn get_node(&self, request: Request<GetNodeRequest>) -> Answered<GetNodeResponse> {

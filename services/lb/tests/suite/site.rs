@@ -129,6 +129,7 @@ impl Addresses {
             share_across_namespaces: false,
             announce_interfaces: Vec::new(),
             bgp_only: false,
+            ignore_neighbors: false,
             labels: Labels::default(),
             description: String::new(),
         };
