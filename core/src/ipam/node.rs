@@ -3,13 +3,16 @@
 //! A node's own addresses are an allocation under a handle of Polder's own, made in the same transaction as the node: a node is
 //! never registered without its address.
 
+mod removal;
+
 use std::net::IpAddr;
 use std::sync::Arc;
+
+pub use self::removal::{Deletion, Extent, Removal, delete, resume};
 
 use super::allocate;
 use super::decision::{Decision, Fields};
 use super::record::{Allocation, Change, Interface, Node, Owner, OwnerKind, Route};
-use super::release;
 use super::view::View;
 use crate::cluster::Cluster;
 use crate::meta::Meta;
@@ -19,12 +22,6 @@ use crate::schema::{Domain, PlanContext};
 
 /// Handles that begin with this are Polder's own; no caller may use them.
 pub const OWN_HANDLES: &str = "polder.dev/";
-
-/// The most pods that one transaction frees when a node is removed by force.
-const MOST_FREED: usize = 50;
-
-/// The most pods that a refusal names.
-const MOST_NAMED: usize = 20;
 
 const READS: &[Domain] = &[Domain::IpamPools, Domain::IpamNodes, Domain::IpamAllocations];
 
@@ -58,9 +55,12 @@ pub struct Registration {
 /// Registers a node, or takes what it says now. Repeating it changes nothing.
 ///
 /// # Errors
-/// Those of [`allocate::plan`], when the node cannot have its address.
+/// Those of [`allocate::plan`], when the node cannot have its address; `NODE_DRAINING` while a node of this name is being removed.
 pub fn register(cluster: &Cluster, request: &Registration, context: PlanContext) -> Result<Decision<Arc<Node>>, Refusal> {
     let known = cluster.ipam.node(&request.name);
+    if let Some(known) = known {
+        stays(&cluster.ipam, known)?;
+    }
     let node = Arc::new(registered(known, request, context));
     let mut changes = addresses(cluster, request, &node.labels, context)?;
     if known != Some(&node) {
@@ -86,6 +86,7 @@ fn registered(known: Option<&Arc<Node>>, request: &Registration, context: PlanCo
         excluded_from_external: known.is_some_and(|node| node.excluded_from_external),
         operator_labels: known.map(|node| node.operator_labels.clone()).unwrap_or_default(),
         liveness: known.map(|node| node.liveness).unwrap_or_default(),
+        removing: None,
     };
     if known.is_some_and(|known| **known != node) {
         node.meta = node.meta.changed(context.now);
@@ -169,10 +170,11 @@ impl Update {
 /// Changes what an operator may say about a node.
 ///
 /// # Errors
-/// `NODE_NOT_FOUND`, `ETAG_MISMATCH`.
+/// `NODE_NOT_FOUND`, `ETAG_MISMATCH`; `NODE_DRAINING` while it is being removed.
 pub fn update(cluster: &Cluster, request: &Update, context: PlanContext) -> Result<Decision<Arc<Node>>, Refusal> {
     let node = find(&cluster.ipam, &request.name)?;
     node.meta.check_etag("node", node.name.as_str(), &request.etag)?;
+    stays(&cluster.ipam, node)?;
     let fields = &request.fields;
     let mut changed = Node::clone(node);
     if fields.has("labels") && request.labels != node.labels {
@@ -201,76 +203,19 @@ pub fn find<'a>(view: &'a View, name: &Name) -> Result<&'a Arc<Node>, Refusal> {
     view.node(name).ok_or_else(|| Refusal::missing(Reason::NodeNotFound, "node", name))
 }
 
-/// How far the removal of a node has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removal {
-    /// The node is gone, its blocks and addresses with it.
-    Done,
-    /// The node is marked draining and some of its pods are freed; the same request again frees more.
-    More,
-}
-
-/// A wish to remove a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deletion {
-    /// The node.
-    pub name: Name,
-    /// The version the caller has seen; empty: any.
-    pub etag: String,
-    /// Free the addresses of its pods as well.
-    pub force: bool,
-}
-
-/// How much of a removal is decided at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// What fits into one transaction: a removal by force may take several.
-    Step,
-    /// Everything, to be looked at and not to be committed.
-    Whole,
-}
-
-/// Removes a node with its blocks and its own addresses. Pods on it forbid that, unless `force` frees them too: then so many in
-/// one transaction, until none is left.
-///
-/// # Errors
-/// `NODE_NOT_FOUND`, `ETAG_MISMATCH`, `NODE_IN_USE` with the pods on it.
-pub fn delete(cluster: &Cluster, wish: &Deletion, extent: Extent, context: PlanContext) -> Result<Decision<Removal>, Refusal> {
-    let Deletion { name, etag, force } = wish;
-    let view = &cluster.ipam;
-    let node = find(view, name)?;
-    node.meta.check_etag("node", name.as_str(), etag)?;
-    let most = match extent {
-        Extent::Step => MOST_FREED,
-        Extent::Whole => usize::MAX,
-    };
-    let pods: Vec<&Arc<Allocation>> = view.allocations_on(name).filter(|held| held.owner.kind != OwnerKind::Node).collect();
-    if !pods.is_empty() && !force {
-        return Err(in_use(name, &pods));
+/// A node that is being removed goes: nothing about it changes any more.
+fn stays(view: &View, node: &Node) -> Result<(), Refusal> {
+    if node.removing.is_none() {
+        return Ok(());
     }
-    let mut changes: Vec<Change> = pods.iter().take(most).map(|pod| release::end(view, pod, context)).collect();
-    if pods.len() > most {
-        if !node.draining {
-            let draining = Node { draining: true, meta: node.meta.changed(context.now), ..Node::clone(node) };
-            changes.push(Change::Node(name.clone(), Some(Arc::new(draining))));
-        }
-        return Ok(Decision { changes, reads: READS, answer: Removal::More });
-    }
-    changes.extend(view.by_handle(&handle(name)).map(|own| release::end(view, own, context)));
-    changes.extend(view.blocks_of(name).take(most).map(|block| Change::Block(block.cidr, None)));
-    changes.extend(view.neighbors_of(name).map(|_| Change::Neighbors(name.clone(), None)));
-    changes.push(Change::Node(name.clone(), None));
-    Ok(Decision { changes, reads: READS, answer: Removal::Done })
+    let (name, left) = (&node.name, pods_on(view, &node.name).count());
+    let message = format!("Node `{name}` is being removed; {left} pods of it are still to be freed. Try again when it is gone.");
+    Err(Refusal::new(Reason::NodeDraining, message).with("node", name).with("pods", left).about("node", name))
 }
 
-fn in_use(name: &Name, pods: &[&Arc<Allocation>]) -> Refusal {
-    let message = format!(
-        "Node `{name}` cannot be deleted: {} pods on it hold addresses. Release them, or delete it with force to free them too.",
-        pods.len()
-    );
-    let mut refusal = Refusal::new(Reason::NodeInUse, message).with("node", name).with("pods", pods.len()).about("node", name);
-    refusal.obstacles = pods.iter().take(MOST_NAMED).map(|pod| holder(pod)).collect();
-    refusal
+/// What holds addresses on a node besides the node itself.
+pub fn pods_on<'a>(view: &'a View, name: &'a Name) -> impl Iterator<Item = &'a Arc<Allocation>> {
+    view.allocations_on(name).filter(|held| held.owner.kind != OwnerKind::Node)
 }
 
 /// An allocation that stands in the way of something.

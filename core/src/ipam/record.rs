@@ -272,6 +272,8 @@ pub struct Node {
     pub operator_labels: Vec<String>,
     /// Whether its agent renews its lease.
     pub liveness: Liveness,
+    /// Since when it is being removed: its pods are freed some at a time, and then it goes.
+    pub removing: Option<Timestamp>,
 }
 
 /// Whether a node lives, as the renewals of its agent tell.

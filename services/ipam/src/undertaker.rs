@@ -1,4 +1,5 @@
-//! Finds the nodes whose leases have run out, and frees the addresses of nodes that do not exist any more.
+//! Finds the nodes whose leases have run out, frees the addresses of nodes that do not exist any more, and finishes removals of
+//! nodes whose callers are gone.
 //!
 //! It takes no input: at every turn it compares the whole state with the leases that run. Its only memory is since when it has
 //! known an orphan; after a restart the grace begins again. Leases are judged only after they could be renewed for a whole time
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use polder_core::cluster::Cluster;
 use polder_core::id::Uid;
-use polder_core::ipam::{Decision, Liveness, View, liveness};
+use polder_core::ipam::{Decision, Liveness, View, liveness, node};
 use polder_core::net::Name;
 use polder_core::reason::Refusal;
 use polder_core::schema::PlanContext;
@@ -41,6 +42,7 @@ pub(crate) struct NodeMetrics {
     lost: Counter,
     candidates: Gauge,
     freed: Counter,
+    removing: Gauge,
     failed: Counter,
 }
 
@@ -60,6 +62,7 @@ impl NodeMetrics {
                 "Allocations that were freed because their node is gone",
                 own.freed.clone(),
             );
+            registry.register("polder_ipam_nodes_removing", "Nodes whose pods are being freed", own.removing.clone());
             registry.register("polder_ipam_undertaker_failures", "Turns that could not be finished", own.failed.clone());
         });
         own
@@ -124,7 +127,18 @@ impl Undertaker {
         self.metrics.count(view);
         self.leases.forget_strangers();
         self.lost(view).await?;
+        self.removals(view).await?;
         self.orphans(view).await
+    }
+
+    /// Goes on with the removal of nodes, one step each: whoever began it may be gone.
+    async fn removals(&self, view: &View) -> Result<(), Refusal> {
+        let going: Vec<Name> = view.nodes().filter(|node| node.removing.is_some()).map(|node| node.name.clone()).collect();
+        self.metrics.removing.set(i64::try_from(going.len()).unwrap_or(i64::MAX));
+        for name in going {
+            own::commit(&self.ledger, "RemoveNode", move |cluster, context| node::resume(cluster, &name, context)).await?;
+        }
+        Ok(())
     }
 
     /// Nodes that count as living and have no lease.

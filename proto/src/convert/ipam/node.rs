@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use polder_core::id::Uid;
 use polder_core::ipam::neighbors::Report;
-use polder_core::ipam::node::{Deletion, Registration, Update};
+use polder_core::ipam::node::{Deletion, Registration, Update, pods_on};
 use polder_core::ipam::{Answer, Interface, Liveness, Node, Route, View};
 use polder_core::net::{Name, parse_addr};
 use polder_core::reason::{Malformed, Reason, Refusal, Violations, shown};
@@ -191,7 +191,7 @@ pub fn show(view: &View, node: &Node) -> pb::Node {
         exclude_from_external_load_balancers: node.excluded_from_external,
         last_heartbeat_time: None,
         blocks: view.blocks_of(&node.name).map(|block| block.cidr.to_string()).collect(),
-        conditions: vec![ready(node), addressed(view, node)],
+        conditions: [ready(node), addressed(view, node)].into_iter().chain(removing(view, node)).collect(),
         agent_version: node.agent_version.clone(),
         tunnel_mac: node.tunnel_mac.clone(),
         allocations: u32::try_from(pods.count()).unwrap_or(u32::MAX),
@@ -223,6 +223,13 @@ fn addressed(view: &View, node: &Node) -> types::Condition {
         true => (types::ConditionStatus::False, Some(Reason::NoEligiblePool), "it has no address; register it again".to_owned()),
     };
     condition("AddressAssigned", (status, reason), message, node.meta.created)
+}
+
+/// How far the removal of the node has come.
+fn removing(view: &View, node: &Node) -> Option<types::Condition> {
+    let since = node.removing?;
+    let message = format!("it is being removed; {} pods of it are still to be freed", pods_on(view, &node.name).count());
+    Some(condition("Removing", (types::ConditionStatus::True, Some(Reason::NodeDraining)), message, since))
 }
 
 fn condition(

@@ -77,6 +77,7 @@ fn node() -> Node {
         excluded_from_external: true,
         operator_labels: vec!["app".to_owned()],
         liveness: Liveness::NotSeen,
+        removing: None,
     }
 }
 
@@ -144,6 +145,7 @@ fn all() -> Vec<Change> {
     let seen = |name: &str, liveness| Node { name: name.parse().unwrap(), liveness, ..node.clone() };
     let alive = seen("node-b", Liveness::Alive(Timestamp(1_700_000_000_000_005)));
     let lost = seen("node-c", Liveness::Lost(Timestamp(1_700_000_000_000_006)));
+    let going = Node { name: "node-d".parse().unwrap(), removing: Some(Timestamp(1_700_000_000_000_008)), ..node.clone() };
     let announced = Pool {
         name: "announced".parse().unwrap(),
         announce_interfaces: vec!["eth0".to_owned(), "eth1".to_owned()],
@@ -171,6 +173,7 @@ fn all() -> Vec<Change> {
         Change::Pool(announced.name.clone(), Some(Arc::new(announced))),
         Change::Pool(ignoring.name.clone(), Some(Arc::new(ignoring))),
         Change::Neighbors(neighbors.node.clone(), Some(Arc::new(neighbors))),
+        Change::Node(going.name.clone(), Some(Arc::new(going))),
     ]
 }
 

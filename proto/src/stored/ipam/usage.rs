@@ -34,6 +34,7 @@ pub(super) fn write_node(node: &Node, version: u32) -> pb::Node {
         operator_labels: node.operator_labels.clone(),
         liveness: liveness.into(),
         liveness_since: since.0,
+        removing_since: node.removing.map_or(0, |since| since.0),
     }
 }
 
@@ -82,6 +83,7 @@ pub(super) fn read_node(name: Name, stored: pb::Node) -> Result<Node, String> {
         draining: stored.draining,
         excluded_from_external: stored.excluded_from_external,
         operator_labels: stored.operator_labels,
+        removing: Some(Timestamp(stored.removing_since)).filter(|since| since.0 > 0),
     })
 }
 

@@ -1,12 +1,18 @@
 //! Nodes that live, are lost, come back, and are gone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use polder_core::cluster::Change;
+use polder_core::ipam;
 use polder_core::reason::Reason;
+use polder_core::schema::Schema as _;
 use polder_ipam::IpamConfig;
 use polder_proto::ipam::v1::*;
+use polder_proto::stored::Stored;
+use polder_runtime::clock;
 use polder_runtime::config::Period;
-use polder_store::{Commit, Store, Write};
+use polder_store::{Commit, KeyRange, Store, Write};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
@@ -188,4 +194,43 @@ async fn orphans_are_shown_kept_for_the_grace_and_then_freed() {
     assert_eq!(patient.allocations().check_consistency(repair).await.unwrap().into_inner().repaired, 0);
     hasty.stop().await;
     patient.stop().await;
+}
+
+#[tokio::test]
+async fn a_removal_whose_caller_is_gone_is_finished() {
+    let (_folder, store) = store();
+    let ipam =
+        Replica::with(&store, IpamConfig { node_check_every: Period(Duration::from_secs(3600)), ..IpamConfig::default() }).await;
+    ipam.usual().await;
+    for n in 0..120 {
+        ipam.pod(&format!("web-{n}"), "node-a").await.unwrap();
+    }
+    // As a process leaves it that dies after the first step.
+    let name: polder_core::net::Name = "node-a".parse().unwrap();
+    let key = "/polder/ipam/nodes/node-a";
+    let entry = store.range(KeyRange::key(key), 1, None).await.unwrap().entries.remove(0);
+    let Ok(Some(Change::Ipam(ipam::Change::Node(_, Some(node))))) = Stored::decode(key.as_bytes(), Some(&entry.value)) else {
+        unreachable!("the node was registered")
+    };
+    let going = ipam::Node { draining: true, removing: Some(clock::now()), ..ipam::Node::clone(&node) };
+    let write = Stored::encode(&Change::Ipam(ipam::Change::Node(name, Some(Arc::new(going)))));
+    let write = Write::Put { key: write.key.into(), value: write.value.unwrap().into(), lease: None };
+    store.commit(Commit { guards: Vec::new(), writes: vec![write] }).await.unwrap();
+
+    until(|| async { ipam.node("node-a").await.draining }).await;
+    let conditions = ipam.node("node-a").await.conditions;
+    assert_eq!((conditions[2].r#type.as_str(), conditions[2].reason.as_str()), ("Removing", "NODE_DRAINING"));
+    assert_eq!(conditions[2].message, "it is being removed; 120 pods of it are still to be freed");
+    let again = RegisterNodeRequest { name: "node-a".to_owned(), ..Default::default() };
+    assert_eq!(reason(ipam.nodes().register_node(again.clone()).await), Reason::NodeDraining);
+    let end = DrainNodeRequest { name: "node-a".to_owned(), end: true, ..Default::default() };
+    assert_eq!(reason(ipam.nodes().drain_node(end).await), Reason::NodeDraining);
+    ipam.stop().await;
+
+    let ipam = Replica::on(&store).await;
+    until(|| async { !ipam.knows("node-a").await }).await;
+    assert_eq!(ipam.all(0).await.len(), 1, "only the other node's own is held");
+    ipam.nodes().register_node(again).await.unwrap();
+    ipam.is_sound().await;
+    ipam.stop().await;
 }
