@@ -6,6 +6,7 @@ pub mod avoid;
 pub mod decision;
 pub mod evict;
 pub mod finding;
+pub mod forecast;
 pub mod impact;
 pub mod liveness;
 pub mod lookup;

@@ -17,6 +17,8 @@ pub struct IpamConfig {
     pub node_check_every: Period,
     /// How long the addresses of a node that does not exist are kept before they are freed.
     pub orphan_grace: Period,
+    /// The time between two looks into the journals for how fast pools fill.
+    pub forecast_every: Period,
 }
 
 impl Default for IpamConfig {
@@ -26,6 +28,7 @@ impl Default for IpamConfig {
             node_lease: Period(Duration::from_secs(3)),
             node_check_every: Period(Duration::from_millis(500)),
             orphan_grace: Period(Duration::from_secs(15 * 60)),
+            forecast_every: Period(Duration::from_secs(5 * 60)),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod event;
 mod journal;
+mod trend;
 
 use std::net::IpAddr;
 
@@ -22,6 +23,7 @@ use polder_runtime::clock;
 
 use self::event::{Event, EventKey};
 use self::journal::{covers, events, undo};
+pub(crate) use self::trend::{Trends, trends};
 use crate::page::Page;
 use crate::service::Service;
 

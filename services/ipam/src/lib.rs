@@ -5,12 +5,13 @@
 //! everything, the answer to the request id included. Any number of replicas may serve at once.
 //!
 //! Two reconcilers look at the whole state again and again: the sweep clears away records that time has made useless, the
-//! undertaker finds nodes whose leases have run out and frees what nodes that are gone have left. Everything else that follows
-//! from the stored records (labels of namespaces, how full a pool is, routes) is computed when it is asked for.
+//! undertaker finds nodes whose leases have run out and frees what nodes that are gone have left. The forecaster reads out of the
+//! journals how fast pools fill, and writes nothing. Everything else that follows from the stored records (labels of namespaces, how full a pool is, routes) is computed when it is asked for.
 
 mod answer;
 mod call;
 mod config;
+mod forecaster;
 mod history;
 mod leases;
 mod own;
@@ -37,6 +38,7 @@ use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, 
 
 pub use config::{Config, IpamConfig};
 
+use forecaster::Forecaster;
 use leases::Leases;
 use service::Service;
 use sweeper::{SweepMetrics, Sweeper};
@@ -60,6 +62,7 @@ pub fn build(config: &IpamConfig, store: Store, metrics: &Metrics) -> Result<Com
     let node_metrics = NodeMetrics::register(metrics);
     let undertaker = Undertaker::new(ledger.clone(), leases, config.node_check_every.0, config.orphan_grace.0, node_metrics);
     let sweeper = Sweeper::new(ledger.clone(), config.sweep_every.0, SweepMetrics::register(metrics));
+    let forecaster = Forecaster::new(service.clone(), config.forecast_every.0);
     let ready = mirror.clone();
     Ok(Component::new(NAME)
         .grpc(NamespaceServiceServer::new(rpc::Namespaces::new(service.clone())))
@@ -68,6 +71,7 @@ pub fn build(config: &IpamConfig, store: Store, metrics: &Metrics) -> Result<Com
         .grpc(NodeServiceServer::new(rpc::Nodes::new(service.clone())))
         .grpc(ComputeNetworkServiceServer::new(rpc::ComputeNetwork::new(service)))
         .ready_when(move || service::ready(&ready))
+        .task("ipam-forecaster", move |stop| forecaster.run(stop))
         .task("ipam-sweeper", move |stop| sweeper.run(stop))
         .task("ipam-undertaker", move |stop| undertaker.run(stop))
         .closing("ipam-ledger", async move { ledger.shutdown().await })

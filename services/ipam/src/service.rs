@@ -17,6 +17,7 @@ use polder_store::{Ledger, Mirror, Snapshot};
 
 use crate::answer::{Answer, plan_etag};
 use crate::call::Call;
+use crate::forecaster::Forecasts;
 use crate::leases::Leases;
 use crate::own;
 
@@ -34,11 +35,17 @@ const MOST_STEPS: usize = 1000;
 pub(crate) struct Service {
     ledger: Ledger<Stored>,
     leases: Leases,
+    forecasts: Forecasts,
 }
 
 impl Service {
-    pub(crate) const fn new(ledger: Ledger<Stored>, leases: Leases) -> Self {
-        Self { ledger, leases }
+    pub(crate) fn new(ledger: Ledger<Stored>, leases: Leases) -> Self {
+        Self { ledger, leases, forecasts: Forecasts::default() }
+    }
+
+    /// How fast pools fill.
+    pub(crate) const fn forecasts(&self) -> &Forecasts {
+        &self.forecasts
     }
 
     /// The leases of nodes.

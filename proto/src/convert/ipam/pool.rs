@@ -5,6 +5,7 @@ mod changes;
 use std::net::IpAddr;
 
 use polder_core::cluster::Cluster;
+use polder_core::ipam::forecast::Growth;
 use polder_core::ipam::pool::{Draft, Update};
 use polder_core::ipam::usage::{NodeUsage, Usage, by_node, of_pool};
 use polder_core::ipam::{Order, Pool, PoolSelectors, PoolState, Purpose};
@@ -226,12 +227,12 @@ pub fn show(pool: &Pool) -> pb::Pool {
     }
 }
 
-/// A pool with how full it is and what is true of it now.
+/// A pool with how full it is, how fast it fills, and what is true of it now.
 #[must_use]
-pub fn show_now(cluster: &Cluster, pool: &Pool, now: Timestamp) -> pb::Pool {
+pub fn show_now(cluster: &Cluster, pool: &Pool, growth: Option<Growth>, now: Timestamp) -> pb::Pool {
     let usage = [Family::V4, Family::V6].map(|family| of_pool(cluster, pool, family, now));
     let sum = usage[0].plus(usage[1]);
-    let usage = pb::PoolUsage { owners: owners(cluster, pool), ..show_usage(sum) };
+    let usage = whole_usage(cluster, pool, (sum, growth), now);
     pb::Pool { conditions: vec![available(pool, sum)], usage: Some(usage), ..show(pool) }
 }
 
@@ -252,6 +253,16 @@ fn available(pool: &Pool, usage: Usage) -> types::Condition {
     }
 }
 
+/// How full a pool is, both families together.
+fn whole_usage(cluster: &Cluster, pool: &Pool, (sum, growth): (Usage, Option<Growth>), now: Timestamp) -> pb::PoolUsage {
+    let forecast = growth.map(|growth| pb::PoolForecast {
+        since: Some(show_time(growth.since)),
+        net_growth: growth.net,
+        time_to_full: growth.time_to_full(sum.free, now).and_then(show_duration),
+    });
+    pb::PoolUsage { owners: owners(cluster, pool), forecast, ..show_usage(sum) }
+}
+
 /// How full one family of a pool is.
 #[must_use]
 pub fn show_usage(usage: Usage) -> pb::PoolUsage {
@@ -265,6 +276,7 @@ pub fn show_usage(usage: Usage) -> pb::PoolUsage {
         free: show_count(usage.free),
         in_blocks: show_count(usage.in_blocks),
         owners: 0,
+        forecast: None,
     }
 }
 
@@ -280,7 +292,12 @@ fn owners(cluster: &Cluster, pool: &Pool) -> u64 {
 
 /// The whole answer about how full a pool is, with at most `limit` free ranges and blocks (0: 100).
 #[must_use]
-pub fn show_pool_usage(cluster: &Cluster, pool: &Pool, limit: u32, now: Timestamp) -> pb::GetPoolUsageResponse {
+pub fn show_pool_usage(
+    cluster: &Cluster,
+    pool: &Pool,
+    growth: Option<Growth>,
+    (limit, now): (u32, Timestamp),
+) -> pb::GetPoolUsageResponse {
     let most = if limit == 0 { 100 } else { (limit as usize).min(1000) };
     let v4 = of_pool(cluster, pool, Family::V4, now);
     let v6 = of_pool(cluster, pool, Family::V6, now);
@@ -290,7 +307,7 @@ pub fn show_pool_usage(cluster: &Cluster, pool: &Pool, limit: u32, now: Timestam
     let truncated = more_ranges || blocks.len() > most;
     blocks.truncate(most);
     pb::GetPoolUsageResponse {
-        usage: Some(pb::PoolUsage { owners: owners(cluster, pool), ..show_usage(v4.plus(v6)) }),
+        usage: Some(whole_usage(cluster, pool, (v4.plus(v6), growth), now)),
         usage_v4: Some(show_usage(v4)),
         usage_v6: Some(show_usage(v6)),
         free_ranges,

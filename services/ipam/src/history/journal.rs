@@ -18,7 +18,7 @@ use super::event::{Event, EventKey};
 use crate::service::Service;
 
 /// The journals that tell of addresses.
-const JOURNALS: [&str; 2] = ["ipam", "lb"];
+pub(super) const JOURNALS: [&str; 2] = ["ipam", "lb"];
 /// Records read at once: each may hold a whole batch.
 const RECORDS: usize = 200;
 /// The most reads of one journal for one answer.
@@ -109,7 +109,7 @@ pub(super) async fn covers(service: &Service, at: Timestamp) -> Result<bool, Ref
 }
 
 /// Reads a journal backwards, window by window; how far back it came.
-async fn read(
+pub(super) async fn read(
     service: &Service,
     journal: &str,
     (from, to): (Timestamp, Timestamp),

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use polder_core::ipam::{pool, reservation};
+use polder_core::cluster::Cluster;
+use polder_core::ipam::{Pool as StoredPool, pool, reservation};
 use polder_core::net::Name;
 use polder_core::reason::Refusal;
 use polder_proto::convert::ipam::pool as convert;
@@ -29,6 +30,11 @@ impl Pools {
     pub(crate) const fn new(service: Service) -> Self {
         Self { service }
     }
+
+    /// A pool as it stands now, with how fast it fills.
+    fn show(&self, cluster: &Cluster, pool: &StoredPool) -> Pool {
+        convert::show_now(cluster, pool, self.service.forecasts().growth(pool), clock::now())
+    }
 }
 
 fn name(text: &str) -> Result<Name, tonic::Status> {
@@ -53,7 +59,7 @@ impl PoolService for Pools {
         let name = name(&request.get_ref().name)?;
         let snapshot = self.service.view().map_err(refuse)?;
         let pool = pool::find(&snapshot.view.ipam, &name).map_err(refuse)?;
-        let pool = Some(convert::show_now(&snapshot.view, pool, clock::now()));
+        let pool = Some(self.show(&snapshot.view, pool));
         read(&snapshot, GetPoolResponse { pool })
     }
 
@@ -63,7 +69,7 @@ impl PoolService for Pools {
         let snapshot = self.service.view().map_err(refuse)?;
         let later = snapshot.view.ipam.pools().filter(|pool| page.after.as_ref().is_none_or(|after| pool.name > *after));
         let (found, next_page_token) = page.take(later.map(|pool| (pool.name.clone(), PoolOf(Arc::clone(pool)))));
-        let pools = found.iter().map(|pool| convert::show_now(&snapshot.view, &pool.0, clock::now())).collect();
+        let pools = found.iter().map(|pool| self.show(&snapshot.view, &pool.0)).collect();
         read(&snapshot, ListPoolsResponse { pools, next_page_token, revision: snapshot.revision.0 })
     }
 
@@ -102,7 +108,8 @@ impl PoolService for Pools {
         let name = name(&request.name)?;
         let snapshot = self.service.view().map_err(refuse)?;
         let pool = pool::find(&snapshot.view.ipam, &name).map_err(refuse)?;
-        let usage = convert::show_pool_usage(&snapshot.view, pool, request.limit, clock::now());
+        let usage =
+            convert::show_pool_usage(&snapshot.view, pool, self.service.forecasts().growth(pool), (request.limit, clock::now()));
         read(&snapshot, GetPoolUsageResponse { revision: snapshot.revision.0, ..usage })
     }
 

@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use super::bench::*;
 use polder_core::reason::Reason;
+use polder_ipam::IpamConfig;
 use polder_proto::ipam::v1::*;
+use polder_runtime::config::Period;
 
 /// A time that what came before has reached, and what comes after is beyond.
 #[expect(clippy::disallowed_methods, reason = "the clock of tests")]
@@ -113,5 +115,28 @@ async fn the_history_of_an_address_is_complete_and_paged() {
     let kept = ListAddressHistoryRequest { address: "172.28.0.10".to_owned(), ..Default::default() };
     let kept = ipam.allocations().list_address_history(kept).await.unwrap().into_inner();
     assert_eq!(kept.events[0].description, "reservation cluster-dns got it");
+    ipam.stop().await;
+}
+
+#[tokio::test]
+async fn how_fast_a_pool_fills_is_read_out_of_the_journals() {
+    let (_folder, store) = store();
+    let config = IpamConfig { forecast_every: Period(Duration::from_millis(20)), ..IpamConfig::default() };
+    let ipam = Replica::with(&store, config).await;
+    ipam.usual().await;
+    for n in 0..5 {
+        ipam.pod(&format!("web-{n}"), "node-a").await.unwrap();
+    }
+    ipam.release("web-0").await;
+    let usage = || async {
+        let request = GetPoolUsageRequest { name: "pod".to_owned(), limit: 0 };
+        ipam.pools().get_pool_usage(request).await.unwrap().into_inner().usage.unwrap()
+    };
+    until(|| async { usage().await.forecast.is_some_and(|forecast| forecast.net_growth == 4) }).await;
+    let pools = ipam.pools().list_pools(ListPoolsRequest::default()).await.unwrap().into_inner().pools;
+    let pod = pools.into_iter().find(|pool| pool.name == "pod").unwrap();
+    let forecast = pod.usage.unwrap().forecast.unwrap();
+    assert_eq!(forecast.since, pod.create_time, "it is younger than a week");
+    assert!(forecast.time_to_full.is_none(), "and younger than an hour: nothing follows yet");
     ipam.stop().await;
 }

@@ -12,7 +12,7 @@ use polder_proto::ipam::v1::*;
 use polder_proto::stored::Stored;
 use polder_runtime::clock;
 use polder_runtime::config::Period;
-use polder_store::{Commit, KeyRange, Store, Write};
+use polder_store::{Commit, KeyRange, Outcome, Store, Write};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
@@ -215,7 +215,7 @@ async fn a_removal_whose_caller_is_gone_is_finished() {
     let going = ipam::Node { draining: true, removing: Some(clock::now()), ..ipam::Node::clone(&node) };
     let write = Stored::encode(&Change::Ipam(ipam::Change::Node(name, Some(Arc::new(going)))));
     let write = Write::Put { key: write.key.into(), value: write.value.unwrap().into(), lease: None };
-    store.commit(Commit { guards: Vec::new(), writes: vec![write] }).await.unwrap();
+    assert!(matches!(store.commit(Commit { guards: Vec::new(), writes: vec![write] }).await.unwrap(), Outcome::Committed { .. }));
 
     until(|| async { ipam.node("node-a").await.draining }).await;
     let conditions = ipam.node("node-a").await.conditions;
