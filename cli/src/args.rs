@@ -53,6 +53,22 @@ pub struct Namespace {
     pub all_namespaces: bool,
 }
 
+/// What may happen to who holds addresses.
+#[derive(Debug, Clone, Args)]
+pub struct Holders {
+    /// Let holders of addresses that leave their pool get others.
+    #[arg(long)]
+    pub allow_eviction: bool,
+    /// Accept a warning about the compute network, by its reason: `ADDRESS_ANSWERS_ARP`.
+    #[arg(long, value_name = "REASON")]
+    pub accept: Vec<String>,
+}
+
+fn plan_of(text: &str) -> Result<(String, String), String> {
+    let (document, etag) = text.split_once('=').ok_or("write DOCUMENT=ETAG, as `polder plan` prints it")?;
+    Ok((document.to_owned(), etag.to_owned()))
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -79,6 +95,21 @@ pub enum Verb {
         /// Check each document against the state as it is, and show what would happen; change nothing.
         #[arg(long)]
         dry_run: bool,
+        /// What may happen to who holds addresses.
+        #[command(flatten)]
+        holders: Holders,
+        /// Change a pool or the network only as `polder plan` has shown: `pool/NAME=ETAG`, `computenetwork=ETAG`.
+        #[arg(long, value_parser = plan_of, value_name = "DOCUMENT=ETAG")]
+        if_match: Vec<(String, String)>,
+    },
+    /// Show what applying manifests would change, who would lose which address, and the command that does exactly that.
+    Plan {
+        /// A file, a folder, or `-` for standard input; may be given several times.
+        #[arg(short, long = "filename", required = true)]
+        filename: Vec<PathBuf>,
+        /// What may happen to who holds addresses.
+        #[command(flatten)]
+        holders: Holders,
     },
     /// Delete an object, or what manifests describe.
     Delete {

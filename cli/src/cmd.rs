@@ -6,6 +6,7 @@ pub mod change;
 pub mod delete;
 pub mod explain;
 pub mod get;
+pub mod plan;
 
 use polder_core::reason::{Reason, Refusal};
 use polder_core::time::Timestamp;

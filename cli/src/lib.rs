@@ -15,9 +15,10 @@ use std::process::ExitCode;
 
 use polder_runtime::link::Link;
 
-use args::{Cli, Global, Verb};
+use args::{Cli, Global, Holders, Verb};
 use client::Client;
 use cmd::Context;
+use cmd::apply::How;
 use failure::Failure;
 use output::Format;
 
@@ -68,12 +69,20 @@ fn connect(global: &Global) -> Result<Client, Failure> {
     Ok(Client::new(link(global.ipam.as_ref())?, link(global.lb.as_ref())?, link(global.dns.as_ref())?))
 }
 
+fn how(holders: Holders) -> How {
+    How { allow_eviction: holders.allow_eviction, accepted: holders.accept, ..How::default() }
+}
+
 async fn ask(global: &Global, verb: Verb) -> Result<String, Failure> {
     let client = connect(global)?;
     let context = Context { client, format: global.output, headers: !global.no_headers, now: polder_runtime::clock::now() };
     match verb {
         Verb::Get { kind, name, namespace, filter } => cmd::get::run(&context, &kind, name.as_deref(), &namespace, &filter).await,
-        Verb::Apply { filename, dry_run } => cmd::apply::run(&context, &cmd::apply::read(&filename)?, dry_run).await,
+        Verb::Apply { filename, dry_run, holders, if_match } => {
+            let how = How { dry_run, if_match: if_match.into_iter().collect(), ..how(holders) };
+            cmd::apply::run(&context, &cmd::apply::read(&filename)?, &how).await
+        }
+        Verb::Plan { filename, holders } => cmd::plan::run(&context, &filename, &how(holders)).await,
         Verb::Delete { kind: Some(kind), name: Some(name), namespace, force, .. } => {
             cmd::delete::one(&context, &kind, &name, &namespace, force).await
         }

@@ -112,7 +112,7 @@ async fn serve(process: Process, config: UpConfig, manifests: &[PathBuf]) -> Res
         let client = Client::new(links.ipam, links.lb, links.dns);
         client.until_ready().await?;
         let context = Context { client, format: Format::Table, headers: true, now: polder_runtime::clock::now() };
-        let applied = apply::run(&context, &intents, false).await?;
+        let applied = apply::run(&context, &intents, &apply::How::default()).await?;
         let assigned = get::overview(&context).await?;
         Ok::<String, crate::failure::Failure>(format!("{applied}\n{assigned}"))
     };

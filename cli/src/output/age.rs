@@ -1,5 +1,7 @@
 //! Ages as kubectl prints them.
 
+use std::time::Duration;
+
 use polder_core::time::Timestamp;
 
 /// The time of a proto3 JSON timestamp.
@@ -10,10 +12,23 @@ pub fn parse(text: &str) -> Option<Timestamp> {
     Some(Timestamp(seconds * 1_000_000 + nanos / 1000))
 }
 
-/// How long ago, in at most two units: `45s`, `5m12s`, `47m`, `3h20m`, `2d3h`, `40d`, `2y10d`.
+/// How long ago, as [`length`].
 #[must_use]
 pub fn since(then: Timestamp, now: Timestamp) -> String {
-    let seconds = now.since(then).as_secs();
+    length(now.since(then))
+}
+
+/// The length of a proto3 JSON duration: `1.5s`.
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
+    let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// A length of time in at most two units: `45s`, `5m12s`, `47m`, `3h20m`, `2d3h`, `40d`, `2y10d`.
+#[must_use]
+pub fn length(length: Duration) -> String {
+    let seconds = length.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     let two = |big: u64, unit: &str, small: u64, small_unit: &str| match small {
         0 => format!("{big}{unit}"),
@@ -51,5 +66,7 @@ mod tests {
     fn timestamps_are_read_from_json() {
         assert_eq!(parse("1970-01-01T00:00:01.5Z"), Some(Timestamp(1_500_000)));
         assert_eq!(parse("soon"), None);
+        assert_eq!(duration("90.5s"), Some(Duration::from_millis(90_500)));
+        assert_eq!((duration("90"), duration("-1s"), duration("xs")), (None, None, None));
     }
 }

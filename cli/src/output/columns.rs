@@ -94,6 +94,12 @@ pub const POOLS: &[Column] = &[
     column("AGE", age_of),
     wide("RESERVED", |pool, _| count(pool, &["usage", "reserved"])),
     wide("COOLING", |pool, _| count(pool, &["usage", "cooling"])),
+    wide("QUARANTINED", |pool, _| count(pool, &["usage", "quarantined"])),
+    wide("BLOCKS", |pool, _| count(pool, &["usage", "inBlocks"])),
+    wide("FULL IN", |pool, _| match at(pool, &["usage", "forecast", "timeToFull"]).as_str().and_then(age::duration) {
+        Some(left) => age::length(left),
+        None => "<unknown>".to_owned(),
+    }),
     wide("PRIORITY", |pool, _| text(pool, &["priority"])),
     wide("LABELS", labels),
 ];

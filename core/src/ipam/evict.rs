@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::allocate;
 use super::impact::shown;
-use super::pool::holders;
+use super::pool::{are_held, holders};
 use super::record::{Allocation, Change, Holding, OwnerKind, Pool, Purpose};
 use super::release;
 use super::view::View;
@@ -95,9 +95,10 @@ pub(super) fn settle(
     };
     if eviction == Eviction::Refused {
         return Err(in_use(format!(
-            "{} would be left without a pool, and {count} addresses of it are held. Release them first, let a pool of the same \
-             purpose have them, set the pool to draining, or allow eviction: then their holders get others.",
-            shown(lost.ranges())
+            "{} would be left without a pool, and {} of it. Release them first, let a pool of the same purpose have them, set the \
+             pool to draining, or allow eviction: then who holds them gets others.",
+            shown(lost.ranges()),
+            are_held(count)
         )));
     }
     let mut moving = Moving { work: cluster.clone(), changes: Vec::new(), context };

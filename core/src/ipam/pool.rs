@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::apply::{PoolChange, apply};
-pub(super) use self::check::{holders, overlap};
+pub(super) use self::check::{are_held, holders, overlap};
 
 use super::decision::{Decision, Fields};
 use super::evict::{Eviction, settle};
@@ -211,11 +211,13 @@ pub fn update(cluster: &Cluster, request: &Update, context: PlanContext) -> Resu
     pool.meta = old.meta.changed(context.now);
     let pool = Arc::new(pool);
     let change = Change::Pool(pool.name.clone(), Some(Arc::clone(&pool)));
-    let changes = settle(cluster, vec![change], request.eviction, context).map_err(|refusal| about(refusal, &pool))?;
+    let changes = settle(cluster, vec![change], request.eviction, context).map_err(|refusal| cannot("changed", &pool, refusal))?;
     Ok(Decision { changes, reads: reads(request.eviction), answer: pool })
 }
 
-fn about(refusal: Refusal, pool: &Pool) -> Refusal {
+/// The refusal of a change of one pool.
+fn cannot(be: &str, pool: &Pool, mut refusal: Refusal) -> Refusal {
+    refusal.message = format!("Pool `{}` cannot be {be}: {}", pool.name, refusal.message);
     refusal.with("pool", &pool.name).about("pool", &pool.name)
 }
 
@@ -265,7 +267,7 @@ pub fn delete(cluster: &Cluster, name: &Name, etag: &str, context: PlanContext) 
     let pool = find(&cluster.ipam, name)?;
     pool.meta.check_etag("pool", name.as_str(), etag)?;
     let changes = vec![Change::Pool(name.clone(), None)];
-    let changes = settle(cluster, changes, Eviction::Refused, context).map_err(|refusal| about(refusal, pool))?;
+    let changes = settle(cluster, changes, Eviction::Refused, context).map_err(|refusal| cannot("deleted", pool, refusal))?;
     Ok(Decision { changes, reads: READS, answer: () })
 }
 

@@ -8,7 +8,7 @@ use super::{Draft, POOLS, RESERVED, neighbors, ranges};
 use crate::cluster::Cluster;
 use crate::ipam::evict::Eviction;
 use crate::ipam::finding::{Finding, Severity};
-use crate::ipam::pool::{holders, overlap};
+use crate::ipam::pool::{are_held, holders, overlap};
 use crate::ipam::record::{ComputeNetwork, Interface, Node};
 use crate::ipam::view::View;
 use crate::net::{AddrRange, Family, Name, RangeSet};
@@ -208,12 +208,12 @@ fn in_use(cluster: &Cluster, network: &ComputeNetwork, eviction: Eviction, found
         let mut finding = match (is_locked(name), eviction) {
             (true, _) => locked(field, count).advise(format!("Release them first; the first: {first}.")),
             (false, Eviction::Refused) => {
-                let message = format!("{count} addresses that would leave the range are held; the first: {first}.");
+                let message = format!("{} of what would leave the range; the first: {first}.", are_held(count));
                 Finding::new(Severity::Error, Reason::RangeInUseShrink, *field, message)
                     .advise("Release them first, or allow eviction: then their holders get others.")
             }
             (false, Eviction::Allowed) => {
-                let message = format!("{count} addresses that leave the range are held, and their holders get others.");
+                let message = format!("{} of what leaves the range, and who holds them gets others.", are_held(count));
                 Finding::new(Severity::Warning, Reason::RangeInUseShrink, *field, message)
             }
         };
@@ -228,7 +228,7 @@ fn is_locked(pool: &str) -> bool {
 }
 
 fn locked(field: &str, count: u64) -> Finding {
-    Finding::new(Severity::Error, Reason::FieldLocked, field, format!("Locked: {count} addresses of it are held."))
+    Finding::new(Severity::Error, Reason::FieldLocked, field, format!("Locked: {} of it.", are_held(count)))
 }
 
 /// The fields that cannot change now, each with the reason: what an operator is told before trying.

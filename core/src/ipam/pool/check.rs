@@ -126,6 +126,11 @@ pub(in crate::ipam) fn overlap(ours_named: &str, ours: AddrRange, theirs_named: 
     (format!("{ours_named} overlaps {theirs_named} at {common} ({addresses}). Choose ranges that do not meet."), common.to_string())
 }
 
+/// How many addresses are held, in words.
+pub(in crate::ipam) fn are_held(count: u64) -> String {
+    if count == 1 { "1 address is held".to_owned() } else { format!("{count} addresses are held") }
+}
+
 /// How many addresses of the ranges pods, nodes and services hold, and the first of their holders.
 pub(in crate::ipam) fn holders(cluster: &Cluster, ranges: &[AddrRange]) -> (u64, Vec<Obstacle>) {
     let held: u64 = ranges.iter().map(|range| cluster.ipam.count_held(*range)).sum();

@@ -72,7 +72,7 @@ async fn the_network_gives_nodes_others_and_locks_what_pods_hold() {
     let get = || async { ipam.network().get_compute_network(GetComputeNetworkRequest {}).await.unwrap().into_inner() };
     assert_eq!(locked(get().await), [] as [(String, String); 0]);
     ipam.pod("web-1", "node-a").await.unwrap();
-    let lock = ("network.pod_subnet".to_owned(), "Locked: 1 addresses of it are held.".to_owned());
+    let lock = ("network.pod_subnet".to_owned(), "Locked: 1 address is held of it.".to_owned());
     assert_eq!(locked(get().await), [lock]);
 
     let smaller = ComputeNetwork { node_range: vec!["10.0.0.11-10.0.0.19".to_owned()], ..usual() };

@@ -1,0 +1,280 @@
+//! The calls that make what a document describes, and what they answered.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::client::Client;
+use crate::cmd::object;
+use crate::failure::Failure;
+use crate::manifest::{Intent, Kind};
+use crate::output::columns::{items, text};
+
+/// What a call did to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It was not there before.
+    Created,
+    /// It is another now.
+    Configured,
+    /// It was as described already.
+    Unchanged,
+}
+
+impl Effect {
+    /// The word in messages.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Configured => "configured",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// How documents are applied.
+#[derive(Debug, Clone, Default)]
+pub struct How {
+    /// Only say what would happen.
+    pub dry_run: bool,
+    /// Holders of addresses that leave their pool may be given others.
+    pub allow_eviction: bool,
+    /// Warnings about the compute network that are accepted, by reason.
+    pub accepted: Vec<String>,
+    /// The plans that `polder plan` has shown, by title: `pool/pod`.
+    pub if_match: BTreeMap<String, String>,
+}
+
+impl How {
+    /// Every plan that is to be kept to is one of a document that is applied.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] with the first one that is not.
+    pub fn check(&self, intents: &[Intent]) -> Result<(), Failure> {
+        let planned = |title: &String| intents.iter().any(|intent| has_plan(intent.kind) && intent.title() == *title);
+        match self.if_match.keys().find(|title| !planned(title)) {
+            None => Ok(()),
+            Some(title) => Err(Failure::Usage(format!("--if-match {title}: no pool or network of this name is applied"))),
+        }
+    }
+
+    /// Adds to a request what may happen to holders, and which plan is to be kept to.
+    fn ask(&self, intent: &Intent, request: &mut Map<String, Value>) {
+        request.insert("allowEviction".to_owned(), json!(self.allow_eviction));
+        if let Some(etag) = self.if_match.get(&intent.title()) {
+            request.insert("planEtag".to_owned(), json!(etag));
+        }
+    }
+}
+
+/// Whether a change of such an object can be kept to a plan.
+const fn has_plan(kind: Kind) -> bool {
+    matches!(kind, Kind::Pool | Kind::Network)
+}
+
+/// What became of one document.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// What happened to the object, in one word.
+    pub effect: Effect,
+    /// The whole answer; null when nothing had to be asked for.
+    pub answer: Value,
+}
+
+impl Done {
+    /// What was found about the compute network, a sentence each.
+    pub fn findings(&self) -> impl Iterator<Item = String> {
+        items(&self.answer, &["findings"]).map(|finding| {
+            let (reason, field) = (text(finding, &["reason"]), finding["field"].as_str().unwrap_or_default());
+            let place = if field.is_empty() { reason } else { format!("{reason} {field}") };
+            let mut sentence = format!("{place}: {}", text(finding, &["message"]));
+            if let Some(advice) = finding["suggestion"].as_str().filter(|advice| !advice.is_empty()) {
+                sentence.push_str(&format!(" {advice}"));
+            }
+            sentence
+        })
+    }
+
+    /// Whether a change would be refused that a dry run only reports on.
+    #[must_use]
+    pub fn is_acceptable(&self) -> bool {
+        self.answer["network"].is_null() || self.answer["acceptable"].as_bool() == Some(true)
+    }
+}
+
+/// Makes what an intent describes, or only says what that would do.
+///
+/// # Errors
+/// What the server refused.
+pub async fn put(client: &Client, intent: &Intent, how: &How) -> Result<Done, Failure> {
+    let dry_run = how.dry_run;
+    match intent.kind {
+        Kind::Network => network(client, intent, how).await,
+        Kind::Pool => upsert(client, intent, &Upsert::ipam("PoolService", "Pool"), how).await,
+        Kind::Reservation => upsert(client, intent, &Upsert::ipam("PoolService", "Reservation"), how).await,
+        Kind::Namespace => upsert(client, intent, &Upsert::ipam("NamespaceService", "Namespace"), how).await,
+        Kind::Node => node(client, intent, dry_run).await,
+        Kind::Service => service(client, intent, dry_run).await,
+        Kind::Endpoints => endpoints(client, intent, dry_run).await,
+        Kind::Allocation => allocation(client, intent, dry_run).await,
+    }
+}
+
+/// The pair of methods that reads and puts objects of a kind.
+struct Upsert {
+    service: String,
+    noun: &'static str,
+}
+
+impl Upsert {
+    fn ipam(service: &str, noun: &'static str) -> Self {
+        Self { service: format!("ipam.{service}"), noun }
+    }
+
+    fn field(&self) -> String {
+        self.noun.to_lowercase()
+    }
+}
+
+fn effect(before: Option<&Value>, after: &Value) -> Effect {
+    match before {
+        None => Effect::Created,
+        Some(before) if before["etag"] == after["etag"] => Effect::Unchanged,
+        Some(_) => Effect::Configured,
+    }
+}
+
+/// The answer, or `None` when there is no such object. A name that cannot be one names nothing; the change that follows is
+/// refused for it, and for whatever else is wrong with it.
+async fn existing(client: &Client, method: &str, request: Map<String, Value>) -> Result<Option<Value>, Failure> {
+    match client.call(method, Value::Object(request)).await {
+        Ok(answer) => Ok(Some(answer)),
+        Err(failure) if failure.is_not_found() || failure.is_invalid() => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn upsert(client: &Client, intent: &Intent, kind: &Upsert, how: &How) -> Result<Done, Failure> {
+    let get = format!("{}/Get{}", kind.service, kind.noun);
+    let before = existing(client, &get, object([("name", json!(intent.name))])).await?;
+    let put = format!("{}/Update{}", kind.service, kind.noun);
+    let field = kind.field();
+    let mut request =
+        object([(field.as_str(), json!(intent.object)), ("allowMissing", json!(true)), ("validateOnly", json!(how.dry_run))]);
+    if intent.kind == Kind::Pool {
+        how.ask(intent, &mut request);
+    }
+    let answer = client.change(&put, request).await?;
+    Ok(Done { effect: effect(before.as_ref().map(|answer| &answer[&field]), &answer[&field]), answer })
+}
+
+async fn network(client: &Client, intent: &Intent, how: &How) -> Result<Done, Failure> {
+    let before = existing(client, "ipam.ComputeNetworkService/GetComputeNetwork", Map::new()).await?;
+    let before = before.as_ref().map(|answer| &answer["network"]).filter(|network| !network["etag"].is_null());
+    let mut request = object([("network", json!(intent.object)), ("validateOnly", json!(how.dry_run))]);
+    how.ask(intent, &mut request);
+    if !how.accepted.is_empty() {
+        request.insert("acceptedReasons".to_owned(), json!(how.accepted));
+    }
+    let answer = client.change("ipam.ComputeNetworkService/ApplyComputeNetwork", request).await?;
+    Ok(Done { effect: effect(before, &answer["network"]), answer })
+}
+
+async fn node(client: &Client, intent: &Intent, dry_run: bool) -> Result<Done, Failure> {
+    let before = existing(client, "ipam.NodeService/GetNode", object([("name", json!(intent.name))])).await?;
+    let mut request = intent.object.clone();
+    request.insert("validateOnly".to_owned(), json!(dry_run));
+    let answer = client.change("ipam.NodeService/RegisterNode", request).await?;
+    Ok(Done { effect: effect(before.as_ref().map(|answer| &answer["node"]), &answer["node"]), answer })
+}
+
+async fn current_service(client: &Client, intent: &Intent) -> Result<Option<Value>, Failure> {
+    let request = object([("namespace", json!(intent.namespace)), ("name", json!(intent.name))]);
+    let answer = existing(client, "lb.ServiceCatalogService/GetService", request).await?;
+    Ok(answer.map(|mut answer| answer["service"].take()))
+}
+
+async fn put_service(client: &Client, service: &Value, dry_run: bool) -> Result<Value, Failure> {
+    let request = object([
+        ("service", service.clone()),
+        ("allowMissing", json!(true)),
+        ("allowPending", json!(true)),
+        ("validateOnly", json!(dry_run)),
+    ]);
+    client.change("lb.ServiceCatalogService/UpdateService", request).await
+}
+
+async fn service(client: &Client, intent: &Intent, dry_run: bool) -> Result<Done, Failure> {
+    let before = current_service(client, intent).await?;
+    let mut wanted = Value::Object(intent.object.clone());
+    // Endpoints of a service without selector come from EndpointSlices, in documents of their own.
+    let given =
+        wanted["spec"]["endpoints"].is_array() || wanted["spec"]["selector"].as_object().is_some_and(|pairs| !pairs.is_empty());
+    if let Some(before) = before.as_ref().filter(|_| !given) {
+        wanted["spec"]["endpoints"] = before["spec"]["endpoints"].clone();
+    }
+    let answer = put_service(client, &wanted, dry_run).await?;
+    Ok(Done { effect: effect(before.as_ref(), &answer["service"]), answer })
+}
+
+/// Puts the slice's endpoints in place of those of its own family that the service has now.
+async fn endpoints(client: &Client, intent: &Intent, dry_run: bool) -> Result<Done, Failure> {
+    let Some(before) = current_service(client, intent).await? else {
+        let message = format!("service `{}/{}` does not exist; apply it before its endpoints", intent.namespace, intent.name);
+        return Err(Failure::Usage(message));
+    };
+    let given: Vec<Value> = intent.object.get("endpoints").and_then(Value::as_array).cloned().unwrap_or_default();
+    let is_v6 = |endpoint: &Value| endpoint["address"].as_str().is_some_and(|address| address.contains(':'));
+    let family = given.first().map(is_v6);
+    let other = items(&before, &["spec", "endpoints"]).filter(|endpoint| family.is_some_and(|v6| is_v6(endpoint) != v6));
+    let all: Vec<Value> = other.cloned().chain(given.clone()).collect();
+    let mut wanted = before.clone();
+    wanted["spec"]["endpoints"] = Value::Array(all);
+    let answer = put_service(client, &wanted, dry_run).await?;
+    Ok(Done { effect: effect(Some(&before), &answer["service"]), answer })
+}
+
+async fn allocation(client: &Client, intent: &Intent, dry_run: bool) -> Result<Done, Failure> {
+    let handle = intent.object.get("handle").cloned().unwrap_or_default();
+    let before = existing(client, "ipam.AllocationService/GetAllocation", object([("handle", handle.clone())])).await?;
+    let mut before = before.map(|mut answer| answer["allocation"].take());
+    let uid = |value: &Value| value["owner"]["uid"].as_str().unwrap_or_default().to_owned();
+    let wanted = Value::Object(intent.object.clone());
+    // A pod made anew under its old name is another pod: it gets an address of its own.
+    if before.as_ref().is_some_and(|held| !uid(&wanted).is_empty() && uid(held) != uid(&wanted)) && !dry_run {
+        client.change("ipam.AllocationService/ReleaseAddresses", object([("handle", handle)])).await?;
+        before = None;
+    }
+    let Some(held) = before else {
+        let request = object([("spec", wanted), ("validateOnly", json!(dry_run))]);
+        let answer = client.change("ipam.AllocationService/AllocateAddresses", request).await?;
+        return Ok(Done { effect: Effect::Created, answer });
+    };
+    let mut changed = Map::from_iter([("uid".to_owned(), held["uid"].clone())]);
+    for key in ["labels", "ready", "hostname", "subdomain", "ports"] {
+        let (old, new) = (&held[key], &wanted[key]);
+        if old != new && !(is_default(old) && is_default(new)) {
+            changed.insert(key.to_owned(), new.clone());
+        }
+    }
+    if changed.len() == 1 {
+        return Ok(Done { effect: Effect::Unchanged, answer: Value::Null });
+    }
+    let mask: Vec<&str> = changed.keys().map(String::as_str).filter(|key| *key != "uid").collect();
+    let request = object([("updateMask", json!(mask.join(","))), ("validateOnly", json!(dry_run)), ("allocation", json!(changed))]);
+    let answer = client.change("ipam.AllocationService/UpdateAllocation", request).await?;
+    Ok(Done { effect: Effect::Configured, answer })
+}
+
+/// Whether proto3 JSON leaves the value out.
+fn is_default(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::String(text) => text.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Number(_) => false,
+    }
+}
