@@ -4,6 +4,7 @@ mod allocating;
 mod applying;
 mod configuring;
 mod evicting;
+mod listing;
 mod liveness;
 mod neighbors;
 mod properties;
