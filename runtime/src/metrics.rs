@@ -1,7 +1,7 @@
 //! One Prometheus registry per process.
 //!
-//! Label values come from closed sets: names of RPCs that the process really serves, status codes, versions. A label never
-//! carries an id or anything else that a caller chose.
+//! Label values come from closed sets: names of RPCs that the process really serves, status codes, versions, and the first names
+//! of the operator's pools. A label never carries an id or anything else of which callers make any number.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;

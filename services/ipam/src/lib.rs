@@ -16,6 +16,7 @@ mod history;
 mod leases;
 mod own;
 mod page;
+mod pool_metrics;
 mod rpc;
 mod service;
 mod sweeper;
@@ -40,6 +41,7 @@ pub use config::{Config, IpamConfig};
 
 use forecaster::Forecaster;
 use leases::Leases;
+use pool_metrics::PoolMetrics;
 use service::Service;
 use sweeper::{SweepMetrics, Sweeper};
 use undertaker::{NodeMetrics, Undertaker};
@@ -57,6 +59,7 @@ pub fn build(config: &IpamConfig, store: Store, metrics: &Metrics) -> Result<Com
     let mirror = Mirror::<Stored>::open(store, MirrorConfig::for_service(NAME, Arc::clone(&clock)));
     let ledger = Ledger::start(mirror.clone(), LedgerConfig::new(NAME, clock, Arc::new(entropy::draw)))?;
     metrics.collector::<Exporter>().add(NAME, &mirror, Some(&ledger));
+    metrics.register(|registry| registry.register_collector(Box::new(PoolMetrics::new(mirror.clone()))));
     let leases = Leases::new(ledger.clone(), config.node_lease.0);
     let service = Service::new(ledger.clone(), leases.clone());
     let node_metrics = NodeMetrics::register(metrics);
