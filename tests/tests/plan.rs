@@ -82,6 +82,33 @@ fn what_a_plan_shows_is_what_its_command_does() {
     let typo = site.polder(&["apply", "-f", file, "--if-match", "pool/network=1"]);
     assert!(typo.code == 2 && typo.err.contains("no pool or network of this name is applied"), "{typo:?}");
 
+    pools_of_one_file_are_judged_together(&site);
+
     let wide = site.polder(&["get", "pools", "-o", "wide"]).ok();
     assert!(wide.lines().next().unwrap().contains("QUARANTINED") && wide.contains("FULL IN"), "{wide}");
+}
+
+/// A split of a pool by manifest: each half alone would overlap the whole, or leave holders without a pool.
+fn pools_of_one_file_are_judged_together(site: &Site) {
+    let pool = |name: &str, range: &str| {
+        format!(
+            "---\napiVersion: polder.dev/v1\nkind: Pool\nmetadata: {{name: {name}}}\nspec: {{purpose: POOL_PURPOSE_POD, ranges: [{range}]}}\n"
+        )
+    };
+    let whole = pool("racks", "10.9.0.0/24");
+    assert_eq!(site.polder_reading(&["apply", "-f", "-"], &whole).ok(), "pool/racks created\n");
+    let path = site.folder().join("split.yaml");
+    let file = path.to_str().unwrap();
+    std::fs::write(&path, pool("racks", "10.9.0.0/25") + &pool("upper", "10.9.0.128/25")).unwrap();
+    let plan = site.polder(&["plan", "-f", file]).ok();
+    for line in ["pool/racks would be configured", "pool/upper would be created", "  + pool upper is made with 10.9.0.128/25"] {
+        assert!(plan.lines().any(|shown| shown == line), "`{line}` is not in {plan}");
+    }
+    let words = command(&plan);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    assert_eq!(site.polder(&words).ok(), "pool/racks configured\npool/upper created\n");
+    assert_eq!(site.polder(&["apply", "-f", file]).ok(), "pool/racks unchanged\npool/upper unchanged\n");
+    let bad = pool("lower", "10.9.0.0/26") + &pool("racks", "10.9.0.0/25");
+    let refused = site.polder_reading(&["apply", "-f", "-"], &bad);
+    assert!(refused.code == 5 && refused.err.contains("pool/lower, pool/racks are refused:"), "{refused:?}");
 }

@@ -1,10 +1,10 @@
 //! `polder apply`: makes what manifests describe, or brings it up to date, in an order in which each object finds what it needs.
 //!
-//! Each object is a call of its own (`put`): what has been applied stays when a later one is refused, and applying again goes on.
+//! Each object is a call of its own (`put`), but for several pools, which are one: what has been applied stays when a later call is
+//! refused, and applying again goes on.
 
 mod put;
 
-use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::Context;
 use crate::failure::Failure;
 use crate::manifest::{self, Intent};
 
-pub use self::put::{Done, Effect, How, put};
+pub use self::put::{Done, How, Step, put, steps};
 
 /// Reads every manifest that the paths name: files, folders (their `.yaml`, `.yml` and `.json` files by name), `-`.
 ///
@@ -61,20 +61,23 @@ fn contents(path: &Path) -> Result<String, Failure> {
 /// [`Failure::Usage`] for an `--if-match` of something that is not applied; the first refusal, after the lines of what went well
 /// before it have been printed.
 pub async fn run(context: &Context, intents: &[Intent], how: &How) -> Result<String, Failure> {
-    how.check(intents)?;
+    let steps = steps(intents);
+    how.check(&steps)?;
     let mut lines = String::new();
-    for intent in intents {
-        tell_notes(intent);
-        match put(&context.client, intent, how).await {
+    let dry = if how.dry_run { " (dry run)" } else { "" };
+    for step in &steps {
+        tell_notes(step);
+        match put(&context.client, step, how).await {
             Ok(done) => {
                 for finding in done.findings() {
                     eprintln!("note: {finding}");
                 }
-                let _ = writeln!(lines, "{} {}{}", intent.title(), done.effect.word(), if how.dry_run { " (dry run)" } else { "" });
+                lines.extend(done.lines(|title, effect| format!("{title} {effect}{dry}\n")));
             }
             Err(failure) => {
                 print!("{lines}");
-                eprintln!("{} is refused:", intent.title());
+                let verb = if step.intents().len() == 1 { "is" } else { "are" };
+                eprintln!("{} {verb} refused:", step.title());
                 return Err(failure);
             }
         }
@@ -82,9 +85,11 @@ pub async fn run(context: &Context, intents: &[Intent], how: &How) -> Result<Str
     Ok(lines)
 }
 
-/// What of a document cannot be carried over.
-pub(super) fn tell_notes(intent: &Intent) {
-    for note in &intent.notes {
-        eprintln!("note: {}: {note}", intent.title());
+/// What of the documents cannot be carried over.
+pub(super) fn tell_notes(step: &Step<'_>) {
+    for intent in step.intents() {
+        for note in &intent.notes {
+            eprintln!("note: {}: {note}", intent.title());
+        }
     }
 }

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::apply::{Done, Effect, How, put, read, tell_notes};
+use super::apply::{Done, How, Step, put, read, steps, tell_notes};
 use crate::failure::Failure;
-use crate::manifest::Intent;
 use crate::output::columns::{items, text, word};
 use crate::output::{Format, data};
 
@@ -20,27 +19,28 @@ use crate::output::{Format, data};
 pub async fn run(context: &Context, files: &[PathBuf], how: &How) -> Result<String, Failure> {
     let intents = read(files)?;
     let how = How { dry_run: true, ..how.clone() };
-    let (mut lines, mut whole, mut acceptable) = (String::new(), Vec::new(), true);
-    for intent in &intents {
-        tell_notes(intent);
-        let done = match put(&context.client, intent, &how).await {
-            Ok(done) => done,
+    let (mut lines, mut found) = (String::new(), Vec::new());
+    for step in steps(&intents) {
+        tell_notes(&step);
+        match put(&context.client, &step, &how).await {
+            Ok(done) => {
+                show(&mut lines, &done);
+                found.push((step, done));
+            }
             Err(failure) => {
                 print!("{lines}");
-                eprintln!("{} would be refused:", intent.title());
+                eprintln!("{} would be refused:", step.title());
                 return Err(failure);
             }
-        };
-        acceptable &= done.is_acceptable();
-        show(&mut lines, intent, &done);
-        whole.push(json!({ "document": intent.title(), "effect": done.effect.word(), "answer": done.answer }));
+        }
     }
+    let acceptable = found.iter().all(|(_, done)| done.is_acceptable());
     let answer = match context.format {
-        Format::Json | Format::Yaml => data(&Value::Array(whole), context.format)?,
-        Format::Name => whole.iter().map(|one| format!("{}\n", text(one, &["document"]))).collect(),
+        Format::Json | Format::Yaml => data(&Value::Array(found.iter().map(|(_, done)| whole(done)).collect()), context.format)?,
+        Format::Name => found.iter().flat_map(|(_, done)| done.lines(|title, _| format!("{title}\n"))).collect(),
         Format::Table | Format::Wide => {
             if acceptable {
-                let _ = write!(lines, "\n{}", command(files, &how, &whole));
+                let _ = write!(lines, "\n{}", command(files, &how, &found));
             }
             lines
         }
@@ -48,12 +48,19 @@ pub async fn run(context: &Context, files: &[PathBuf], how: &How) -> Result<Stri
     if acceptable { Ok(answer) } else { Err(Failure::Negative(answer)) }
 }
 
-fn show(lines: &mut String, intent: &Intent, done: &Done) {
-    let _ = writeln!(lines, "{} would be {}", intent.title(), done.effect.word());
+/// One call with what it would do, for programs.
+fn whole(done: &Done) -> Value {
+    let documents: Vec<Value> =
+        done.effects.iter().map(|(title, effect)| json!({ "document": title, "effect": effect.word() })).collect();
+    json!({ "documents": documents, "answer": done.answer })
+}
+
+fn show(lines: &mut String, done: &Done) {
+    lines.extend(done.lines(|title, effect| format!("{title} would be {effect}\n")));
     for finding in done.findings() {
         let _ = writeln!(lines, "  ? {finding}");
     }
-    for impact in items(&done.answer, &["impact"]).filter(|_| done.effect != Effect::Unchanged) {
+    for impact in items(&done.answer, &["impact"]).filter(|_| done.changes()) {
         let sign = match word(impact, &["action"], "IMPACT_ACTION_").as_str() {
             "create" => '+',
             "delete" => '-',
@@ -65,8 +72,8 @@ fn show(lines: &mut String, intent: &Intent, done: &Done) {
 }
 
 /// The command that makes what was shown, and nothing else.
-fn command(files: &[PathBuf], how: &How, whole: &[Value]) -> String {
-    let changed = whole.iter().filter(|one| one["effect"] != Effect::Unchanged.word());
+fn command(files: &[PathBuf], how: &How, found: &[(Step<'_>, Done)]) -> String {
+    let changed = found.iter().filter(|(_, done)| done.changes());
     if changed.clone().next().is_none() {
         return "Nothing would change.\n".to_owned();
     }
@@ -80,9 +87,9 @@ fn command(files: &[PathBuf], how: &How, whole: &[Value]) -> String {
     for reason in &how.accepted {
         let _ = write!(command, " --accept {reason}");
     }
-    for one in changed {
-        if let Some(etag) = one["answer"]["planEtag"].as_str() {
-            let _ = write!(command, " --if-match {}={etag}", text(one, &["document"]));
+    for (step, done) in changed {
+        if let Some((name, etag)) = step.plan().zip(done.answer["planEtag"].as_str()) {
+            let _ = write!(command, " --if-match {name}={etag}");
         }
     }
     command + "\n"

@@ -47,42 +47,99 @@ pub struct How {
 }
 
 impl How {
-    /// Every plan that is to be kept to is one of a document that is applied.
+    /// Every plan that is to be kept to is one of what is applied.
     ///
     /// # Errors
     /// [`Failure::Usage`] with the first one that is not.
-    pub fn check(&self, intents: &[Intent]) -> Result<(), Failure> {
-        let planned = |title: &String| intents.iter().any(|intent| has_plan(intent.kind) && intent.title() == *title);
-        match self.if_match.keys().find(|title| !planned(title)) {
+    pub fn check(&self, steps: &[Step<'_>]) -> Result<(), Failure> {
+        let planned = |name: &String| steps.iter().any(|step| step.plan().as_ref() == Some(name));
+        match self.if_match.keys().find(|name| !planned(name)) {
             None => Ok(()),
-            Some(title) => Err(Failure::Usage(format!("--if-match {title}: no pool or network of this name is applied"))),
+            Some(name) => Err(Failure::Usage(format!("--if-match {name}: no pool or network of this name is applied"))),
         }
     }
 
     /// Adds to a request what may happen to holders, and which plan is to be kept to.
-    fn ask(&self, intent: &Intent, request: &mut Map<String, Value>) {
+    fn ask(&self, step: &Step<'_>, request: &mut Map<String, Value>) {
         request.insert("allowEviction".to_owned(), json!(self.allow_eviction));
-        if let Some(etag) = self.if_match.get(&intent.title()) {
+        if let Some(etag) = step.plan().and_then(|name| self.if_match.get(&name)) {
             request.insert("planEtag".to_owned(), json!(etag));
         }
     }
 }
 
-/// Whether a change of such an object can be kept to a plan.
-const fn has_plan(kind: Kind) -> bool {
-    matches!(kind, Kind::Pool | Kind::Network)
+/// What is applied by one call.
+#[derive(Debug, Clone)]
+pub enum Step<'a> {
+    /// One document.
+    One(&'a Intent),
+    /// Several pools, of which only the result is judged: a split, a merge, a range that moves from one to another.
+    Pools(Vec<&'a Intent>),
 }
 
-/// What became of one document.
+/// The most pools of one call.
+const MOST_POOLS: usize = 100;
+
+/// The calls that intents take, in order.
+#[must_use]
+pub fn steps(intents: &[Intent]) -> Vec<Step<'_>> {
+    let mut steps = Vec::new();
+    for chunk in intents.chunk_by(|one, next| one.kind == Kind::Pool && next.kind == Kind::Pool) {
+        match chunk {
+            [one] => steps.push(Step::One(one)),
+            many => steps.extend(many.chunks(MOST_POOLS).map(|pools| Step::Pools(pools.iter().collect()))),
+        }
+    }
+    steps
+}
+
+impl Step<'_> {
+    /// The documents.
+    #[must_use]
+    pub fn intents(&self) -> Vec<&Intent> {
+        match self {
+            Self::One(intent) => vec![intent],
+            Self::Pools(intents) => intents.clone(),
+        }
+    }
+
+    /// The titles of the documents, for a sentence.
+    #[must_use]
+    pub fn title(&self) -> String {
+        self.intents().iter().map(|intent| intent.title()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The name of its plan, if it can be kept to one.
+    #[must_use]
+    pub fn plan(&self) -> Option<String> {
+        match self {
+            Self::One(intent) => matches!(intent.kind, Kind::Pool | Kind::Network).then(|| intent.title()),
+            Self::Pools(_) => Some("pools".to_owned()),
+        }
+    }
+}
+
+/// What became of the documents of one call.
 #[derive(Debug, Clone)]
 pub struct Done {
-    /// What happened to the object, in one word.
-    pub effect: Effect,
+    /// What happened to each object, by the title of its document.
+    pub effects: Vec<(String, Effect)>,
     /// The whole answer; null when nothing had to be asked for.
     pub answer: Value,
 }
 
 impl Done {
+    /// One line for each document, made by `line` of its title and its effect.
+    pub fn lines<'a>(&'a self, line: impl Fn(&str, &str) -> String + 'a) -> impl Iterator<Item = String> + 'a {
+        self.effects.iter().map(move |(title, effect)| line(title, effect.word()))
+    }
+
+    /// Whether anything changed, or would.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        self.effects.iter().any(|(_, effect)| *effect != Effect::Unchanged)
+    }
+
     /// What was found about the compute network, a sentence each.
     pub fn findings(&self) -> impl Iterator<Item = String> {
         items(&self.answer, &["findings"]).map(|finding| {
@@ -103,22 +160,48 @@ impl Done {
     }
 }
 
-/// Makes what an intent describes, or only says what that would do.
+/// Makes what the documents of a step describe, or only says what that would do.
 ///
 /// # Errors
 /// What the server refused.
-pub async fn put(client: &Client, intent: &Intent, how: &How) -> Result<Done, Failure> {
+pub async fn put(client: &Client, step: &Step<'_>, how: &How) -> Result<Done, Failure> {
+    let intent = match step {
+        Step::One(intent) => *intent,
+        Step::Pools(intents) => return pools(client, step, intents, how).await,
+    };
     let dry_run = how.dry_run;
-    match intent.kind {
-        Kind::Network => network(client, intent, how).await,
-        Kind::Pool => upsert(client, intent, &Upsert::ipam("PoolService", "Pool"), how).await,
-        Kind::Reservation => upsert(client, intent, &Upsert::ipam("PoolService", "Reservation"), how).await,
-        Kind::Namespace => upsert(client, intent, &Upsert::ipam("NamespaceService", "Namespace"), how).await,
-        Kind::Node => node(client, intent, dry_run).await,
-        Kind::Service => service(client, intent, dry_run).await,
-        Kind::Endpoints => endpoints(client, intent, dry_run).await,
-        Kind::Allocation => allocation(client, intent, dry_run).await,
+    let (effect, answer) = match intent.kind {
+        Kind::Network => network(client, intent, how).await?,
+        Kind::Pool => upsert(client, intent, &Upsert::ipam("PoolService", "Pool"), how).await?,
+        Kind::Reservation => upsert(client, intent, &Upsert::ipam("PoolService", "Reservation"), how).await?,
+        Kind::Namespace => upsert(client, intent, &Upsert::ipam("NamespaceService", "Namespace"), how).await?,
+        Kind::Node => node(client, intent, dry_run).await?,
+        Kind::Service => service(client, intent, dry_run).await?,
+        Kind::Endpoints => endpoints(client, intent, dry_run).await?,
+        Kind::Allocation => allocation(client, intent, dry_run).await?,
+    };
+    Ok(Done { effects: vec![(intent.title(), effect)], answer })
+}
+
+/// What happened to an object, and the whole answer.
+type Put = (Effect, Value);
+
+/// Puts several pools at once. The answer has them in the order of the request.
+async fn pools(client: &Client, step: &Step<'_>, intents: &[&Intent], how: &How) -> Result<Done, Failure> {
+    let mut before = Vec::new();
+    for intent in intents {
+        before.push(existing(client, "ipam.PoolService/GetPool", object([("name", json!(intent.name))])).await?);
     }
+    let changes: Vec<Value> = intents.iter().map(|intent| json!({ "put": intent.object })).collect();
+    let mut request = object([("changes", json!(changes)), ("validateOnly", json!(how.dry_run))]);
+    how.ask(step, &mut request);
+    let answer = client.change("ipam.PoolService/ApplyPools", request).await?;
+    let after = items(&answer, &["pools"]);
+    let effects = intents.iter().zip(&before).zip(after);
+    let effects = effects
+        .map(|((intent, before), after)| (intent.title(), effect(before.as_ref().map(|answer| &answer["pool"]), after)))
+        .collect();
+    Ok(Done { effects, answer })
 }
 
 /// The pair of methods that reads and puts objects of a kind.
@@ -155,7 +238,7 @@ async fn existing(client: &Client, method: &str, request: Map<String, Value>) ->
     }
 }
 
-async fn upsert(client: &Client, intent: &Intent, kind: &Upsert, how: &How) -> Result<Done, Failure> {
+async fn upsert(client: &Client, intent: &Intent, kind: &Upsert, how: &How) -> Result<Put, Failure> {
     let get = format!("{}/Get{}", kind.service, kind.noun);
     let before = existing(client, &get, object([("name", json!(intent.name))])).await?;
     let put = format!("{}/Update{}", kind.service, kind.noun);
@@ -163,30 +246,30 @@ async fn upsert(client: &Client, intent: &Intent, kind: &Upsert, how: &How) -> R
     let mut request =
         object([(field.as_str(), json!(intent.object)), ("allowMissing", json!(true)), ("validateOnly", json!(how.dry_run))]);
     if intent.kind == Kind::Pool {
-        how.ask(intent, &mut request);
+        how.ask(&Step::One(intent), &mut request);
     }
     let answer = client.change(&put, request).await?;
-    Ok(Done { effect: effect(before.as_ref().map(|answer| &answer[&field]), &answer[&field]), answer })
+    Ok((effect(before.as_ref().map(|answer| &answer[&field]), &answer[&field]), answer))
 }
 
-async fn network(client: &Client, intent: &Intent, how: &How) -> Result<Done, Failure> {
+async fn network(client: &Client, intent: &Intent, how: &How) -> Result<Put, Failure> {
     let before = existing(client, "ipam.ComputeNetworkService/GetComputeNetwork", Map::new()).await?;
     let before = before.as_ref().map(|answer| &answer["network"]).filter(|network| !network["etag"].is_null());
     let mut request = object([("network", json!(intent.object)), ("validateOnly", json!(how.dry_run))]);
-    how.ask(intent, &mut request);
+    how.ask(&Step::One(intent), &mut request);
     if !how.accepted.is_empty() {
         request.insert("acceptedReasons".to_owned(), json!(how.accepted));
     }
     let answer = client.change("ipam.ComputeNetworkService/ApplyComputeNetwork", request).await?;
-    Ok(Done { effect: effect(before, &answer["network"]), answer })
+    Ok((effect(before, &answer["network"]), answer))
 }
 
-async fn node(client: &Client, intent: &Intent, dry_run: bool) -> Result<Done, Failure> {
+async fn node(client: &Client, intent: &Intent, dry_run: bool) -> Result<Put, Failure> {
     let before = existing(client, "ipam.NodeService/GetNode", object([("name", json!(intent.name))])).await?;
     let mut request = intent.object.clone();
     request.insert("validateOnly".to_owned(), json!(dry_run));
     let answer = client.change("ipam.NodeService/RegisterNode", request).await?;
-    Ok(Done { effect: effect(before.as_ref().map(|answer| &answer["node"]), &answer["node"]), answer })
+    Ok((effect(before.as_ref().map(|answer| &answer["node"]), &answer["node"]), answer))
 }
 
 async fn current_service(client: &Client, intent: &Intent) -> Result<Option<Value>, Failure> {
@@ -205,7 +288,7 @@ async fn put_service(client: &Client, service: &Value, dry_run: bool) -> Result<
     client.change("lb.ServiceCatalogService/UpdateService", request).await
 }
 
-async fn service(client: &Client, intent: &Intent, dry_run: bool) -> Result<Done, Failure> {
+async fn service(client: &Client, intent: &Intent, dry_run: bool) -> Result<Put, Failure> {
     let before = current_service(client, intent).await?;
     let mut wanted = Value::Object(intent.object.clone());
     // Endpoints of a service without selector come from EndpointSlices, in documents of their own.
@@ -215,11 +298,11 @@ async fn service(client: &Client, intent: &Intent, dry_run: bool) -> Result<Done
         wanted["spec"]["endpoints"] = before["spec"]["endpoints"].clone();
     }
     let answer = put_service(client, &wanted, dry_run).await?;
-    Ok(Done { effect: effect(before.as_ref(), &answer["service"]), answer })
+    Ok((effect(before.as_ref(), &answer["service"]), answer))
 }
 
 /// Puts the slice's endpoints in place of those of its own family that the service has now.
-async fn endpoints(client: &Client, intent: &Intent, dry_run: bool) -> Result<Done, Failure> {
+async fn endpoints(client: &Client, intent: &Intent, dry_run: bool) -> Result<Put, Failure> {
     let Some(before) = current_service(client, intent).await? else {
         let message = format!("service `{}/{}` does not exist; apply it before its endpoints", intent.namespace, intent.name);
         return Err(Failure::Usage(message));
@@ -232,10 +315,10 @@ async fn endpoints(client: &Client, intent: &Intent, dry_run: bool) -> Result<Do
     let mut wanted = before.clone();
     wanted["spec"]["endpoints"] = Value::Array(all);
     let answer = put_service(client, &wanted, dry_run).await?;
-    Ok(Done { effect: effect(Some(&before), &answer["service"]), answer })
+    Ok((effect(Some(&before), &answer["service"]), answer))
 }
 
-async fn allocation(client: &Client, intent: &Intent, dry_run: bool) -> Result<Done, Failure> {
+async fn allocation(client: &Client, intent: &Intent, dry_run: bool) -> Result<Put, Failure> {
     let handle = intent.object.get("handle").cloned().unwrap_or_default();
     let before = existing(client, "ipam.AllocationService/GetAllocation", object([("handle", handle.clone())])).await?;
     let mut before = before.map(|mut answer| answer["allocation"].take());
@@ -249,7 +332,7 @@ async fn allocation(client: &Client, intent: &Intent, dry_run: bool) -> Result<D
     let Some(held) = before else {
         let request = object([("spec", wanted), ("validateOnly", json!(dry_run))]);
         let answer = client.change("ipam.AllocationService/AllocateAddresses", request).await?;
-        return Ok(Done { effect: Effect::Created, answer });
+        return Ok((Effect::Created, answer));
     };
     let mut changed = Map::from_iter([("uid".to_owned(), held["uid"].clone())]);
     for key in ["labels", "ready", "hostname", "subdomain", "ports"] {
@@ -259,12 +342,12 @@ async fn allocation(client: &Client, intent: &Intent, dry_run: bool) -> Result<D
         }
     }
     if changed.len() == 1 {
-        return Ok(Done { effect: Effect::Unchanged, answer: Value::Null });
+        return Ok((Effect::Unchanged, Value::Null));
     }
     let mask: Vec<&str> = changed.keys().map(String::as_str).filter(|key| *key != "uid").collect();
     let request = object([("updateMask", json!(mask.join(","))), ("validateOnly", json!(dry_run)), ("allocation", json!(changed))]);
     let answer = client.change("ipam.AllocationService/UpdateAllocation", request).await?;
-    Ok(Done { effect: Effect::Configured, answer })
+    Ok((Effect::Configured, answer))
 }
 
 /// Whether proto3 JSON leaves the value out.
