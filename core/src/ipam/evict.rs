@@ -26,6 +26,9 @@ const MOST_MOVED: usize = 40;
 /// The most records that one change writes, those of the pools included.
 const MOST_WRITES: usize = 100;
 
+/// Where the numbers of records of what is lost begin, behind those of the pools that one request makes.
+const RESTING: u64 = 1000;
+
 /// The handle under which an allocation keeps the addresses that it does not lose, while others are looked for.
 const MOVING: &str = "polder.dev/moving";
 
@@ -101,7 +104,7 @@ pub(super) fn settle(
             are_held(count)
         )));
     }
-    let mut moving = Moving { work: cluster.clone(), changes: Vec::new(), context };
+    let mut moving = Moving { before: &cluster.ipam, work: cluster.clone(), changes: Vec::new(), context };
     moving.commit(pools);
     for held in held_in(&cluster.ipam, &lost).map_err(in_use)? {
         moving.evict(held, &lost).map_err(|why| {
@@ -132,13 +135,15 @@ fn held_in<'a>(view: &'a View, lost: &RangeSet) -> Result<Vec<&'a Arc<Allocation
 }
 
 /// Evictions one after the other, each on what the ones before it leave.
-struct Moving {
+struct Moving<'a> {
+    /// The state before: what is lost rests as the pools that had it say, in case one has it again soon.
+    before: &'a View,
     work: Cluster,
     changes: Vec<Change>,
     context: PlanContext,
 }
 
-impl Moving {
+impl Moving<'_> {
     /// Takes changes over; of several changes of one record the last one counts.
     fn commit(&mut self, changes: Vec<Change>) {
         for change in changes {
@@ -154,7 +159,7 @@ impl Moving {
             Ok(changes) => self.commit(changes),
             Err(refusal) if held.owner.kind == OwnerKind::Node => return Err(refusal),
             Err(_) => {
-                let end = release::end(&self.work.ipam, held, self.context);
+                let end = release::end(self.before, held, self.context);
                 self.commit(vec![end]);
             }
         }
@@ -192,6 +197,9 @@ impl Moving {
                 decision.changes.into_iter().filter(|change| !matches!(change, Change::Allocation(uid, _) if *uid == own));
             changes.extend(besides);
         }
+        let gone = held.holdings.iter().filter(|holding| lost.contains(holding.address)).copied().collect();
+        let number = RESTING + self.changes.len() as u64;
+        changes.extend(release::resting(self.before, held, gone, (number, self.context)));
         let moved = Allocation { holdings, meta: held.meta.changed(self.context.now), ..Allocation::clone(held) };
         changes.push(Change::Allocation(moved.meta.uid, Some(Arc::new(moved))));
         Ok(changes)

@@ -13,6 +13,7 @@ pub use self::removal::{Deletion, Extent, Removal, delete, resume};
 use super::allocate;
 use super::decision::{Decision, Fields};
 use super::record::{Allocation, Change, Interface, Node, Owner, OwnerKind, Route};
+use super::release;
 use super::view::View;
 use crate::cluster::Cluster;
 use crate::meta::Meta;

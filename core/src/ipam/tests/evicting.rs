@@ -43,6 +43,12 @@ fn a_holder_gets_another_address_and_stays_who_it_is() {
     assert_eq!(after.holdings[0].block, Some("172.27.0.64/26".parse().unwrap()));
     let told = [("high", "pod shop/high loses 172.27.200.1 and gets 172.27.0.64")];
     assert_eq!(evicted(&impact), told);
+
+    let grown = [PoolChange::Put { draft: Box::new(draft("pod", Purpose::Pod, &["172.27.0.0/16"])), etag: String::new() }];
+    let context = world.context();
+    let decision = pool::apply(&world.cluster, &grown, Eviction::Refused, context).unwrap();
+    world.commit(decision);
+    assert_eq!(world.cluster.ipam.resting_since(ip("172.27.200.1")), Some(context.now), "it rests, should the pool have it again");
 }
 
 #[test]
