@@ -1,7 +1,7 @@
 //! What happened to an address, out of the journals.
 //!
 //! IPAM's journal tells of allocations and reservations, LB's of virtual IPs. Both are read from the store, backwards from the
-//! end of the period, a bounded number of records for one answer; the answer says how far back it reaches.
+//! end of the period, a bounded number of records for one page of events; the next page goes on where it ended.
 
 mod event;
 mod journal;
@@ -18,11 +18,12 @@ use polder_core::reason::{Reason, Refusal};
 use polder_core::time::Timestamp;
 use polder_proto::convert::common::show_time;
 use polder_proto::convert::ipam::lookup as convert;
+use polder_proto::convert::page::token;
 use polder_proto::ipam::v1 as pb;
 use polder_runtime::clock;
 
 use self::event::{Event, EventKey};
-use self::journal::{covers, events, undo};
+use self::journal::{events, oldest, undo};
 pub(crate) use self::trend::{Trends, trends};
 use crate::page::Page;
 use crate::service::Service;
@@ -39,14 +40,20 @@ pub(crate) async fn list(
     let page = Page::<EventKey>::read::<Event>(request.page_size, &request.page_token, &request.filter)?;
     let to = period.to.unwrap_or(Timestamp(u64::MAX)).min(clock::now());
     let to = page.after.as_ref().map_or(to, |after| to.min(Timestamp(after.at().0.saturating_add(1))));
-    let found = events(service, period.address, (period.from.unwrap_or_default(), to)).await?;
+    let from = period.from.unwrap_or_default();
+    let found = events(service, period.address, (from, to)).await?;
+    let oldest = oldest(service).await?.unwrap_or(found.reaches);
     let later = found.events.into_iter().filter(|event| page.after.as_ref().is_none_or(|after| event.key < *after));
-    let (events, next_page_token) = page.take(later.map(|event| (event.key.clone(), event)));
+    let (events, mut next_page_token) = page.take(later.map(|event| (event.key.clone(), event)));
+    // What lies before the bounds of one answer is on the next page, even where this one has found nothing.
+    if next_page_token.is_empty() && found.reaches > from.max(oldest) {
+        next_page_token = token(&[&EventKey::before(found.reaches).to_string()]);
+    }
     Ok(pb::ListAddressHistoryResponse {
         events: events.iter().map(Event::show).collect(),
         next_page_token,
         revision: service.view()?.revision.0,
-        oldest: Some(show_time(found.reaches)),
+        oldest: Some(show_time(oldest)),
     })
 }
 
@@ -60,7 +67,8 @@ pub(crate) async fn lookup_at(service: &Service, address: IpAddr, at: Timestamp)
     let snapshot = service.ledger().mirror().subscribe().0;
     let from = Timestamp(at.0.saturating_add(1));
     let undo = undo(service, address, snapshot.revision, (from, clock::now())).await?;
-    if undo.reaches > from || !covers(service, at).await? {
+    // The journal has a record of then or earlier, so that its silence afterwards means something.
+    if undo.reaches > from || oldest(service).await?.is_none_or(|oldest| oldest > at) {
         let message = "The journal does not reach back to that time. ListAddressHistory says how far back it goes.";
         return Err(Refusal::new(Reason::ResumeTokenCompacted, message).with("address", address).with("reaches", undo.reaches.0));
     }

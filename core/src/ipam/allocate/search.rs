@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use super::eligible::{Barriers, next};
 use crate::ipam::record::Order;
-use crate::net::AddrRange;
+use crate::ipam::view::Rest;
+use crate::net::range::number;
+use crate::net::{AddrRange, Family};
 
 /// Whether addresses inside blocks that are lent to nodes may be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +24,18 @@ impl Barriers<'_> {
             Order::Lowest => ranges.iter().find_map(|range| self.lowest(*range, lent)),
             Order::LongestFree => {
                 let fresh = ranges.iter().find_map(|range| self.fresh(*range, lent));
-                fresh.or_else(|| ranges.iter().find_map(|range| self.rested(*range, lent)))
+                fresh.or_else(|| self.longest_free(ranges, lent))
             }
         }
+    }
+
+    /// The address longest free of the first run that has one that has rested. A run may reach over several ranges, where others
+    /// have a part of its block.
+    fn longest_free(&self, ranges: &[AddrRange], lent: Lent) -> Option<IpAddr> {
+        let mut rested = ranges.iter().filter_map(|range| self.rested(*range, lent));
+        let first = rested.next()?;
+        let same = rested.take_while(|rest| is_same_run(first.address, rest.address));
+        same.chain([first]).min_by_key(|rest| (rest.since, rest.address)).map(|rest| rest.address)
     }
 
     /// The lowest address that nobody holds and that has rested enough.
@@ -70,13 +81,13 @@ impl Barriers<'_> {
 
     /// The address longest free among those that have rested enough. Runs of 64 addresses are looked at one by one, and the
     /// first with such an address answers: within a block of the default size that is the longest free one.
-    fn rested(&self, range: AddrRange, lent: Lent) -> Option<IpAddr> {
+    fn rested(&self, range: AddrRange, lent: Lent) -> Option<Rest> {
         let mut left = Some(range);
         while let Some(here) = left {
             let run = self.view.next_queue(here)?;
             let over = self.view.queue(run).take_while(|rest| rest.since.after(self.pool.cooldown) <= self.now);
-            let mut free = over.map(|rest| rest.address).filter(|address| self.past(*address, self.whole(*address)).is_none());
-            let found = free.find(|address| lent == Lent::Too || self.view.block_of(*address).is_none());
+            let mut free = over.filter(|rest| self.past(rest.address, self.whole(rest.address)).is_none());
+            let found = free.find(|rest| lent == Lent::Too || self.view.block_of(rest.address).is_none());
             if found.is_some() {
                 return found;
             }
@@ -90,6 +101,11 @@ impl Barriers<'_> {
         let range = self.pool.ranges.iter().find(|range| range.contains(address));
         range.copied().unwrap_or_else(|| AddrRange::single(address))
     }
+}
+
+/// Whether two addresses lie in the same aligned run of 64.
+fn is_same_run(one: IpAddr, other: IpAddr) -> bool {
+    Family::of(one) == Family::of(other) && number(one) >> 6 == number(other) >> 6
 }
 
 /// The part of a range from an address on.

@@ -415,3 +415,28 @@ fn every_pool_is_explained_with_its_numbers() {
     let other = allocate::Request { addresses: vec![ip("10.3.0.7")], ..pod("q", "node-a") };
     assert_eq!(judged(&world, &other)[2], "spare: 10.3.0.7 lies in it and cannot be had; 1 of 256 addresses are held");
 }
+
+#[test]
+fn the_longest_free_comes_first_also_where_another_pool_has_a_part_of_the_block() {
+    let mut world = World::default();
+    world.pool("node", Purpose::Node, &["10.0.0.1-10.0.0.9"]);
+    world.node("node-a");
+    let small = |ranges: &[&str]| pool::Draft { block_len_v4: Some(28), ..draft("pod", Purpose::Pod, ranges) };
+    world.create(&small(&["10.1.0.0/28"]));
+    for n in 0..16 {
+        world.pod(&format!("p{n}"), "node-a").unwrap();
+    }
+    world.release("p9");
+    world.wait(Duration::from_secs(1));
+    world.release("p1");
+    for n in 4..8 {
+        world.release(&format!("p{n}"));
+    }
+    let context = world.context();
+    let hole = pool::PoolChange::Put { draft: Box::new(small(&["10.1.0.0-10.1.0.3", "10.1.0.8-10.1.0.15"])), etag: String::new() };
+    let decision = pool::apply(&world.cluster, &[hole], Eviction::Refused, context).unwrap();
+    world.commit(decision);
+    world.wait(Duration::from_secs(60));
+    assert_eq!(world.pod("q0", "node-a"), Ok(ip("10.1.0.9")));
+    assert_eq!(world.pod("q1", "node-a"), Ok(ip("10.1.0.1")));
+}

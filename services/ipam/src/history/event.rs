@@ -30,6 +30,11 @@ impl EventKey {
         Self(at, format!("{batch}.{:04x}.{:04x}", place.0, place.1))
     }
 
+    /// The place just before everything that happened at this time.
+    pub(crate) const fn before(at: Timestamp) -> Self {
+        Self(at, String::new())
+    }
+
     /// When it happened.
     pub(crate) const fn at(&self) -> Timestamp {
         self.0

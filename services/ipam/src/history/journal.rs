@@ -21,11 +21,15 @@ use crate::service::Service;
 pub(super) const JOURNALS: [&str; 2] = ["ipam", "lb"];
 /// Records read at once: each may hold a whole batch.
 const RECORDS: usize = 200;
-/// The most reads of one journal for one answer.
-const MOST_READS: usize = 40;
-/// The first window, in microseconds, and how fast windows grow.
+/// The most reads of one journal for one page of events, and for one look at its growth.
+pub(super) const MOST_READS: usize = 40;
+/// The most reads of one journal for a question about a moment: as many as the whole journal takes at its usual bound.
+const MOST_READS_BACK: usize = 2000;
+/// The first window, in microseconds, and how fast windows grow and shrink at most.
 const FIRST_WINDOW: u64 = 60_000_000;
 const GROWTH: u64 = 8;
+/// How many records the next window should have.
+const WANTED: u64 = RECORDS as u64 / 2;
 
 /// What was found, newest first.
 pub(super) struct Found {
@@ -38,7 +42,8 @@ pub(super) struct Found {
 pub(super) async fn events(service: &Service, address: IpAddr, between: (Timestamp, Timestamp)) -> Result<Found, Refusal> {
     let mut found = Found { events: Vec::new(), reaches: between.0 };
     for journal in JOURNALS {
-        let reaches = read(service, journal, between, |record| found.events.extend(of_record(record, address))).await?;
+        let reaches =
+            read(service, journal, (between, MOST_READS), |record| found.events.extend(of_record(record, address))).await?;
         found.reaches = found.reaches.max(reaches);
     }
     found.events.retain(|event| event.at >= found.reaches);
@@ -64,7 +69,7 @@ pub(super) async fn undo(
 ) -> Result<Undo, Refusal> {
     let (mut found, mut reaches) = (Vec::new(), between.0);
     for journal in JOURNALS {
-        let far = read(service, journal, between, |record| {
+        let far = read(service, journal, (between, MOST_READS_BACK), |record| {
             if record.revision <= revision {
                 let replaced = record.record.entries.iter().flat_map(|entry| &entry.changes).enumerate();
                 found.extend(
@@ -101,36 +106,42 @@ fn concerns(change: &Change, address: IpAddr) -> bool {
     }
 }
 
-/// Whether IPAM's journal has a record of this time or earlier, so that its silence afterwards means something.
-pub(super) async fn covers(service: &Service, at: Timestamp) -> Result<bool, Refusal> {
-    let end = Timestamp(at.0.saturating_add(1));
-    let oldest = history(service.ledger().mirror().store(), JOURNALS[0], (Timestamp(0), end), 1).await?;
-    Ok(!oldest.records.is_empty())
+/// The time of the oldest record of IPAM's journal: how far back it goes.
+pub(super) async fn oldest(service: &Service) -> Result<Option<Timestamp>, Refusal> {
+    let everything = (Timestamp(0), Timestamp(u64::MAX));
+    let first = history(service.ledger().mirror().store(), JOURNALS[0], everything, 1).await?;
+    Ok(first.records.front().map(|record| record.at()))
 }
 
 /// Reads a journal backwards, window by window; how far back it came.
 pub(super) async fn read(
     service: &Service,
     journal: &str,
-    (from, to): (Timestamp, Timestamp),
+    ((from, to), most_reads): ((Timestamp, Timestamp), usize),
     mut each: impl FnMut(&Arc<Logged>),
 ) -> Result<Timestamp, Refusal> {
     let store = service.ledger().mirror().store();
     let (mut end, mut window) = (to.0.saturating_add(1), FIRST_WINDOW);
-    for _ in 0..MOST_READS {
+    for _ in 0..most_reads {
         if end <= from.0 {
             break;
         }
         let start = end.saturating_sub(window).max(from.0);
         let page = history(store, journal, (Timestamp(start), Timestamp(end)), RECORDS).await?;
         if page.more && window > 1 {
-            window /= GROWTH;
+            window = (window / GROWTH).max(1);
             continue;
         }
         page.records.iter().for_each(&mut each);
-        (end, window) = (start, window.saturating_mul(GROWTH));
+        (end, window) = (start, next(window, page.records.len() as u64));
     }
     Ok(Timestamp(end.max(from.0)))
+}
+
+/// The next window, if records stand as densely further back as in this one.
+fn next(window: u64, records: u64) -> u64 {
+    let wanted = window.saturating_mul(WANTED) / records.max(1);
+    wanted.clamp(window / GROWTH, window.saturating_mul(GROWTH)).max(1)
 }
 
 fn of_record(record: &Logged, address: IpAddr) -> Vec<Event> {

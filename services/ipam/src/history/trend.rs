@@ -17,7 +17,7 @@ use polder_runtime::clock;
 use polder_store::journal::{JournalChange, Logged};
 use prost::bytes::Bytes;
 
-use super::journal::{JOURNALS, read};
+use super::journal::{JOURNALS, MOST_READS, read};
 use crate::service::Service;
 
 /// How far back it looks.
@@ -48,7 +48,8 @@ pub(crate) async fn trends(service: &Service) -> Result<Trends, Refusal> {
     let snapshot = service.view()?;
     let (mut moves, mut since) = (Vec::new(), from);
     for journal in JOURNALS {
-        let reaches = read(service, journal, (from, now), |record| count(&snapshot.view.ipam, record, &mut moves)).await?;
+        let reaches =
+            read(service, journal, ((from, now), MOST_READS), |record| count(&snapshot.view.ipam, record, &mut moves)).await?;
         since = since.max(reaches);
     }
     let mut net = BTreeMap::new();

@@ -6,7 +6,11 @@ use super::bench::*;
 use polder_core::reason::Reason;
 use polder_ipam::IpamConfig;
 use polder_proto::ipam::v1::*;
+use polder_runtime::clock;
 use polder_runtime::config::Period;
+use polder_store::journal::JournalRecord;
+use polder_store::{Commit, Outcome, Store, Write};
+use prost::Message as _;
 
 /// A time that what came before has reached, and what comes after is beyond.
 #[expect(clippy::disallowed_methods, reason = "the clock of tests")]
@@ -138,5 +142,50 @@ async fn how_fast_a_pool_fills_is_read_out_of_the_journals() {
     let forecast = pod.usage.unwrap().forecast.unwrap();
     assert_eq!(forecast.since, pod.create_time, "it is younger than a week");
     assert!(forecast.time_to_full.is_none(), "and younger than an hour: nothing follows yet");
+    ipam.stop().await;
+}
+
+/// Far more records than one answer reads, each of a change that concerns no address, in the time since the call began.
+async fn crowd(store: &Store) {
+    const RECORDS: u64 = 6000;
+    const APART: u64 = 10;
+    let begin = clock::now().0;
+    until(|| async { clock::now().0 > begin + (RECORDS + 1) * APART }).await;
+    let record = |n: u64| {
+        let at_micros = begin + n * APART;
+        let batch = format!("{at_micros:016x}-00000000-{n:08x}");
+        let record = JournalRecord { version: 1, at_micros, batch: batch.clone(), ..JournalRecord::default() };
+        Write::Put { key: format!("/polder/ipam/journal/{batch}").into(), value: record.encode_to_vec().into(), lease: None }
+    };
+    for first in (0..RECORDS).step_by(100) {
+        let commit = Commit { guards: Vec::new(), writes: (first..first + 100).map(record).collect() };
+        assert!(matches!(store.commit(commit).await.unwrap(), Outcome::Committed { .. }));
+    }
+}
+
+#[tokio::test]
+async fn a_busy_journal_hides_nothing() {
+    let (_folder, store) = store();
+    let ipam = Replica::on(&store).await;
+    ipam.usual().await;
+    let held = ipam.pod("first", "node-a").await.unwrap();
+    let address = only(&held).to_owned();
+    let then = between().await;
+    crowd(&store).await;
+    ipam.release("first").await;
+
+    let (mut events, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = ListAddressHistoryRequest { address: address.clone(), page_token, ..Default::default() };
+        let page = ipam.allocations().list_address_history(request).await.unwrap().into_inner();
+        events.extend(page.events.into_iter().map(|event| event.description));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(events, ["pod shop/first lost it", "pod shop/first got it"]);
+    let found = lookup(&ipam, &address, then).await;
+    assert_eq!((found.standing(), found.allocation.unwrap().handle), (AddressStanding::Allocated, "first".to_owned()));
     ipam.stop().await;
 }
