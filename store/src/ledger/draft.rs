@@ -38,6 +38,7 @@ pub(super) enum Planned {
 
 /// The batch.
 pub(super) struct Draft<S: Schema> {
+    service: &'static str,
     view: S::View,
     now: Timestamp,
     room: Room,
@@ -51,8 +52,9 @@ pub(super) struct Draft<S: Schema> {
 }
 
 impl<S: Schema> Draft<S> {
-    pub(super) fn new(view: S::View, now: Timestamp, room: Room) -> Self {
+    pub(super) fn new(service: &'static str, view: S::View, now: Timestamp, room: Room) -> Self {
         Self {
+            service,
             view,
             now,
             room,
@@ -106,6 +108,9 @@ impl<S: Schema> Draft<S> {
             S::apply(&mut self.view, &change);
             self.changes.push(change);
         }
+        if entry.changes.is_empty() && !entry.request_id.is_empty() {
+            self.touched.extend(self.own_of(&plan.reads));
+        }
         self.read.extend(plan.reads);
         if let Some(id) = &job.intent.request_id {
             self.answers.insert(id.clone(), (job.intent.digest, plan.answer.clone()));
@@ -114,6 +119,13 @@ impl<S: Schema> Draft<S> {
             self.entries.push(entry);
         }
         Planned::Answer { answer: plan.answer, repeated: false }
+    }
+
+    /// The domain whose head an answer moves that changes nothing but is recorded under a request id: another replica that is asked
+    /// the same must hear of it first, and conflicts by this head if it has not.
+    fn own_of(&self, reads: &[Domain]) -> Option<Domain> {
+        let own = format!("/polder/{}/", self.service);
+        reads.iter().copied().find(|domain| domain.head_key().starts_with(&own))
     }
 
     /// The stored form of the changes, with what the view has before them; one per key, in the order of the keys.
@@ -137,7 +149,7 @@ impl<S: Schema> Draft<S> {
 
     /// The batch as it goes to the store: guarded by the heads of everything touched or read, as the snapshot has them. With it
     /// what the mirror is to know of it, unless it only checks.
-    pub(super) fn seal(self, service: &str, batch: BatchId, snapshot: &Snapshot<S>) -> Sealed<S> {
+    pub(super) fn seal(self, batch: BatchId, snapshot: &Snapshot<S>) -> Sealed<S> {
         let mut guards: Vec<Guard> = self.touched.union(&self.read).map(|domain| snapshot.heads.guard(*domain)).collect();
         let mut writes: Vec<Write> = self
             .staged
@@ -161,7 +173,7 @@ impl<S: Schema> Draft<S> {
         let encoded = Bytes::from(record.encode_to_vec());
         let head = journal::head(&batch, record.ordinal);
         writes.extend(self.touched.iter().map(|domain| Write::put(Bytes::from_static(domain.head_key().as_bytes()), head.clone())));
-        let key = journal::key(service, &batch);
+        let key = journal::key(self.service, &batch);
         // An unknown outcome is settled by a race for this key: see `settle`.
         guards.push(Guard::Absent(key.clone()));
         writes.push(Write::put(key, encoded.clone()));

@@ -120,7 +120,7 @@ impl<S: Schema> Rounds<S> {
         self.batches = self.batches.wrapping_add(1);
         let id = BatchId::new(now, self.replica, self.batches);
         let bytes = self.mirror.store().limits().request_bytes.saturating_sub(SPARE_BYTES);
-        let mut draft = Draft::new(snapshot.view.clone(), now, Room { records: self.config.batch, bytes });
+        let mut draft = Draft::new(self.config.service, snapshot.view.clone(), now, Room { records: self.config.batch, bytes });
         let (mut owed, mut refused) = (Vec::new(), Vec::new());
         let clock = Instant::now();
         while let Some(job) = self.waiting.pop_front() {
@@ -140,7 +140,7 @@ impl<S: Schema> Rounds<S> {
             }
         }
         self.figures.planned(owed.len() + refused.len());
-        let sealed = (!draft.is_empty()).then(|| draft.seal(self.config.service, id, snapshot));
+        let sealed = (!draft.is_empty()).then(|| draft.seal(id, snapshot));
         Batch { sealed, owed, refused }
     }
 

@@ -109,6 +109,22 @@ async fn the_same_request_twice_in_one_batch_happens_once() {
     assert!(reused == 1 || (reused == 5 && good.len() == 1), "one digest wins: {good:?} {bad:?}");
 }
 
+/// An answer that changes nothing is recorded under its id as well: who has not heard of it does not answer anew.
+#[tokio::test]
+async fn an_answer_without_changes_is_the_same_from_a_replica_that_missed_it() {
+    let (_folder, near, store) = toy::faulty();
+    let far = testing::Faulty::over(near);
+    let (one, two) = (ledger(&store).await, ledger(&Store::new(Arc::clone(&far) as _)).await);
+    set_limit(&one, 10).await;
+    let known = two.submit(intent("", 0), allocate("a".into())).await.unwrap();
+    one.mirror().wait_for(known.revision, toy::PATIENCE).await.unwrap();
+    far.set_deaf(true);
+    let first = one.submit(intent("r", 1), free(5)).await.unwrap();
+    assert!(!first.replayed && first.revision > known.revision);
+    let again = two.submit(intent("r", 1), free(5)).await.unwrap();
+    assert_eq!(again, Committed { replayed: true, ..first });
+}
+
 #[tokio::test]
 async fn an_idempotent_repeat_without_id_writes_nothing() {
     let (_folder, store) = testing::embedded();
