@@ -38,7 +38,7 @@ macro_rules! changes {
                 match self { $(Self::$name(request) => {
                     let mut request = tonic::Request::new(request.clone());
                     request.metadata_mut().insert(ACTOR_HEADER, actor.parse().unwrap());
-                    let answer = replica.$client().$rpc(request).await;
+                    let answer = Box::pin(replica.$client().$rpc(request)).await;
                     answer.map(|answer| Reply::$name(answer.into_inner())).map_err(|status| polder_runtime::status::decode(&status))
                 })* }
             }

@@ -47,7 +47,7 @@ async fn strike_replica(world: &World, rng: &mut StdRng, bells: &mut Vec<Arc<Not
         20..30 => bells.drain(..).for_each(|bell| bell.notify_one()),
         30..38 => {
             let fault = [Some(Fault::AnswerLost), Some(Fault::RequestLost), None][rng.random_range(0..3)].clone();
-            world.crash(number, fault).await;
+            Box::pin(world.crash(number, fault)).await;
         }
         38..44 => {
             link.set_down(true);

@@ -159,7 +159,7 @@ impl Step<'_> {
                 ensure!(was.node == is.node || holders() == 0, "block {cidr} goes to another node with {} holders", holders());
             }
             if let (Some(was), None) = (was, record) {
-                let node_goes = self.after.nodes.get(&was.node).is_none();
+                let node_goes = !self.after.nodes.contains_key(&was.node);
                 ensure!(node_goes || holders() == 0, "block {cidr} is taken back with {} holders", holders());
             }
             let Some(block) = record.as_ref().filter(|block| was.is_none_or(|was| was.node != block.node)) else { continue };

@@ -43,7 +43,7 @@ pub(crate) async fn run(name: &str, ground: Ground) {
     let end = clock::monotonic() + Duration::from_secs(seconds);
     let (mut rounds, mut agreed) = (0, 0);
     while rounds == 0 || clock::monotonic() < end {
-        trouble(&world, rng.random()).await;
+        Box::pin(trouble(&world, rng.random())).await;
         agreed += or_fail(seed, rest(&world, &mut checker, &mut replies, &mut rng).await);
         rounds += 1;
     }
