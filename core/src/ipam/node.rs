@@ -125,14 +125,19 @@ fn holds_exactly(held: &Allocation, addresses: &[IpAddr]) -> bool {
     held.holdings.len() == addresses.len() && held.holdings.iter().all(|holding| addresses.contains(&holding.address))
 }
 
-/// The node asks for other addresses than it has: it gets them in place of the old ones, or keeps the old ones.
+/// The node asks for other addresses than it has: it gets them in place of the old ones, or keeps the old ones. Those it gives up
+/// rest like any others.
 fn moved(cluster: &Cluster, held: &Allocation, wish: &allocate::Request, context: PlanContext) -> Result<Vec<Change>, Refusal> {
     let mut without = cluster.clone();
     without.ipam.apply(&Change::Allocation(held.meta.uid, None));
     let given = allocate::plan(&without, wish, context)?.answer.allocation;
     let meta = held.meta.changed(context.now);
+    let kept = |address: IpAddr| given.holdings.iter().any(|holding| holding.address == address);
+    let gone = held.holdings.iter().filter(|holding| !kept(holding.address)).copied().collect();
+    // The node's own record has taken number 1.
+    let resting = release::resting(&cluster.ipam, held, gone, (2, context));
     let allocation = Allocation { holdings: given.holdings.clone(), meta, ..held.clone() };
-    Ok(vec![Change::Allocation(meta.uid, Some(Arc::new(allocation)))])
+    Ok([Change::Allocation(meta.uid, Some(Arc::new(allocation)))].into_iter().chain(resting).collect())
 }
 
 /// New values of what an operator may say about a node.

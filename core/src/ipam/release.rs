@@ -13,6 +13,7 @@ use super::record::{Allocation, Change, Holding, Order, OwnerKind};
 use super::view::View;
 use crate::cluster::Cluster;
 use crate::id::Uid;
+use crate::meta::Meta;
 use crate::net::{Label, Labels};
 use crate::reason::{Reason, Refusal, shown};
 use crate::schema::{Domain, PlanContext};
@@ -104,16 +105,26 @@ fn part(view: &View, allocation: &Arc<Allocation>, freed: &[IpAddr], (n, context
     if left.is_empty() {
         return vec![end(view, allocation, context)];
     }
-    let uid = Uid::new(context.now, context.entropy, n);
     let meta = allocation.meta.changed(context.now);
     let kept = Allocation { holdings: left, meta, ..Allocation::clone(allocation) };
     let mut changes = vec![Change::Allocation(meta.uid, Some(Arc::new(kept)))];
-    if rests(view, &gone) {
-        let meta = crate::meta::Meta { uid, ..meta };
-        let resting = Allocation { holdings: gone, meta, released: Some(context.now), ..Allocation::clone(allocation) };
-        changes.push(Change::Allocation(uid, Some(Arc::new(resting))));
-    }
+    changes.extend(resting(view, allocation, gone, (n, context)));
     changes
+}
+
+/// The record of addresses that an allocation gives up while it lives on; `None` when nothing would look at it.
+pub(super) fn resting(
+    view: &View,
+    allocation: &Allocation,
+    gone: Vec<Holding>,
+    (n, context): (u64, PlanContext),
+) -> Option<Change> {
+    if !rests(view, &gone) {
+        return None;
+    }
+    let meta = Meta { uid: Uid::new(context.now, context.entropy, n), ..allocation.meta.changed(context.now) };
+    let resting = Allocation { holdings: gone, meta, released: Some(context.now), ..allocation.clone() };
+    Some(Change::Allocation(meta.uid, Some(Arc::new(resting))))
 }
 
 /// The end of an allocation: its record rests, or goes when nothing would look at it.

@@ -64,6 +64,25 @@ fn registering_twice_is_once() {
 }
 
 #[test]
+fn an_address_that_a_node_gives_up_rests() {
+    let mut world = World::default();
+    let cooldown = Some(Duration::from_secs(30));
+    world.create(&pool::Draft { cooldown, ..draft("node", Purpose::Node, &["10.0.0.1-10.0.0.9"]) });
+    world.node("node-a");
+    let wish = node::Registration { addresses: vec![ip("10.0.0.5")], ..registration("node-a") };
+    let context = world.context();
+    let moved = node::register(&world.cluster, &wish, context).unwrap();
+    world.commit(moved);
+    world.node("node-b");
+    let of = |world: &World, name: &str| world.cluster.ipam.node_addresses(&name.parse().unwrap()).collect::<Vec<_>>();
+    assert_eq!((of(&world, "node-a"), of(&world, "node-b")), (vec![ip("10.0.0.5")], vec![ip("10.0.0.2")]));
+    world.wait(Duration::from_secs(31));
+    world.node("node-c");
+    assert_eq!(of(&world, "node-c"), [ip("10.0.0.1")]);
+    assert!(audit::audit(&world.cluster).findings.is_empty());
+}
+
+#[test]
 fn a_node_with_pods_goes_only_by_force() {
     let mut world = World::usual();
     for n in 0..120 {
