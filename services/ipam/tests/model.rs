@@ -23,6 +23,7 @@
 //!   nobody who looks at every single address finds a free one.
 //! * `probes`: when nothing is under way, lists and usage show the state, an explanation and a dry run say what the real request then
 //!   gets, and lookups in the past and the history of an address tell what was.
+//! * `watchers`: clients that follow the allocations, and go on after every break where they stopped, believe what is the case.
 //! * `ending`: when all is released, every record and every block goes, and every address can be given again.
 //!
 //! A run prints its seed; `POLDER_SEED` repeats its requests and faults (not the interleaving of threads), and
@@ -60,6 +61,8 @@ mod replay;
 mod replies;
 #[path = "model/rounds.rs"]
 mod rounds;
+#[path = "model/watchers.rs"]
+mod watchers;
 #[path = "model/world.rs"]
 mod world;
 

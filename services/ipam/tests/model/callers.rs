@@ -102,9 +102,9 @@ pub(crate) async fn send(world: &World, ask: &Arc<Ask>, at: usize, patience: Dur
         Ok(Some(Err(refusal))) => Outcome::Refused(Box::new(refusal)),
     };
     drop(running);
-    let answered = outcome != Outcome::Lost;
+    let (answered, at) = (outcome != Outcome::Lost, clock::now());
     let ended = if answered { world.revision().await.unwrap_or(Revision(u64::MAX)) } else { Revision(u64::MAX) };
-    world.log.end(Sent { actor, ask: Arc::clone(ask), began, ended, outcome });
+    world.log.end(Sent { actor, ask: Arc::clone(ask), began, ended: (ended, at), outcome });
     answered
 }
 

@@ -50,7 +50,8 @@ pub(crate) struct Checker {
     /// Every time that an address got or lost a holder.
     holders: Vec<(IpAddr, Uid)>,
     at: Timestamp,
-    pub(crate) entries: usize,
+    /// How many entries of the journal changed something, by method.
+    pub(crate) methods: BTreeMap<String, usize>,
 }
 
 const JOURNAL: &[u8] = b"/polder/ipam/journal/";
@@ -61,7 +62,17 @@ impl Checker {
     pub(crate) fn new(log: Arc<Log>, beginning: Revision) -> Self {
         let moments = BTreeMap::from([(beginning, Moment { at: Timestamp(0), cluster: Cluster::default(), within: Vec::new() })]);
         let (by_id, by_actor, stored) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { log, oracle: Oracle::default(), moments, by_id, by_actor, stored, holders: Vec::new(), at: Timestamp(0), entries: 0 }
+        Self {
+            log,
+            oracle: Oracle::default(),
+            moments,
+            by_id,
+            by_actor,
+            stored,
+            holders: Vec::new(),
+            at: Timestamp(0),
+            methods: BTreeMap::new(),
+        }
     }
 
     /// What an actor of the journal sent.
@@ -157,7 +168,7 @@ impl Checker {
     fn entries(&mut self, cluster: &mut Cluster, revision: Revision, record: &JournalRecord) -> Result<Vec<Cluster>, String> {
         let (now, mut within) = (Timestamp(record.at_micros), Vec::new());
         for entry in &record.entries {
-            self.entries += 1;
+            *self.methods.entry(entry.method.clone()).or_default() += usize::from(!entry.changes.is_empty());
             let known = Entry { revision, entry: Arc::new(entry.clone()) };
             self.by_actor.entry(entry.actor.clone()).or_default().push(known.clone());
             if !entry.request_id.is_empty() {

@@ -86,9 +86,18 @@ pub(crate) struct Sent {
     pub(crate) ask: Arc<Ask>,
     /// The store was at this revision or further when it was sent, and at this time.
     pub(crate) began: (Revision, Timestamp),
-    /// The store was at this revision at most when the answer came.
-    pub(crate) ended: Revision,
+    /// The store was at this revision at most when the answer came, and that was at this time.
+    pub(crate) ended: (Revision, Timestamp),
     pub(crate) outcome: Outcome,
+}
+
+impl Sent {
+    /// Times between the question and the answer: the clock leaps meanwhile.
+    pub(crate) fn times(&self) -> impl Iterator<Item = Timestamp> {
+        const STEPS: u64 = 8;
+        let (from, to) = (self.began.1.0, self.ended.1.0);
+        (0..=STEPS).map(move |step| Timestamp(from + (to - from) / STEPS * step))
+    }
 }
 
 /// Everything that callers know.

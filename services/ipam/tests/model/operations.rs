@@ -51,7 +51,7 @@ pub(crate) fn beginning() -> Vec<Ask> {
     };
     let pods = |name, range, len| Pool { block_prefix_length_v4: len, ..pool(name, PoolPurpose::Pod, range) };
     let pools = [
-        Pool { cooldown: seconds(0), ..pool("nodes", PoolPurpose::Node, "10.0.0.0/28") },
+        Pool { cooldown: seconds(5), ..pool("nodes", PoolPurpose::Node, "10.0.0.0/28") },
         Pool { max_blocks_per_node: 2, ..pods("a", "10.1.0.0/27", 28) },
         Pool { strict_affinity: true, max_blocks_per_node: 2, ..pods("b", "10.1.0.32/27", 29) },
         Pool { block_prefix_length_v6: 124, ..pool("six", PoolPurpose::Pod, "fd00::/122") },

@@ -52,7 +52,7 @@ impl Replies {
     fn answer(&mut self, checker: &Checker, sent: &Sent, reply: &Reply) -> Result<(), String> {
         self.answered += 1;
         if sent.ask.is_dry() {
-            return Ok(());
+            return tried_out(checker, sent);
         }
         if let Reply::BatchAllocateAddresses(answer) = reply {
             return batch(checker, sent, answer);
@@ -70,7 +70,7 @@ impl Replies {
         ensure(first == sent.ask, || format!("the answer to another request under the id: {first:#?}"))?;
         let recorded = sent.ask.recorded(&entry.entry.answer, entry.revision.0);
         ensure(recorded == *reply, || format!("the first answer was {recorded:#?}"))?;
-        ensure(entry.revision <= sent.ended, || "an answer from the future".to_owned())?;
+        ensure(entry.revision <= sent.ended.0, || "an answer from the future".to_owned())?;
         if entry.entry.actor == sent.actor {
             return is_in_time(sent, entry.revision, reply);
         }
@@ -96,16 +96,25 @@ impl Replies {
     }
 }
 
+/// 20: what was only tried out could have been done at some moment between the question and the answer.
+fn tried_out(checker: &Checker, sent: &Sent) -> Result<(), String> {
+    let could = |now: Timestamp| {
+        let mut moments = checker.between(sent.began.0, sent.ended.0);
+        moments.any(|(at, cluster)| replay::decide(&sent.ask, cluster, now.max(at)).is_ok())
+    };
+    ensure(sent.times().any(could), || "it could have been done at no moment".to_owned())
+}
+
 /// The change happened between the question and the answer.
 fn is_in_time(sent: &Sent, revision: Revision, reply: &Reply) -> Result<(), String> {
     ensure(reply.revision() == revision.0, || format!("the change is in {revision}"))?;
-    let in_time = sent.began.0 < revision && revision <= sent.ended;
+    let in_time = sent.began.0 < revision && revision <= sent.ended.0;
     ensure(in_time, || format!("the change in {revision} happened at another time"))
 }
 
 /// An answer that changed nothing was true at some moment between the question and the answer.
 fn stands(checker: &Checker, sent: &Sent, reply: &Reply) -> Result<(), String> {
-    let mut moments = checker.between(sent.began.0, sent.ended);
+    let mut moments = checker.between(sent.began.0, sent.ended.0);
     let stood = match reply {
         Reply::AllocateAddresses(answer) => {
             ensure(answer.existing, || "an allocation that is not in".to_owned())?;
@@ -118,8 +127,9 @@ fn stands(checker: &Checker, sent: &Sent, reply: &Reply) -> Result<(), String> {
         }
         Reply::DeleteNode(_) => false,
         _ => moments.any(|(at, cluster)| {
-            let decided = replay::decide(&sent.ask, cluster, at.max(sent.began.1));
-            decided.is_ok_and(|changes| changes.is_empty())
+            let unchanged =
+                |now: Timestamp| replay::decide(&sent.ask, cluster, at.max(now)).is_ok_and(|changes| changes.is_empty());
+            sent.times().any(unchanged)
         }),
     };
     ensure(stood, || "an answer that was true at no moment".to_owned())
@@ -144,7 +154,7 @@ fn batch(checker: &Checker, sent: &Sent, answer: &BatchAllocateAddressesResponse
             Item::Allocation(given) => {
                 // The first answer is given again, also long after; it stands from the revision before that of its batch.
                 let from = entry.map_or(sent.began.0, |entry| Revision(entry.revision.0 - 1).min(sent.began.0));
-                let was = checker.between(from, sent.ended).any(|(_, cluster)| is_held(cluster, given));
+                let was = checker.between(from, sent.ended.0).any(|(_, cluster)| is_held(cluster, given));
                 ensure(was, || format!("item {at} never had {given:?}"))?;
             }
             Item::Refusal(refusal) => {
@@ -163,15 +173,14 @@ fn batch(checker: &Checker, sent: &Sent, answer: &BatchAllocateAddressesResponse
 /// 17: a refusal held at some moment between the question and the answer; one for want of addresses not only by the service's own
 /// planner, but as nobody finds a free address who looks at each.
 fn is_right(checker: &Checker, sent: &Sent, ask: &Ask, reason: Reason) -> Result<(), String> {
-    let latest = checker.between(sent.began.0, sent.ended).last().map_or(sent.began.1, |(at, _)| at);
     let held = |now: Timestamp| {
-        let mut moments = checker.between(sent.began.0, sent.ended);
+        let mut moments = checker.between(sent.began.0, sent.ended.0);
         moments.any(|(at, cluster)| {
             let decided = replay::decide(ask, cluster, now.max(at));
             decided.is_err_and(|refusal| refusal.reason == reason) && exhausted(ask, cluster, reason, sent.began.1)
         })
     };
-    ensure(held(sent.began.1) || held(latest), || format!("{} held at no moment", reason.as_str()))
+    ensure(sent.times().any(held), || format!("{} held at no moment", reason.as_str()))
 }
 
 fn exhausted(ask: &Ask, cluster: &Cluster, reason: Reason, now: Timestamp) -> bool {

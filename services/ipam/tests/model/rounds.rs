@@ -19,6 +19,7 @@ use crate::faults;
 use crate::operations;
 use crate::probes;
 use crate::replies::Replies;
+use crate::watchers::Watcher;
 use crate::world::{Ground, REPLICAS, World};
 
 const CALLERS: usize = 6;
@@ -40,24 +41,27 @@ pub(crate) async fn run(name: &str, ground: Ground) {
     for ask in operations::beginning() {
         or_fail(seed, ending::must(&world, ask).await);
     }
+    let watchers: Vec<Watcher> = (0..REPLICAS).map(|number| Watcher::of(&world, number)).collect();
     let end = clock::monotonic() + Duration::from_secs(seconds);
     let (mut rounds, mut agreed) = (0, 0);
     while rounds == 0 || clock::monotonic() < end {
         Box::pin(trouble(&world, rng.random())).await;
         agreed += or_fail(seed, rest(&world, &mut checker, &mut replies, &mut rng).await);
+        for watcher in &watchers {
+            or_fail(seed, watcher.knows(&checker).await);
+        }
         rounds += 1;
     }
     or_fail(seed, ending::nothing_is_left(&world, &mut checker).await);
     let given = or_fail(seed, ending::everything_can_be_given(&world, &mut checker).await);
+    println!("{name}: {rounds} rounds, {} revisions, {agreed} predictions, {given} given in the end", checker.moments.len());
     println!(
-        "{name}: {rounds} rounds, {} revisions, {} entries, {} answers of which {} repeated, {agreed} predictions, {given} given in \
-         the end; refused: {:?}",
-        checker.moments.len(),
-        checker.entries,
+        "{name}: {} answers of which {} repeated; watches {:?}",
         replies.answered,
         replies.repeated,
-        replies.refused
+        watchers.iter().map(Watcher::figures).collect::<Vec<_>>()
     );
+    println!("{name}: committed {:?}; refused {:?}", checker.methods, replies.refused);
 }
 
 fn or_fail<T, E: Display>(seed: u64, outcome: Result<T, E>) -> T {
