@@ -4,21 +4,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use polder_core::id::Revision;
-use polder_core::reason::Reason;
+use polder_core::reason::{Reason, Refusal};
 use polder_proto::ipam::v1::*;
 use polder_runtime::clock;
 
-use crate::calls::{Ask, Reply};
+use crate::calls::{Ask, Reply, is_passing};
 use crate::checker::{Checker, ensure};
 use crate::operations::{HANDLES, NODES, beginning};
 use crate::world::World;
 
-/// Asks for something that must be answered.
+/// How often something is asked for that must be answered.
+const ATTEMPTS: usize = 20;
+
+/// Asks until it is answered or refused.
+async fn insist(world: &World, ask: Ask, at: usize) -> Result<Reply, Refusal> {
+    let id = format!("insist-{:x}", rand::random::<u128>());
+    let ask = Arc::new(ask.under(&id, false));
+    let mut told = Err(Refusal::new(Reason::StoreUnavailable, "never asked"));
+    for _ in 0..ATTEMPTS {
+        told = ask.send(&world.replica(at), &world.log.begin(&ask)).await;
+        if !told.as_ref().is_err_and(is_passing) {
+            break;
+        }
+    }
+    told.inspect(|reply| world.learn(reply))
+}
+
+/// Asks for something that must be given.
 pub(crate) async fn must(world: &World, ask: Ask) -> Result<Reply, String> {
-    let ask = Arc::new(ask);
-    let actor = world.log.begin(&ask);
-    let answer = ask.send(&world.replica(0), &actor).await;
-    answer.inspect(|reply| world.learn(reply)).map_err(|refusal| format!("{refusal}\n  to {ask:#?}"))
+    insist(world, ask.clone(), 0).await.map_err(|refusal| format!("{refusal}\n  to {ask:#?}"))
 }
 
 /// 16: after everything was released, every record of the past goes by itself, and so do the blocks that nobody needs.
@@ -70,9 +84,8 @@ pub(crate) async fn everything_can_be_given(world: &World, checker: &mut Checker
         let handle = format!("fill-{given}");
         let families = vec![polder_proto::types::v1::AddressFamily::Ipv4.into()];
         let spec = Some(AllocationSpec { handle, owner: Some(owner), families, ..Default::default() });
-        let ask = Arc::new(Ask::AllocateAddresses(AllocateAddressesRequest { spec, ..Default::default() }));
-        let actor = world.log.begin(&ask);
-        match ask.send(&world.replica(given), &actor).await {
+        let ask = Ask::AllocateAddresses(AllocateAddressesRequest { spec, ..Default::default() });
+        match insist(world, ask, given).await {
             Ok(_) => given += 1,
             Err(refusal) => {
                 ensure(refusal.reason == Reason::PoolExhausted, || format!("it is not exhausted: {refusal}"))?;

@@ -15,10 +15,12 @@ use polder_proto::convert::ipam::lookup as convert;
 use polder_proto::ipam::v1::*;
 use polder_proto::types::v1::AddressCount;
 use polder_runtime::clock;
+use polder_runtime::status::decode;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
+use tonic::{Response, Status};
 
-use crate::calls::{Ask, Reply};
+use crate::calls::{Ask, Reply, is_passing};
 use crate::checker::{Checker, Moment, ensure};
 use crate::operations;
 use crate::world::{REPLICAS, Running, World};
@@ -78,6 +80,9 @@ pub(crate) async fn tells_what_will_be(world: &World, rng: &mut StdRng) -> Resul
         let begun = world.settled().await;
         let prediction = predict(world, n, spec).await;
         let ended = world.settled().await;
+        if [&prediction.dry, &prediction.real].into_iter().any(|told| told.as_ref().is_err_and(is_passing)) {
+            continue;
+        }
         let made = matches!(&prediction.real, Ok(Reply::AllocateAddresses(real)) if !real.existing);
         // Else the sweep came between, or the replica had not heard of the last change yet.
         if ended.0 == begun.0 + u64::from(made) && prediction.explained.revision == begun.0 {
@@ -145,7 +150,7 @@ pub(crate) async fn remembers(world: &World, checker: &Checker, rng: &mut StdRng
         };
         let running = world.replica(n);
         let request = LookupAddressRequest { address: address.to_string(), at: Some(show_time(at)) };
-        let told = running.allocations().lookup_address(request).await.unwrap().into_inner();
+        let told = insist(|| running.allocations(), async |mut client| client.lookup_address(request.clone()).await).await?;
         let wanted = convert::show(&moment.cluster.ipam, &lookup(&moment.cluster, address, at));
         let handle = |one: &LookupAddressResponse| one.allocation.as_ref().map(|held| (held.handle.clone(), held.uid.clone()));
         let gist = |one: &LookupAddressResponse| (one.standing(), one.pool.clone(), one.reservation.clone(), handle(one));
@@ -158,7 +163,7 @@ pub(crate) async fn remembers(world: &World, checker: &Checker, rng: &mut StdRng
 pub(crate) async fn tells_the_history(world: &World, checker: &Checker, rng: &mut StdRng) -> Result<(), String> {
     for n in 0..4 {
         let address = Family::V4.address(u128::from(u32::from_be_bytes([10, 1, 0, rng.random_range(0..100)])));
-        let mut told = whole_history(world, n, address, checker.first().at).await;
+        let mut told = whole_history(world, n, address, checker.first().at).await?;
         told.reverse();
         let wanted = checker.holders_of(address);
         ensure(told == wanted, || format!("the history of {address} is {wanted:#?}\n  and told as {told:#?}"))?;
@@ -167,18 +172,19 @@ pub(crate) async fn tells_the_history(world: &World, checker: &Checker, rng: &mu
 }
 
 /// The uids of everybody who got or lost an address, newest first. One answer looks only so far back, and says how far.
-async fn whole_history(world: &World, at: usize, address: IpAddr, first: Timestamp) -> Vec<String> {
+async fn whole_history(world: &World, at: usize, address: IpAddr, first: Timestamp) -> Result<Vec<String>, String> {
     let (mut told, mut page_token, mut end_time) = (Vec::new(), String::new(), None);
     loop {
         let address = address.to_string();
         let request = ListAddressHistoryRequest { address, page_size: 7, page_token, end_time, ..Default::default() };
-        let page = world.replica(at).allocations().list_address_history(request).await.unwrap().into_inner();
+        let running = world.replica(at);
+        let page = insist(|| running.allocations(), async |mut client| client.list_address_history(request.clone()).await).await?;
         let owners = page.events.into_iter().filter_map(|event| event.object).filter(|object| object.kind != "reservation");
         told.extend(owners.map(|object| object.uid));
         page_token = page.next_page_token;
         if page_token.is_empty() {
             if page.oldest.is_none_or(|oldest| read_time(&oldest) <= first) {
-                return told;
+                return Ok(told);
             }
             end_time = page.oldest;
         }
@@ -187,4 +193,15 @@ async fn whole_history(world: &World, at: usize, address: IpAddr, first: Timesta
 
 fn read_time(time: &prost_types::Timestamp) -> Timestamp {
     Timestamp(u64::try_from(time.seconds * 1_000_000 + i64::from(time.nanos) / 1000).unwrap())
+}
+
+/// Asks until the store behind a replica is not too slow to answer.
+async fn insist<C, T>(client: impl Fn() -> C, ask: impl AsyncFn(C) -> Result<Response<T>, Status>) -> Result<T, String> {
+    let until = clock::monotonic() + Duration::from_secs(30);
+    loop {
+        match ask(client()).await.map_err(|status| decode(&status)) {
+            Ok(answer) => return Ok(answer.into_inner()),
+            Err(refusal) => ensure(is_passing(&refusal) && clock::monotonic() < until, || refusal.to_string())?,
+        }
+    }
 }

@@ -15,8 +15,8 @@ use tonic::Status;
 use crate::checker::{Checker, ensure};
 use crate::world::World;
 
-/// After how many messages a client breaks off by itself.
-const PATIENCE: usize = 150;
+/// After how many changes a client breaks off by itself.
+const PATIENCE: usize = 25;
 
 /// What a client believes.
 #[derive(Debug, Default)]
@@ -126,9 +126,13 @@ async fn watch(world: &World, number: usize, belief: &Mutex<Belief>) -> Status {
         Err(status) => return status,
     };
     belief.lock().unwrap().resumed += usize::from(start_revision > 0);
-    for _ in 0..PATIENCE {
+    let mut changes = 0;
+    while changes < PATIENCE {
         match stream.message().await {
-            Ok(Some(message)) => belief.lock().unwrap().take(message),
+            Ok(Some(message)) => {
+                changes += usize::from(matches!(message.r#type(), WatchEventType::Put | WatchEventType::Delete));
+                belief.lock().unwrap().take(message);
+            }
             Ok(None) => return Status::unavailable("the stream ended"),
             Err(status) => return status,
         }
