@@ -31,6 +31,9 @@ pub(crate) const LONG: Duration = Duration::from_secs(300);
 /// How many revisions a lookup in the past goes back: the service reads a bounded part of the journal for one.
 const LOOKED_BACK: usize = 150;
 
+/// How many requests are explained, tried out and then made.
+const PREDICTIONS: usize = 30;
+
 /// Every replica shows the state that the history ends in.
 pub(crate) async fn shows_the_state(world: &World, checker: &Checker) -> Result<(), String> {
     let wanted: BTreeMap<String, Vec<String>> = checker
@@ -75,7 +78,7 @@ async fn usage(replica: &Running, checker: &Checker) -> Result<(), String> {
 /// 20: an explanation, a dry run and the real thing agree, when nothing happens between them.
 pub(crate) async fn tells_what_will_be(world: &World, rng: &mut StdRng) -> Result<usize, String> {
     let mut agreed = 0;
-    for n in 0..10 {
+    for n in 0..PREDICTIONS {
         let spec = operations::spec(rng, &world.known.lock().unwrap());
         let begun = world.settled().await;
         let prediction = predict(world, n, spec).await;
