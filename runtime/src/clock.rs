@@ -13,6 +13,8 @@ use tokio::time::Instant;
 #[expect(clippy::disallowed_methods, reason = "this is the function that the lint sends everybody to")]
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    #[cfg(feature = "testing")]
+    let since = since + testing::ahead();
     Timestamp(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }
 
@@ -20,6 +22,24 @@ pub fn now() -> Timestamp {
 #[must_use]
 pub fn monotonic() -> Instant {
     Instant::now()
+}
+
+/// For tests that have no time to wait: the wall clock of this process can be put forward. It never goes back.
+#[cfg(feature = "testing")]
+pub mod testing {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    static AHEAD: AtomicU64 = AtomicU64::new(0);
+
+    pub(super) fn ahead() -> Duration {
+        Duration::from_micros(AHEAD.load(Ordering::SeqCst))
+    }
+
+    /// Puts [`now`](super::now) forward for the whole process. The monotonic clock, and with it every lease and time-out, stays.
+    pub fn advance(by: Duration) {
+        AHEAD.fetch_add(u64::try_from(by.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use polder_core::id::Revision;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -194,6 +195,27 @@ impl Etcd {
     /// Lets a hanging member go on.
     pub fn resume_member(&self, member: usize) {
         self.signal(member, "CONT");
+    }
+
+    /// Forgets every revision before `revision`: a watch that needs one of them is told so.
+    ///
+    /// # Panics
+    /// When no member does it for long.
+    pub async fn compact(&self, revision: Revision) {
+        let until = Instant::now() + START;
+        loop {
+            let compacted = match etcd_client::Client::connect(self.endpoints(), None).await {
+                Ok(mut client) => client.compact(i64::try_from(revision.0).unwrap_or(i64::MAX), None).await.map(drop),
+                Err(error) => Err(error),
+            };
+            match compacted {
+                Ok(()) => return,
+                // A compaction whose answer was lost, or one further on, has done it already.
+                Err(error) if error.to_string().contains("compacted") => return,
+                Err(error) => assert!(Instant::now() < until, "etcd does not compact: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// The number of the member that leads.

@@ -32,7 +32,8 @@ pub enum Fault {
 pub struct Faulty {
     inner: Arc<dyn Backend>,
     faults: Mutex<VecDeque<Fault>>,
-    down: watch::Sender<bool>,
+    /// Whether it is down, and how often it went down.
+    down: watch::Sender<(bool, u64)>,
     deaf: Arc<AtomicBool>,
     lost: Arc<Mutex<Option<Bytes>>>,
     late: Arc<AtomicUsize>,
@@ -46,7 +47,7 @@ impl Faulty {
         Arc::new(Self {
             inner,
             faults: Mutex::default(),
-            down: watch::Sender::new(false),
+            down: watch::Sender::new((false, 0)),
             deaf: Arc::default(),
             lost: Arc::default(),
             late: Arc::default(),
@@ -59,9 +60,9 @@ impl Faulty {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).push_back(fault);
     }
 
-    /// Whether every call fails at once. Going down ends the open watches.
+    /// Whether every call fails at once. Going down ends the open watches, however short it is.
     pub fn set_down(&self, down: bool) {
-        self.down.send_replace(down);
+        self.down.send_modify(|(is_down, times)| (*is_down, *times) = (down, *times + u64::from(down)));
     }
 
     /// Whether watches lose every batch, without a word.
@@ -86,7 +87,7 @@ impl Faulty {
     }
 
     fn check(&self) -> Result<(), Error> {
-        if *self.down.borrow() { Err(Error::Unavailable("the test says so".to_owned())) } else { Ok(()) }
+        if self.down.borrow().0 { Err(Error::Unavailable("the test says so".to_owned())) } else { Ok(()) }
     }
 
     fn fault(&self, commit: &Commit) -> Option<Fault> {
@@ -142,11 +143,12 @@ impl Backend for Faulty {
     }
 
     async fn watch(&self, keys: KeyRange, after: Revision) -> Result<BoxStream<'static, Result<Batch, Error>>, Error> {
+        let mut down = self.down.subscribe();
+        let before = down.borrow().1;
         self.check()?;
         let deaf = Arc::clone(&self.deaf);
         let batches = self.inner.watch(keys, after).await?;
-        let mut down = self.down.subscribe();
-        let ended = async move { _ = down.wait_for(|down| *down).await };
+        let ended = async move { _ = down.wait_for(|(is_down, times)| *is_down || *times != before).await };
         let heard = batches.filter(move |_| futures::future::ready(!deaf.load(Ordering::SeqCst)));
         let lost = Arc::clone(&self.lost);
         let heard = heard.map(move |batch| batch.map(|batch| without(batch, &lost)));
