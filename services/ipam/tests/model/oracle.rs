@@ -101,7 +101,7 @@ impl Oracle {
                 Change::Namespace(name, record) => put(&mut self.namespaces, name, record.as_ref()),
                 Change::Node(name, record) => put(&mut self.nodes, name, record.as_ref()),
                 Change::Block(cidr, record) => put(&mut self.blocks, cidr, record.as_ref()),
-                Change::Allocation(..) | Change::Network(_) => {}
+                Change::Allocation(..) | Change::Network(_) | Change::Neighbors(..) => {}
             }
         }
     }

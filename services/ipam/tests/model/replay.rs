@@ -30,9 +30,12 @@ pub(crate) fn decide(ask: &Ask, cluster: &Cluster, now: Timestamp) -> Result<Vec
         Ask::UpdatePool(request) => pool::update(cluster, &convert::pool::update(request)?.wish, context).map(changes),
         Ask::DeletePool(request) => {
             let (name, etag) = convert::pool::delete(request)?.wish;
-            pool::delete(cluster, &name, &etag).map(changes)
+            pool::delete(cluster, &name, &etag, context).map(changes)
         }
-        Ask::ApplyPools(request) => pool::apply(cluster, &convert::pool::apply(request)?.wish, context).map(changes),
+        Ask::ApplyPools(request) => {
+            let (wish, eviction) = convert::pool::apply(request)?.wish;
+            pool::apply(cluster, &wish, eviction, context).map(changes)
+        }
         Ask::CreateReservation(request) => {
             reservation::create(cluster, &convert::reservation::create(request)?.wish, context).map(changes)
         }

@@ -113,6 +113,7 @@ fn config() -> IpamConfig {
         node_lease: Period(Duration::from_secs(2)),
         node_check_every: Period(Duration::from_millis(100)),
         orphan_grace: Period(Duration::from_secs(10)),
+        ..IpamConfig::default()
     }
 }
 
