@@ -45,6 +45,9 @@ impl FromStr for Uid {
             let description = format!("`{}` is not a uid: 32 hexadecimal digits, as answers carry it", shown(text));
             Malformed::new(Reason::InvalidArgument, description)
         };
+        if text.is_empty() {
+            return Err(Malformed::new(Reason::FieldRequired, "a uid is required: 32 hexadecimal digits, as answers carry it"));
+        }
         if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(bad());
         }

@@ -10,8 +10,10 @@ use polder_core::time::Timestamp;
 
 use crate::types::v1 as pb;
 
-/// The most labels of one object, and the most requirements of one selector.
+/// The most labels of one object, and the most requirements of one selector, and the most values of one of them.
 pub const MOST_LABELS: usize = 100;
+/// The most bytes of a selector's text.
+const MOST_EXPRESSION: usize = 4096;
 
 /// A point in time as protobuf has it.
 #[must_use]
@@ -56,26 +58,47 @@ pub fn labels(map: BTreeMap<String, String>, field: &str, bad: &mut Violations) 
 /// A label selector in all its forms; every part that is given must match.
 pub fn selector(selector: Option<&pb::LabelSelector>, field: &str, bad: &mut Violations) -> Selector {
     let Some(selector) = selector else { return Selector::default() };
-    let count = selector.match_labels.len() + selector.match_expressions.len();
-    if count > MOST_LABELS {
-        bad.add(field, Reason::CountOutOfBounds, format!("{count} requirements are too many; at most {MOST_LABELS} are taken"));
+    let mut all = Vec::new();
+    let (labels, expressions) = (format!("{field}.match_labels"), format!("{field}.match_expressions"));
+    if few_requirements(selector.match_labels.len(), &labels, bad) {
+        for (key, value) in &selector.match_labels {
+            all.extend(bad.take(labels.as_str(), Requirement::new(key, "In", std::slice::from_ref(value))));
+        }
+    }
+    if few_requirements(selector.match_expressions.len(), &expressions, bad) {
+        for (at, given) in selector.match_expressions.iter().enumerate() {
+            let field = format!("{expressions}[{at}]");
+            if few_requirements(given.values.len(), &field, bad) {
+                all.extend(bad.take(field, requirement(given)));
+            }
+        }
+    }
+    let field = format!("{field}.expression");
+    if selector.expression.len() > MOST_EXPRESSION {
+        let why = format!("{} bytes are too many; at most {MOST_EXPRESSION} are taken", selector.expression.len());
+        bad.add(field, Reason::FieldTooLong, why);
         return Selector::default();
     }
-    let labels = selector.match_labels.iter().map(|(key, value)| Requirement::new(key, "In", std::slice::from_ref(value)));
-    let expressions = selector.match_expressions.iter().map(requirement);
-    let all: Result<Vec<Requirement>, Malformed> = labels.chain(expressions).collect();
-    let requirements = bad.take(field, all).unwrap_or_default();
-    let text: Option<Selector> = bad.take(format!("{field}.expression"), selector.expression.parse());
-    Selector::new(requirements.into_iter().chain(text.iter().flat_map(Selector::requirements).cloned()))
+    let text: Option<Selector> = bad.take(field.as_str(), selector.expression.parse());
+    let text = text.unwrap_or_default();
+    few_requirements(text.requirements().len(), &field, bad);
+    Selector::new(all.into_iter().chain(text.requirements().iter().cloned()))
+}
+
+fn few_requirements(count: usize, field: &str, bad: &mut Violations) -> bool {
+    if count > MOST_LABELS {
+        bad.add(field, Reason::CountOutOfBounds, format!("{count} are too many; at most {MOST_LABELS} are taken"));
+    }
+    count <= MOST_LABELS
 }
 
 fn requirement(requirement: &pb::LabelRequirement) -> Result<Requirement, Malformed> {
-    let operator = match requirement.operator() {
-        pb::LabelOperator::In => "In",
-        pb::LabelOperator::NotIn => "NotIn",
-        pb::LabelOperator::Exists => "Exists",
-        pb::LabelOperator::DoesNotExist => "DoesNotExist",
-        pb::LabelOperator::Unspecified => "",
+    let operator = match pb::LabelOperator::try_from(requirement.operator) {
+        Ok(pb::LabelOperator::In) => "In",
+        Ok(pb::LabelOperator::NotIn) => "NotIn",
+        Ok(pb::LabelOperator::Exists) => "Exists",
+        Ok(pb::LabelOperator::DoesNotExist) => "DoesNotExist",
+        Ok(pb::LabelOperator::Unspecified) | Err(_) => "",
     };
     Requirement::new(&requirement.key, operator, &requirement.values)
 }

@@ -9,9 +9,13 @@ const MOST: u32 = 1000;
 
 /// The number of items on a page.
 pub fn size(asked: u32, bad: &mut Violations) -> usize {
+    limit(asked, "page_size", "ask for at most 1000 and follow next_page_token", bad)
+}
+
+/// The number of items in an answer, and what to do about one that is too large.
+pub fn limit(asked: u32, field: &str, advice: &str, bad: &mut Violations) -> usize {
     if asked > MOST {
-        let text = format!("{asked} is too many; ask for at most {MOST} and follow next_page_token");
-        bad.add("page_size", Reason::CountOutOfBounds, text);
+        bad.add(field, Reason::CountOutOfBounds, format!("{asked} is too many; {advice}"));
     }
     (if asked == 0 { USUAL } else { asked }) as usize
 }

@@ -14,11 +14,10 @@ use polder_core::ipam::{
     self,
     lookup::{Lookup, lookup},
 };
-use polder_core::reason::{Reason, Refusal};
+use polder_core::reason::{Reason, Refusal, Violations};
 use polder_core::time::Timestamp;
 use polder_proto::convert::common::show_time;
-use polder_proto::convert::ipam::lookup as convert;
-use polder_proto::convert::page::token;
+use polder_proto::convert::ipam::lookup::{self as convert, Period};
 use polder_proto::ipam::v1 as pb;
 use polder_runtime::clock;
 
@@ -36,8 +35,7 @@ pub(crate) async fn list(
     service: &Service,
     request: &pb::ListAddressHistoryRequest,
 ) -> Result<pb::ListAddressHistoryResponse, Refusal> {
-    let period = convert::read_history(request)?;
-    let page = Page::<EventKey>::read::<Event>(request.page_size, &request.page_token, &request.filter)?;
+    let (period, page) = asked(request)?;
     let to = period.to.unwrap_or(Timestamp(u64::MAX)).min(clock::now());
     let to = page.after.as_ref().map_or(to, |after| to.min(Timestamp(after.at().0.saturating_add(1))));
     let from = period.from.unwrap_or_default();
@@ -47,7 +45,7 @@ pub(crate) async fn list(
     let (events, mut next_page_token) = page.take(later.map(|event| (event.key.clone(), event)));
     // What lies before the bounds of one answer is on the next page, even where this one has found nothing.
     if next_page_token.is_empty() && found.reaches > from.max(oldest) {
-        next_page_token = token(&[&EventKey::before(found.reaches).to_string()]);
+        next_page_token = page.token_after(&EventKey::before(found.reaches));
     }
     Ok(pb::ListAddressHistoryResponse {
         events: events.iter().map(Event::show).collect(),
@@ -55,6 +53,15 @@ pub(crate) async fn list(
         revision: service.view()?.revision.0,
         oldest: Some(show_time(oldest)),
     })
+}
+
+/// The period and the page that are asked for.
+fn asked(request: &pb::ListAddressHistoryRequest) -> Result<(Period, Page<EventKey>), Refusal> {
+    let mut bad = Violations::new();
+    let period = convert::read_history(request, &mut bad);
+    let list = ["history", &request.address, &format!("{:?} {:?}", request.start_time, request.end_time)];
+    let page = Page::of::<Event>(&list, (request.page_size, &request.page_token, &request.filter), &mut bad);
+    bad.finish(period.zip(page))
 }
 
 /// Whose an address was at a time in the past: the state of now, from which everything later that concerns the address is taken

@@ -14,7 +14,9 @@ pub(crate) use network::ComputeNetwork;
 pub(crate) use nodes::Nodes;
 pub(crate) use pools::Pools;
 
-use polder_core::reason::Refusal;
+use std::str::FromStr;
+
+use polder_core::reason::{Malformed, Refusal, Violations};
 use polder_proto::stored::Stored;
 use polder_runtime::status::refuse;
 use polder_store::Snapshot;
@@ -38,4 +40,11 @@ fn read<T>(snapshot: &Snapshot<Stored>, message: T) -> Answered<T> {
         response.metadata_mut().insert(AGE_HEADER, u64::try_from(age.as_millis()).unwrap_or(u64::MAX).into());
     }
     Ok(response)
+}
+
+/// The name in a question about one object.
+fn name<T: FromStr<Err = Malformed>>(text: &str) -> Result<T, Status> {
+    let mut bad = Violations::new();
+    let name = bad.take("name", text.parse());
+    bad.finish(name).map_err(refuse)
 }

@@ -32,8 +32,12 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests fail like the tests themselves")]
 
+#[path = "common/replica.rs"]
+#[expect(dead_code, reason = "the suite begins replicas in more ways")]
+mod replica;
+
 #[path = "suite/bench.rs"]
-#[expect(dead_code, reason = "the bed of the suite has more than is needed here")]
+#[expect(dead_code, unused_imports, reason = "the bed of the suite has more than is needed here")]
 mod bench;
 #[path = "model/callers.rs"]
 mod callers;

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail like the tests themselves")]
 
+#[path = "common/replica.rs"]
+mod replica;
+
 #[path = "suite/bench.rs"]
 mod bench;
 #[path = "suite/changes.rs"]

@@ -54,7 +54,7 @@ fn named(view: &View, request: &Request, address: IpAddr, more: (&[Arc<Block>], 
         return Err(refuse::outside(request, address));
     }
     if let Some(why) = unfit(pool, request) {
-        return Err(refuse::unfit(pool, address, &why));
+        return Err(refuse::unfit(request, pool, address, &why));
     }
     if let Some(reservation) = view.reservation_of(address).filter(|reservation| reservation.system) {
         return Err(refuse::reserved(reservation, address));

@@ -6,9 +6,9 @@ use super::choose::Step;
 use super::eligible::{Ineligible, list};
 use super::request::Request;
 use super::{Judgement, PoolTrace};
-use crate::ipam::record::{Allocation, Block, Pool, Reservation};
+use crate::ipam::record::{Allocation, Block, OwnerKind, Pool, Reservation};
 use crate::net::{Family, Label};
-use crate::reason::{Obstacle, Reason, Refusal, shown};
+use crate::reason::{Obstacle, Reason, Refusal, Violation, shown};
 
 impl PoolTrace {
     /// Whether the pool may serve the owner.
@@ -134,16 +134,26 @@ pub(super) fn outside(request: &Request, address: IpAddr) -> Refusal {
         true => format!("{address} lies in no pool. Choose an address of a pool, or extend one."),
         false => format!("{address} does not lie in pool {pools}. Choose an address of it, or leave the pool open."),
     };
-    Refusal::new(Reason::AddressNotInPool, message).with("address", address).with("pools", pools)
+    naming(Refusal::new(Reason::AddressNotInPool, message).with("address", address).with("pools", pools), request, address)
 }
 
-pub(super) fn unfit(pool: &Pool, address: IpAddr, why: &Ineligible) -> Refusal {
+/// The refusal of an address that can never be had, with the field that asks for it.
+fn naming(mut refusal: Refusal, request: &Request, address: IpAddr) -> Refusal {
+    let above = if request.owner.kind == OwnerKind::Node { "" } else { "spec." };
+    let place = request.addresses.iter().position(|asked| *asked == address);
+    let (reason, description) = (refusal.reason, refusal.message.clone());
+    refusal.violations.extend(place.map(|at| Violation { field: format!("{above}addresses[{at}]"), reason, description }));
+    refusal
+}
+
+pub(super) fn unfit(request: &Request, pool: &Pool, address: IpAddr, why: &Ineligible) -> Refusal {
     let reason = match why {
         Ineligible::Purpose(_) => Reason::AddressNotInPool,
         _ => why.reason(),
     };
     let message = format!("{address} lies in pool `{}`, and {}.", pool.name, why.describe());
-    Refusal::new(reason, message).with("address", address).with("pool", &pool.name).about("pool", &pool.name)
+    let refusal = Refusal::new(reason, message).with("address", address).with("pool", &pool.name).about("pool", &pool.name);
+    if reason == Reason::AddressNotInPool { naming(refusal, request, address) } else { refusal }
 }
 
 pub(super) fn reserved(reservation: &Reservation, address: IpAddr) -> Refusal {

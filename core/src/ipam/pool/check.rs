@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Draft;
 use crate::cluster::Cluster;
@@ -16,7 +17,7 @@ use crate::reason::{Obstacle, Reason, Refusal, Violations};
 const MOST_NAMED: usize = 20;
 
 /// Longest cool-down: a day.
-const MOST_COOLDOWN_SECONDS: u64 = 24 * 3600;
+const MOST_COOLDOWN: Duration = Duration::from_secs(24 * 3600);
 
 /// What is wrong with a draft by itself.
 pub(super) fn draft(draft: &Draft) -> Result<(), Refusal> {
@@ -40,7 +41,7 @@ pub(super) fn draft(draft: &Draft) -> Result<(), Refusal> {
     };
     len(&mut bad, "pool.block_prefix_length_v4", draft.block_len_v4, 20, 32);
     len(&mut bad, "pool.block_prefix_length_v6", draft.block_len_v6, 112, 128);
-    if draft.cooldown.is_some_and(|cooldown| cooldown.as_secs() > MOST_COOLDOWN_SECONDS) {
+    if draft.cooldown.is_some_and(|cooldown| cooldown > MOST_COOLDOWN) {
         bad.add("pool.cooldown", Reason::CountOutOfBounds, "a cool-down is at most 24 hours");
     }
     bad.finish(Some(()))

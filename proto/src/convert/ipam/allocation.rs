@@ -1,5 +1,6 @@
 //! Allocations: what is asked for, what was given, and why.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use polder_core::id::Uid;
@@ -55,13 +56,16 @@ pub fn explain(request: &pb::ExplainAllocationRequest) -> Result<Request, Refusa
 /// The refusal that names every bad field of the batch itself; bad items stand alone.
 pub fn batch(request: &pb::BatchAllocateAddressesRequest) -> Result<Vec<pb::AllocateAddressesRequest>, Refusal> {
     let mut bad = Violations::new();
-    if few(request.specs.len(), MOST_BATCH, "specs", &mut bad) && request.specs.is_empty() {
+    let few = few(request.specs.len(), MOST_BATCH, "specs", &mut bad);
+    if request.specs.is_empty() {
         bad.add("specs", Reason::FieldRequired, "at least one item is required");
     }
-    let mut handles: Vec<&str> = request.specs.iter().map(|spec| spec.handle.as_str()).collect();
-    handles.sort_unstable();
-    if let Some(twice) = handles.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]) {
-        bad.add("specs", Reason::DuplicateValue, format!("handle `{}` stands in it twice", shown(twice)));
+    let mut handles = BTreeSet::new();
+    for (at, spec) in request.specs.iter().enumerate().filter(|_| few) {
+        if !handles.insert(spec.handle.as_str()) {
+            let why = format!("handle `{}` stands in the batch twice", shown(&spec.handle));
+            bad.add(format!("specs[{at}].handle"), Reason::DuplicateValue, why);
+        }
     }
     let id = crate::convert::common::request_id(&request.request_id, &mut bad);
     bad.finish(Some(()))?;
@@ -138,7 +142,17 @@ fn wish(spec: Option<&pb::AllocationSpec>, field: &str, bad: &mut Violations) ->
     })
 }
 
+/// A handle of a caller's own.
 fn handle(text: &str, field: &str, bad: &mut Violations) -> Option<Arc<str>> {
+    if text.starts_with(OWN_HANDLES) {
+        bad.add(field, Reason::NameMalformed, format!("handles that begin with `{OWN_HANDLES}` are Polder's own"));
+        return None;
+    }
+    any_handle(text, field, bad)
+}
+
+/// A handle that somebody may have.
+fn any_handle(text: &str, field: &str, bad: &mut Violations) -> Option<Arc<str>> {
     let legal = text.len() <= MOST_HANDLE && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
     if text.is_empty() {
         bad.add(field, Reason::FieldRequired, "a handle is required: the caller's own key, such as a container id and interface");
@@ -148,8 +162,6 @@ fn handle(text: &str, field: &str, bad: &mut Violations) -> Option<Arc<str>> {
             Reason::NameMalformed,
             format!("`{}` is not a handle: 1 to {MOST_HANDLE} printable ASCII characters", shown(text)),
         );
-    } else if text.starts_with(OWN_HANDLES) {
-        bad.add(field, Reason::NameMalformed, format!("handles that begin with `{OWN_HANDLES}` are Polder's own"));
     } else {
         return Some(text.into());
     }
@@ -179,14 +191,21 @@ fn owner(owner: &pb::Owner, field: &str, bad: &mut Violations) -> Option<Owner> 
 }
 
 fn families(given: &[i32], field: &str, bad: &mut Violations) -> Vec<Family> {
+    if !few(given.len(), 2, field, bad) {
+        return Vec::new();
+    }
     let mut read = Vec::new();
-    for (at, number) in given.iter().take(8).enumerate() {
+    for (at, number) in given.iter().enumerate() {
         let field = format!("{field}[{at}]");
-        let family = match known(*number, &field, bad) {
-            types::AddressFamily::Ipv4 => Family::V4,
-            types::AddressFamily::Ipv6 => Family::V6,
-            types::AddressFamily::Unspecified => {
+        let family = match types::AddressFamily::try_from(*number) {
+            Ok(types::AddressFamily::Ipv4) => Family::V4,
+            Ok(types::AddressFamily::Ipv6) => Family::V6,
+            Ok(types::AddressFamily::Unspecified) => {
                 bad.add(field, Reason::FieldRequired, "say IPV4 or IPV6");
+                continue;
+            }
+            Err(_) => {
+                bad.add(field, Reason::InvalidArgument, format!("{number} is no family; say IPV4 or IPV6"));
                 continue;
             }
         };
@@ -218,7 +237,7 @@ pub fn release(request: &pb::ReleaseAddressesRequest) -> Result<Mutation<Release
     let mut bad = Violations::new();
     let given = [!request.handle.is_empty(), !request.uid.is_empty(), !request.addresses.is_empty()];
     let wish = match given {
-        [true, false, false] => Some(Release::Handle(request.handle.as_str().into())),
+        [true, false, false] => any_handle(&request.handle, "handle", &mut bad).map(Release::Handle),
         [false, true, false] => parsed(&request.uid, "uid", &mut bad).map(Release::Allocation),
         [false, false, true] => Some(Release::Addresses(claims(&request.addresses, &mut bad))),
         [false, false, false] => {
@@ -237,9 +256,15 @@ fn claims(given: &[pb::AddressClaim], bad: &mut Violations) -> Vec<(std::net::Ip
     if !few(given.len(), MOST_CLAIMS, "addresses", bad) {
         return Vec::new();
     }
+    let mut seen = BTreeSet::new();
     let read = given.iter().enumerate().filter_map(|(at, claim)| {
         let address = bad.take(format!("addresses[{at}].address"), parse_addr(&claim.address));
-        Some((address?, parsed(&claim.uid, format!("addresses[{at}].uid"), bad)?))
+        let uid = parsed(&claim.uid, format!("addresses[{at}].uid"), bad);
+        let claim = (address?, uid?);
+        if !seen.insert(claim) {
+            bad.add(format!("addresses[{at}]"), Reason::DuplicateValue, format!("{} is given twice", claim.0));
+        }
+        Some(claim)
     });
     read.collect()
 }
@@ -260,7 +285,7 @@ fn key_at(uid: (&str, &str), handle: (&str, &str), bad: &mut Violations) -> Opti
             bad.add(uid.1, Reason::FieldRequired, "give a uid or a handle");
             None
         }
-        ("", handle) => Some(Key::Handle(handle.into())),
+        ("", text) => any_handle(text, handle.1, bad).map(Key::Handle),
         (text, _) => parsed(text, uid.1, bad).map(Key::Uid),
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use polder_core::ipam::View;
 use polder_core::ipam::lookup::{Lookup, Standing};
 use polder_core::net::parse_addr;
-use polder_core::reason::{Refusal, Violations};
+use polder_core::reason::{Reason, Refusal, Violations};
 use polder_core::time::Timestamp;
 
 use super::{allocation, values};
@@ -35,16 +35,15 @@ pub struct Period {
     pub to: Option<Timestamp>,
 }
 
-/// Reads a question about an address's history.
-///
-/// # Errors
-/// The refusal that names every bad field.
-pub fn read_history(request: &pb::ListAddressHistoryRequest) -> Result<Period, Refusal> {
-    let mut bad = Violations::new();
+/// Reads a question about an address's history; every bad field is noted.
+pub fn read_history(request: &pb::ListAddressHistoryRequest, bad: &mut Violations) -> Option<Period> {
     let address = bad.take("address", parse_addr(&request.address));
-    let from = values::time(request.start_time.as_ref(), "start_time", &mut bad);
-    let to = values::time(request.end_time.as_ref(), "end_time", &mut bad);
-    bad.finish(address.map(|address| Period { address, from, to }))
+    let from = values::time(request.start_time.as_ref(), "start_time", bad);
+    let to = values::time(request.end_time.as_ref(), "end_time", bad);
+    if from.zip(to).is_some_and(|(from, to)| to < from) {
+        bad.add("end_time", Reason::RangeReversed, "the period ends before it begins");
+    }
+    address.map(|address| Period { address, from, to })
 }
 
 /// A standing as the API names it.

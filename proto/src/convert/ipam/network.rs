@@ -27,6 +27,13 @@ pub fn apply(request: &pb::ApplyComputeNetworkRequest) -> Result<Mutation<Draft>
     let gateway = Some(network.gateway.as_str())
         .filter(|text| !text.is_empty())
         .and_then(|text| bad.take("network.gateway", parse_addr(text)));
+    if let Some(((net, _), gateway)) = subnet.zip(gateway) {
+        if Family::of(net.addr()) != Family::of(gateway) {
+            bad.add("network.gateway", Reason::FamilyMismatch, format!("{gateway} is of another family than the subnet {net}"));
+        } else if !net.contains(&gateway) {
+            bad.add("network.gateway", Reason::ConflictingFields, format!("{gateway} is outside the subnet {net}"));
+        }
+    }
     let accepted = accepted(&request.accepted_reasons, &mut bad);
     let draft = Draft {
         interface: text(&network.interface, "network.interface", &mut bad),

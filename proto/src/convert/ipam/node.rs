@@ -6,19 +6,21 @@ use ipnet::IpNet;
 use polder_core::id::Uid;
 use polder_core::ipam::neighbors::Report;
 use polder_core::ipam::node::{Deletion, Registration, Update, pods_on};
-use polder_core::ipam::{Answer, Interface, Liveness, Node, Route, View};
-use polder_core::net::{Name, parse_addr};
+use polder_core::ipam::{Answer, Fields, Interface, Liveness, Node, Route, View};
+use polder_core::net::{Family, Mac, Name, parse_addr};
 use polder_core::reason::{Malformed, Reason, Refusal, Violations, shown};
 use polder_core::time::Timestamp;
 
 use super::Mutation;
 use super::values::{addresses, few, fields, text};
-use crate::convert::common::{labels, parsed, show_labels, show_time};
+use crate::convert::common::{labels, optional, parsed, show_labels, show_time};
 use crate::ipam::v1 as pb;
 use crate::types::v1 as types;
 
 /// The most interfaces of a node, and the most addresses of one.
 const MOST_INTERFACES: usize = 100;
+/// The most octets of a hardware address, as Linux has it.
+const MOST_HARDWARE: usize = 32;
 /// The most routes of a node.
 const MOST_ROUTES: usize = 1000;
 
@@ -26,7 +28,7 @@ const MOST_ROUTES: usize = 1000;
 const MOST_NEIGHBORS: usize = 1024;
 
 /// The fields of a node that an operator may change.
-const FIELDS: &[&str] = &["labels", "zone", "unschedulable", "draining", "exclude_from_external_load_balancers"];
+const FIELDS: &[&str] = &["labels", "zone", "unschedulable", "exclude_from_external_load_balancers"];
 
 /// Reads a registration.
 ///
@@ -40,7 +42,8 @@ pub fn register(request: &pb::RegisterNodeRequest) -> Result<Mutation<Registrati
     let interfaces = interfaces(&request.interfaces, &mut bad);
     let routes = routes(&request.routes, &mut bad);
     let agent_version = text(&request.agent_version, "agent_version", &mut bad);
-    let tunnel_mac = text(&request.tunnel_mac, "tunnel_mac", &mut bad);
+    let tunnel_mac: Option<Mac> = optional(&request.tunnel_mac, "tunnel_mac", &mut bad);
+    let tunnel_mac = tunnel_mac.map(|mac| mac.to_string()).unwrap_or_default();
     let addresses = addresses(&request.addresses, 2, "addresses", &mut bad);
     let wish = name.map(|name| Registration { name, labels, zone, interfaces, routes, agent_version, tunnel_mac, addresses });
     Mutation::finish(&request.request_id, request.validate_only, wish, bad)
@@ -53,7 +56,10 @@ pub fn register(request: &pb::RegisterNodeRequest) -> Result<Mutation<Registrati
 pub fn update(request: &pb::UpdateNodeRequest) -> Result<Mutation<Update>, Refusal> {
     let mut bad = Violations::new();
     let node = request.node.clone().unwrap_or_default();
-    let fields = fields(request.update_mask.as_ref(), FIELDS, &mut bad);
+    let named = fields(request.update_mask.as_ref(), FIELDS, &mut bad);
+    // All of these and no others: that a node is drained is said by DrainNode.
+    let all = || Fields::new(FIELDS.iter().map(|field| (*field).to_owned()));
+    let fields = if request.update_mask.as_ref().is_none_or(|mask| mask.paths.is_empty()) { all() } else { named };
     if request.allow_missing {
         bad.add("allow_missing", Reason::ConflictingFields, "a node is made by RegisterNode; an update cannot make one");
     }
@@ -120,7 +126,17 @@ fn interfaces(given: &[pb::NetworkInterface], bad: &mut Violations) -> Vec<Inter
     if !few(given.len(), MOST_INTERFACES, "interfaces", bad) {
         return Vec::new();
     }
-    given.iter().enumerate().map(|(at, interface)| read_interface(interface, &format!("interfaces[{at}]"), bad)).collect()
+    let mut read: Vec<Interface> = Vec::with_capacity(given.len());
+    for (at, interface) in given.iter().enumerate() {
+        let field = format!("interfaces[{at}]");
+        if interface.name.is_empty() {
+            bad.add(format!("{field}.name"), Reason::FieldRequired, "a name of an interface is required");
+        } else if read.iter().any(|other| other.name == interface.name) {
+            bad.add(format!("{field}.name"), Reason::DuplicateValue, format!("`{}` is given twice", shown(&interface.name)));
+        }
+        read.push(read_interface(interface, &field, bad));
+    }
+    read
 }
 
 fn read_interface(given: &pb::NetworkInterface, field: &str, bad: &mut Violations) -> Interface {
@@ -130,11 +146,32 @@ fn read_interface(given: &pb::NetworkInterface, field: &str, bad: &mut Violation
     Interface {
         name: text(&given.name, &format!("{field}.name"), bad),
         addresses,
-        mac: text(&given.mac, &format!("{field}.mac"), bad),
+        mac: bad.take(format!("{field}.mac"), hardware(&given.mac)).unwrap_or_default(),
         mtu: given.mtu,
-        gateways: self::addresses(&given.gateways, 2, &format!("{field}.gateways"), bad),
+        gateways: gateways(&given.gateways, &format!("{field}.gateways"), bad),
         up: given.up,
     }
+}
+
+/// The gateways of an interface, at most one a family.
+fn gateways(given: &[String], field: &str, bad: &mut Violations) -> Vec<IpAddr> {
+    let read = addresses(given, 2, field, bad);
+    if let [one, other] = read[..]
+        && Family::of(one) == Family::of(other)
+    {
+        bad.add(format!("{field}[1]"), Reason::DuplicateValue, format!("{other} is a second gateway of its family; one is taken"));
+    }
+    read
+}
+
+/// What a kernel calls the hardware address of a device, which not every kind has, and not every kind with six octets.
+fn hardware(text: &str) -> Result<String, Malformed> {
+    let octet = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if text.is_empty() || (text.len() <= MOST_HARDWARE * 3 && text.split([':', '-']).all(octet)) {
+        return Ok(text.to_owned());
+    }
+    let why = format!("`{}` is not a hardware address; write its octets as `00:15:5d:01:02:03`", shown(text));
+    Err(Malformed::new(Reason::InvalidArgument, why))
 }
 
 /// An interface's address with its prefix length; one without is a prefix of its own.
@@ -147,7 +184,10 @@ fn with_host_bits(text: &str) -> Result<IpNet, Malformed> {
     };
     match text.split_once('/') {
         None => parse_addr(text).map(IpNet::from),
-        Some(_) => text.trim().parse().map_err(|_| bad()),
+        Some((address, _)) => {
+            let net = text.trim().parse().map_err(|_| bad())?;
+            parse_addr(address).map(|_| net)
+        }
     }
 }
 
@@ -156,11 +196,11 @@ fn routes(given: &[pb::Route], bad: &mut Violations) -> Vec<Route> {
         return Vec::new();
     }
     let read = given.iter().enumerate().filter_map(|(at, route)| {
-        let destination = bad.take(format!("routes[{at}].destination"), with_host_bits(&route.destination))?;
+        let destination = bad.take(format!("routes[{at}].destination"), with_host_bits(&route.destination));
         let gateway = Some(route.gateway.as_str()).filter(|text| !text.is_empty());
         let gateway: Option<IpAddr> = gateway.and_then(|text| bad.take(format!("routes[{at}].gateway"), parse_addr(text)));
         let interface = text(&route.interface, &format!("routes[{at}].interface"), bad);
-        Some(Route { destination: destination.trunc(), gateway, interface })
+        Some(Route { destination: destination?.trunc(), gateway, interface })
     });
     read.collect()
 }

@@ -11,13 +11,14 @@ use polder_core::ipam::usage::{NodeUsage, Usage, by_node, of_pool};
 use polder_core::ipam::{Order, Pool, PoolSelectors, PoolState, Purpose};
 use polder_core::net::range::number;
 use polder_core::net::{AddrRange, Family, Name};
-use polder_core::reason::{Reason, Refusal, Violations};
+use polder_core::reason::{Reason, Refusal, Violations, shown};
 use polder_core::time::Timestamp;
 
 pub use self::changes::apply;
-use super::values::{duration, few, fields, names, ranges, selectors, show_count, show_duration, show_selectors, text};
+use super::values::{duration, few, fields, names, prose, ranges, selectors, show_count, show_duration, show_selectors, text};
 use super::{Mutation, eviction};
 use crate::convert::common::{known, labels, parsed, show_labels, show_time};
+use crate::convert::page;
 use crate::ipam::v1 as pb;
 use crate::types::v1 as types;
 
@@ -56,7 +57,7 @@ pub fn create(request: &pb::CreatePoolRequest) -> Result<Mutation<Draft>, Refusa
     let mut bad = Violations::new();
     let pool = request.pool.clone().unwrap_or_default();
     let draft = draft(&pool, "pool", &mut bad);
-    if pool.purpose() == pb::PoolPurpose::Unspecified {
+    if pool.purpose == pb::PoolPurpose::Unspecified as i32 {
         bad.add(
             "pool.purpose",
             Reason::FieldRequired,
@@ -130,7 +131,7 @@ fn draft(pool: &pb::Pool, place: &str, bad: &mut Violations) -> Option<Draft> {
             }
         }
     }
-    let description = text(&pool.description, &at("description"), bad);
+    let description = prose(&pool.description, &at("description"), bad);
     let labels = labels(pool.labels.clone(), &at("labels"), bad);
     let name = parsed(&pool.name, at("name"), bad)?;
     Some(Draft {
@@ -162,7 +163,17 @@ fn interfaces(given: &[String], field: &str, bad: &mut Violations) -> Vec<String
     if !few(given.len(), MOST_INTERFACES, field, bad) {
         return Vec::new();
     }
-    given.iter().enumerate().map(|(at, name)| text(name, &format!("{field}[{at}]"), bad)).collect()
+    for (at, name) in given.iter().enumerate() {
+        let field = format!("{field}[{at}]");
+        if name.is_empty() {
+            bad.add(field, Reason::FieldRequired, "a name of an interface is required");
+        } else if given[..at].contains(name) {
+            bad.add(field, Reason::DuplicateValue, format!("`{}` is given twice", shown(name)));
+        } else {
+            text(name, &field, bad);
+        }
+    }
+    given.to_vec()
 }
 
 /// The most interfaces that a pool names.
@@ -290,15 +301,25 @@ fn owners(cluster: &Cluster, pool: &Pool) -> u64 {
     firsts.count() as u64 + vips.map(|vip| cluster.lb.holders(vip).count() as u64).sum::<u64>()
 }
 
-/// The whole answer about how full a pool is, with at most `limit` free ranges and blocks (0: 100).
+/// Reads a question about how full a pool is: which, and the most free ranges and blocks of the answer.
+///
+/// # Errors
+/// The refusal that names every bad field.
+pub fn usage(request: &pb::GetPoolUsageRequest) -> Result<(Name, usize), Refusal> {
+    let mut bad = Violations::new();
+    let name = parsed(&request.name, "name", &mut bad);
+    let most = page::limit(request.limit, "limit", "ask for at most 1000", &mut bad);
+    bad.finish(name.map(|name| (name, most)))
+}
+
+/// The whole answer about how full a pool is, with at most so many free ranges and blocks.
 #[must_use]
 pub fn show_pool_usage(
     cluster: &Cluster,
     pool: &Pool,
     growth: Option<Growth>,
-    (limit, now): (u32, Timestamp),
+    (most, now): (usize, Timestamp),
 ) -> pb::GetPoolUsageResponse {
-    let most = if limit == 0 { 100 } else { (limit as usize).min(1000) };
     let v4 = of_pool(cluster, pool, Family::V4, now);
     let v6 = of_pool(cluster, pool, Family::V6, now);
     let (free_ranges, more_ranges) = free_ranges(cluster, pool, most);

@@ -1,14 +1,19 @@
 //! Reservations.
 
+use std::time::Duration;
+
 use polder_core::ipam::Reservation;
 use polder_core::ipam::reservation::{Draft, Update};
 use polder_core::net::Name;
-use polder_core::reason::{Refusal, Violations};
+use polder_core::reason::{Reason, Refusal, Violations};
 
 use super::Mutation;
-use super::values::{duration, fields, ranges, show_duration, text};
+use super::values::{disjoint, duration, fields, ranges, show_duration, text};
 use crate::convert::common::{labels, parsed, show_labels, show_time};
 use crate::ipam::v1 as pb;
+
+/// The longest that a reservation lasts: a hundred years.
+const MOST_TTL: Duration = Duration::from_secs(36_500 * 86_400);
 
 /// Reads a request for a new reservation.
 ///
@@ -45,9 +50,12 @@ pub fn delete(request: &pb::DeleteReservationRequest) -> Result<Mutation<(Name, 
 }
 
 fn draft(reservation: &pb::Reservation, bad: &mut Violations) -> Option<Draft> {
-    let ranges = ranges(&reservation.ranges, "reservation.ranges", bad);
+    let ranges = disjoint(ranges(&reservation.ranges, "reservation.ranges", bad), "reservation.ranges", bad);
     let owner = text(&reservation.owner, "reservation.owner", bad);
     let ttl = duration(reservation.ttl.as_ref(), "reservation.ttl", bad);
+    if ttl.is_some_and(|ttl| ttl.is_zero() || ttl > MOST_TTL) {
+        bad.add("reservation.ttl", Reason::CountOutOfBounds, "a reservation lasts more than nothing and at most 36500 days");
+    }
     let labels = labels(reservation.labels.clone(), "reservation.labels", bad);
     Some(Draft { name: parsed(&reservation.name, "reservation.name", bad)?, ranges, owner, ttl, labels })
 }

@@ -78,7 +78,6 @@ fn every_bad_field_of_a_pool_is_named() {
             ("pool.cooldown", Reason::CountOutOfBounds),
             ("pool.description", Reason::FieldTooLong),
             ("pool.name", Reason::NameMalformed),
-            ("pool.purpose", Reason::FieldRequired),
             ("request_id", Reason::RequestIdMalformed),
         ]
     );
@@ -102,7 +101,7 @@ fn a_release_names_exactly_one_thing() {
     assert_eq!(allocation::release(&both).unwrap_err().reason, Reason::ConflictingFields);
     let claim = pb::AddressClaim { address: "10.0.0.1".to_owned(), uid: String::new() };
     let without_uid = pb::ReleaseAddressesRequest { addresses: vec![claim], ..Default::default() };
-    assert_eq!(fields(&allocation::release(&without_uid).unwrap_err()), [("addresses[0].uid", Reason::InvalidArgument)]);
+    assert_eq!(fields(&allocation::release(&without_uid).unwrap_err()), [("addresses[0].uid", Reason::FieldRequired)]);
 }
 
 #[test]

@@ -26,11 +26,23 @@ pub(super) fn few(count: usize, most: usize, field: &str, bad: &mut Violations) 
     count <= most
 }
 
-/// Free text of a bounded length.
+/// One line of free text of a bounded length.
 pub(super) fn text(text: &str, field: &str, bad: &mut Violations) -> String {
+    bounded(text, char::is_control, field, bad)
+}
+
+/// As [`text`], in several lines.
+pub(super) fn prose(text: &str, field: &str, bad: &mut Violations) -> String {
+    bounded(text, |letter| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'), field, bad)
+}
+
+fn bounded(text: &str, odd: impl Fn(char) -> bool, field: &str, bad: &mut Violations) -> String {
     if text.len() > MOST_TEXT {
         bad.add(field, Reason::FieldTooLong, format!("{} bytes are too many; at most {MOST_TEXT} are taken", text.len()));
         return String::new();
+    }
+    if text.contains(odd) {
+        bad.add(field, Reason::InvalidArgument, format!("`{}` has a control character in it", shown(text)));
     }
     text.to_owned()
 }
@@ -41,6 +53,17 @@ pub(super) fn ranges(texts: &[String], field: &str, bad: &mut Violations) -> Vec
     }
     let read = texts.iter().enumerate().filter_map(|(at, text)| bad.take(format!("{field}[{at}]"), text.parse()));
     read.collect()
+}
+
+/// Ranges of which no two have an address in common. The places are those of the request while every range could be read.
+pub(super) fn disjoint(ranges: Vec<AddrRange>, field: &str, bad: &mut Violations) -> Vec<AddrRange> {
+    for (at, range) in ranges.iter().enumerate() {
+        if let Some(other) = ranges[..at].iter().find(|other| other.intersection(range).is_some()) {
+            let why = format!("{range} and {other} have addresses in common");
+            bad.add(format!("{field}[{at}]"), Reason::DuplicateValue, why);
+        }
+    }
+    ranges
 }
 
 pub(super) fn addresses(texts: &[String], most: usize, field: &str, bad: &mut Violations) -> Vec<IpAddr> {
@@ -71,12 +94,22 @@ pub(super) fn selectors(given: &[types::LabelSelector], field: &str, bad: &mut V
 /// Names, none of them twice.
 pub(super) fn names<T>(texts: &[String], field: &str, bad: &mut Violations) -> Vec<T>
 where
-    T: std::str::FromStr<Err = polder_core::reason::Malformed>,
+    T: std::str::FromStr<Err = polder_core::reason::Malformed> + PartialEq,
 {
     if !few(texts.len(), MOST_SELECTORS, field, bad) {
         return Vec::new();
     }
-    texts.iter().enumerate().filter_map(|(at, text)| bad.take(format!("{field}[{at}]"), text.parse())).collect()
+    let mut read: Vec<T> = Vec::with_capacity(texts.len());
+    for (at, text) in texts.iter().enumerate() {
+        let field = format!("{field}[{at}]");
+        match bad.take(field.as_str(), text.parse()) {
+            Some(name) if read.contains(&name) => {
+                bad.add(field, Reason::DuplicateValue, format!("`{}` is given twice", shown(text)))
+            }
+            name => read.extend(name),
+        }
+    }
+    read
 }
 
 /// A selector as the API shows it: in its text form.
@@ -91,27 +124,33 @@ pub(super) fn show_selectors(selectors: &AnyOf) -> Vec<types::LabelSelector> {
 /// A length of time that is not negative.
 pub(super) fn duration(given: Option<&prost_types::Duration>, field: &str, bad: &mut Violations) -> Option<Duration> {
     let given = given?;
-    match Duration::try_from(*given) {
-        Ok(duration) => Some(duration),
-        Err(_) => {
-            bad.add(field, Reason::CountOutOfBounds, format!("{given} is not a length of time"));
-            None
-        }
+    let read = u64::try_from(given.seconds).ok().zip(nanos(given.nanos)).map(|(seconds, nanos)| Duration::new(seconds, nanos));
+    if read.is_none() {
+        let (seconds, nanos) = (given.seconds, given.nanos);
+        bad.add(field, Reason::CountOutOfBounds, format!("{seconds} s and {nanos} ns are not a length of time from now on"));
     }
+    read
+}
+
+/// The part of a second, which is less than one.
+fn nanos(given: i32) -> Option<u32> {
+    u32::try_from(given).ok().filter(|nanos| *nanos < 1_000_000_000)
 }
 
 pub(super) fn show_duration(duration: Duration) -> Option<prost_types::Duration> {
     prost_types::Duration::try_from(duration).ok()
 }
 
-/// A point in time after 1970.
+/// A point in time from 1970 to the year 9999, the last that protobuf knows.
 pub(super) fn time(given: Option<&prost_types::Timestamp>, field: &str, bad: &mut Violations) -> Option<Timestamp> {
+    const END: u64 = 253_402_300_800;
     let given = given?;
-    let micros = u64::try_from(given.seconds).ok().and_then(|seconds| seconds.checked_mul(1_000_000));
-    let within = u64::try_from(given.nanos / 1000).ok();
-    let read = micros.zip(within).map(|(micros, within)| Timestamp(micros.saturating_add(within)));
+    let seconds = u64::try_from(given.seconds).ok().filter(|seconds| *seconds < END);
+    let read = seconds.zip(nanos(given.nanos));
+    let read = read.map(|(seconds, nanos)| Timestamp(seconds * 1_000_000 + u64::from(nanos / 1000)));
     if read.is_none() {
-        bad.add(field, Reason::InvalidArgument, "times before 1970 are not known");
+        let (seconds, nanos) = (given.seconds, given.nanos);
+        bad.add(field, Reason::InvalidArgument, format!("{seconds} s and {nanos} ns are not a time between 1970 and 9999"));
     }
     read
 }

@@ -102,12 +102,14 @@ fn having<'a>(page: &'a Page<Uid>, namespace: Option<Label>) -> Option<Having<'a
     })
 }
 
-/// The namespace and the selector that a list is narrowed by.
-fn narrowed(request: &ListAllocationsRequest) -> Result<(Option<Label>, Selector), Refusal> {
+/// The page that is asked for, and the namespace and the selector that the list is narrowed by.
+fn narrowed(request: &ListAllocationsRequest) -> Result<(Page<Uid>, Option<Label>, Selector), Refusal> {
     let mut bad = Violations::new();
     let namespace = optional(&request.namespace, "namespace", &mut bad);
     let selector = selector(request.selector.as_ref(), "selector", &mut bad);
-    bad.finish(Some((namespace, selector)))
+    let (list, said) = (["allocations", &request.namespace, &selector.to_string()], (request.page_size, &*request.page_token));
+    let page = Page::of::<AllocationOf<'_>>(&list, (said.0, said.1, &request.filter), &mut bad);
+    bad.finish(page.map(|page| (page, namespace, selector)))
 }
 
 /// What an audit says of a state.
@@ -166,9 +168,7 @@ impl AllocationService for Allocations {
 
     async fn list_allocations(&self, request: Request<ListAllocationsRequest>) -> Answered<ListAllocationsResponse> {
         let request = request.into_inner();
-        let (size, token) = (request.page_size, request.page_token.as_str());
-        let page = Page::<Uid>::read::<AllocationOf<'_>>(size, token, &request.filter).map_err(refuse)?;
-        let (namespace, selector) = narrowed(&request).map_err(refuse)?;
+        let (page, namespace, selector) = narrowed(&request).map_err(refuse)?;
         let snapshot = self.service.view().map_err(refuse)?;
         let view = &snapshot.view.ipam;
         let within = namespace.clone();
@@ -225,9 +225,9 @@ impl AllocationService for Allocations {
     }
 
     async fn check_consistency(&self, request: Request<CheckConsistencyRequest>) -> Answered<CheckConsistencyResponse> {
-        if request.get_ref().repair {
-            let (call, message) = Call::of("CheckConsistency", request);
-            let (call, reasons) = call.wants(convert::repair(&message).map_err(refuse)?);
+        let (call, message) = Call::of("CheckConsistency", request);
+        let (call, reasons) = call.wants(convert::repair(&message).map_err(refuse)?);
+        if message.repair {
             let change = self.service.change(&call, move |cluster, context| {
                 let found = checked(cluster);
                 let decision = repair::repair(cluster, &reasons, MOST_REPAIRED, context);

@@ -15,7 +15,7 @@ use polder_runtime::status::refuse;
 use tonic::Request;
 
 use super::fields::NamespaceOf;
-use super::{Answered, answer, read};
+use super::{Answered, answer, name, read};
 use crate::call::Call;
 use crate::page::Page;
 use crate::service::{Service, after};
@@ -71,7 +71,7 @@ impl NamespaceService for Namespaces {
     }
 
     async fn get_namespace(&self, request: Request<GetNamespaceRequest>) -> Answered<GetNamespaceResponse> {
-        let name: Label = request.get_ref().name.parse().map_err(|error| refuse(Refusal::from(error)))?;
+        let name: Label = name(&request.get_ref().name)?;
         let snapshot = self.service.view().map_err(refuse)?;
         let cluster = &snapshot.view;
         let record = cluster.ipam.namespace(&name);
@@ -84,7 +84,8 @@ impl NamespaceService for Namespaces {
 
     async fn list_namespaces(&self, request: Request<ListNamespacesRequest>) -> Answered<ListNamespacesResponse> {
         let request = request.into_inner();
-        let page = Page::<Label>::read::<NamespaceOf>(request.page_size, &request.page_token, &request.filter).map_err(refuse)?;
+        let page = Page::<Label>::read::<NamespaceOf>("namespaces", request.page_size, &request.page_token, &request.filter)
+            .map_err(refuse)?;
         let snapshot = self.service.view().map_err(refuse)?;
         let (found, next_page_token) = page.take(namespaces(&snapshot.view, page.after.as_ref()));
         let namespaces = found.iter().map(|found| show(&snapshot.view, found)).collect();

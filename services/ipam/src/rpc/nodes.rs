@@ -7,7 +7,7 @@ use polder_core::cluster::Cluster;
 use polder_core::id::Uid;
 use polder_core::ipam::{Decision, Node as Stored, View, neighbors, node};
 use polder_core::net::Name;
-use polder_core::reason::{Reason, Refusal};
+use polder_core::reason::{Reason, Refusal, Violations};
 use polder_proto::convert::common::show_time;
 use polder_proto::convert::ipam::node as convert;
 use polder_proto::ipam::v1::node_service_server::NodeService;
@@ -16,7 +16,7 @@ use polder_runtime::status::refuse;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::fields::NodeOf;
-use super::{Answered, answer, read};
+use super::{Answered, answer, name, read};
 use crate::call::Call;
 use crate::leases::{Held, Leases};
 use crate::page::{Page, filter};
@@ -68,8 +68,10 @@ impl Renewing {
         let renewal = convert::renewal(request)?;
         let this = (renewal.name, renewal.uid);
         if self.node.as_ref().is_some_and(|node| *node != this) {
-            let message = format!("This stream is for another node than `{}`. Open a stream for each node.", this.0);
-            return Err(Refusal::new(Reason::ConflictingFields, message).with("node", &this.0));
+            let mut bad = Violations::new();
+            let why = format!("this stream is for another node than `{}`; open a stream for each node", this.0);
+            bad.add("name", Reason::ConflictingFields, why);
+            return bad.finish(None);
         }
         let node = self.leases.renew(&mut self.held, &this.0, this.1).await?;
         self.node = Some(this);
@@ -128,7 +130,7 @@ impl NodeService for Nodes {
     }
 
     async fn get_node(&self, request: Request<GetNodeRequest>) -> Answered<GetNodeResponse> {
-        let name: Name = request.get_ref().name.parse().map_err(|error| refuse(Refusal::from(error)))?;
+        let name: Name = name(&request.get_ref().name)?;
         let snapshot = self.service.view().map_err(refuse)?;
         let node = node::find(&snapshot.view.ipam, &name).map_err(refuse)?;
         read(&snapshot, GetNodeResponse { node: Some(self.with_heartbeat(&snapshot.view.ipam, node)) })
@@ -136,7 +138,8 @@ impl NodeService for Nodes {
 
     async fn list_nodes(&self, request: Request<ListNodesRequest>) -> Answered<ListNodesResponse> {
         let request = request.into_inner();
-        let page = Page::<Name>::read::<NodeOf>(request.page_size, &request.page_token, &request.filter).map_err(refuse)?;
+        let page =
+            Page::<Name>::read::<NodeOf>("nodes", request.page_size, &request.page_token, &request.filter).map_err(refuse)?;
         let snapshot = self.service.view().map_err(refuse)?;
         let view = &snapshot.view.ipam;
         let later = view.nodes().filter(|node| page.after.as_ref().is_none_or(|after| node.name > *after));

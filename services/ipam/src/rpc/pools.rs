@@ -5,7 +5,6 @@ use std::sync::Arc;
 use polder_core::cluster::Cluster;
 use polder_core::ipam::{Pool as StoredPool, pool, reservation};
 use polder_core::net::Name;
-use polder_core::reason::Refusal;
 use polder_proto::convert::ipam::pool as convert;
 use polder_proto::convert::ipam::reservation as convert_reservation;
 use polder_proto::ipam::v1::pool_service_server::PoolService;
@@ -15,7 +14,7 @@ use polder_runtime::status::refuse;
 use tonic::Request;
 
 use super::fields::{PoolOf, ReservationOf};
-use super::{Answered, answer, read};
+use super::{Answered, answer, name, read};
 use crate::call::Call;
 use crate::page::{Page, filter};
 use crate::service::Service;
@@ -35,10 +34,6 @@ impl Pools {
     fn show(&self, cluster: &Cluster, pool: &StoredPool) -> Pool {
         convert::show_now(cluster, pool, self.service.forecasts().growth(pool), clock::now())
     }
-}
-
-fn name(text: &str) -> Result<Name, tonic::Status> {
-    text.parse().map_err(|error| refuse(Refusal::from(error)))
 }
 
 #[tonic::async_trait]
@@ -65,7 +60,8 @@ impl PoolService for Pools {
 
     async fn list_pools(&self, request: Request<ListPoolsRequest>) -> Answered<ListPoolsResponse> {
         let request = request.into_inner();
-        let page = Page::<Name>::read::<PoolOf>(request.page_size, &request.page_token, &request.filter).map_err(refuse)?;
+        let page =
+            Page::<Name>::read::<PoolOf>("pools", request.page_size, &request.page_token, &request.filter).map_err(refuse)?;
         let snapshot = self.service.view().map_err(refuse)?;
         let later = snapshot.view.ipam.pools().filter(|pool| page.after.as_ref().is_none_or(|after| pool.name > *after));
         let (found, next_page_token) = page.take(later.map(|pool| (pool.name.clone(), PoolOf(Arc::clone(pool)))));
@@ -104,12 +100,10 @@ impl PoolService for Pools {
     }
 
     async fn get_pool_usage(&self, request: Request<GetPoolUsageRequest>) -> Answered<GetPoolUsageResponse> {
-        let request = request.into_inner();
-        let name = name(&request.name)?;
+        let (name, most) = convert::usage(request.get_ref()).map_err(refuse)?;
         let snapshot = self.service.view().map_err(refuse)?;
         let pool = pool::find(&snapshot.view.ipam, &name).map_err(refuse)?;
-        let usage =
-            convert::show_pool_usage(&snapshot.view, pool, self.service.forecasts().growth(pool), (request.limit, clock::now()));
+        let usage = convert::show_pool_usage(&snapshot.view, pool, self.service.forecasts().growth(pool), (most, clock::now()));
         read(&snapshot, GetPoolUsageResponse { revision: snapshot.revision.0, ..usage })
     }
 
@@ -139,7 +133,8 @@ impl PoolService for Pools {
 
     async fn list_reservations(&self, request: Request<ListReservationsRequest>) -> Answered<ListReservationsResponse> {
         let request = request.into_inner();
-        let page = Page::<Name>::read::<ReservationOf>(request.page_size, &request.page_token, &request.filter).map_err(refuse)?;
+        let page = Page::<Name>::read::<ReservationOf>("reservations", request.page_size, &request.page_token, &request.filter)
+            .map_err(refuse)?;
         let snapshot = self.service.view().map_err(refuse)?;
         let later = snapshot.view.ipam.reservations().filter(|kept| page.after.as_ref().is_none_or(|after| kept.name > *after));
         let (found, next_page_token) = page.take(later.map(|kept| (kept.name.clone(), ReservationOf(Arc::clone(kept)))));

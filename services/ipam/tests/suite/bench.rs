@@ -1,59 +1,19 @@
-//! A service under test, and short words for what tests ask of it.
-
-use std::time::Duration;
+//! Short words for what tests ask of it.
 
 use polder_core::reason::{Reason, Refusal};
-use polder_ipam::IpamConfig;
 use polder_proto::ipam::v1::allocation_service_client::AllocationServiceClient;
 use polder_proto::ipam::v1::compute_network_service_client::ComputeNetworkServiceClient;
 use polder_proto::ipam::v1::namespace_service_client::NamespaceServiceClient;
 use polder_proto::ipam::v1::node_service_client::NodeServiceClient;
 use polder_proto::ipam::v1::pool_service_client::PoolServiceClient;
 use polder_proto::ipam::v1::*;
-use polder_runtime::config::{Period, ProcessConfig};
 use polder_runtime::link::Link;
-use polder_runtime::process::{Process, Program, Running};
 use polder_runtime::status::decode;
-use polder_store::Store;
-use tempfile::TempDir;
 use tonic::Status;
 
-const PROGRAM: Program = Program { name: "polder-ipam", version: "test", descriptors: polder_proto::FILE_DESCRIPTOR_SET };
-
-/// One replica.
-pub(crate) struct Replica {
-    link: Link,
-    running: Running,
-}
-
-/// A store that goes with the test.
-pub(crate) fn store() -> (TempDir, Store) {
-    polder_store::testing::embedded()
-}
+pub(crate) use super::replica::{Replica, store, until, usual};
 
 impl Replica {
-    /// A replica on a store, with its tasks, once it can answer.
-    pub(crate) async fn on(store: &Store) -> Self {
-        Self::with(store, IpamConfig { sweep_every: Period(Duration::from_millis(50)), ..IpamConfig::default() }).await
-    }
-
-    /// The same with another configuration.
-    pub(crate) async fn with(store: &Store, config: IpamConfig) -> Self {
-        let process = Process::new(PROGRAM, ProcessConfig::default()).unwrap();
-        let component = polder_ipam::build(&config, store.clone(), process.metrics()).unwrap();
-        let link = process.local(&component);
-        let running = process.start(vec![component]).await.unwrap();
-        let replica = Self { link, running };
-        until(|| async { replica.pools().list_pools(ListPoolsRequest::default()).await.is_ok() }).await;
-        replica
-    }
-
-    /// Ends it in order.
-    pub(crate) async fn stop(self) {
-        self.running.stop_token().cancel();
-        self.running.wait().await.unwrap();
-    }
-
     pub(crate) fn pools(&self) -> PoolServiceClient<Link> {
         PoolServiceClient::new(self.link.clone())
     }
@@ -129,14 +89,6 @@ impl Replica {
     }
 }
 
-pub(crate) fn usual() -> ComputeNetwork {
-    ComputeNetwork {
-        node_range: vec!["10.0.0.10-10.0.0.19".to_owned()],
-        external_range: vec!["10.0.0.20-10.0.0.29".to_owned()],
-        ..Default::default()
-    }
-}
-
 pub(crate) fn wish(handle: &str, node: &str) -> AllocateAddressesRequest {
     let owner = Owner { namespace: "shop".to_owned(), name: handle.to_owned(), node: node.to_owned(), ..Default::default() };
     let spec = AllocationSpec { handle: handle.to_owned(), owner: Some(owner), ..Default::default() };
@@ -157,13 +109,4 @@ pub(crate) fn refused<T: std::fmt::Debug>(outcome: Result<T, Status>) -> Refusal
 /// The reason of a refusal.
 pub(crate) fn reason<T: std::fmt::Debug>(outcome: Result<T, Status>) -> Reason {
     refused(outcome).reason
-}
-
-/// Waits until something holds.
-pub(crate) async fn until<F: Future<Output = bool>>(holds: impl Fn() -> F) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-    while !holds().await {
-        assert!(tokio::time::Instant::now() < deadline, "it never came true");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }

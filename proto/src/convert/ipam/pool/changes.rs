@@ -1,5 +1,7 @@
 //! Several changes of pools at once.
 
+use std::collections::BTreeSet;
+
 use polder_core::ipam::Eviction;
 use polder_core::ipam::pool::PoolChange;
 use polder_core::net::Name;
@@ -20,20 +22,20 @@ const MOST_CHANGES: usize = 100;
 /// The refusal that names every bad field.
 pub fn apply(request: &pb::ApplyPoolsRequest) -> Result<Mutation<(Vec<PoolChange>, Eviction)>, Refusal> {
     let mut bad = Violations::new();
-    if few(request.changes.len(), MOST_CHANGES, "changes", &mut bad) && request.changes.is_empty() {
+    let few = few(request.changes.len(), MOST_CHANGES, "changes", &mut bad);
+    if request.changes.is_empty() {
         bad.add("changes", Reason::FieldRequired, "at least one change is required");
     }
-    let numbered = request.changes.iter().take(MOST_CHANGES).enumerate();
+    let numbered = request.changes.iter().enumerate().filter(|_| few);
     let changes: Vec<Option<PoolChange>> =
         numbered.map(|(at, change)| read_change(change, &format!("changes[{at}]"), &mut bad)).collect();
-    let mut named: Vec<&Name> = changes.iter().flatten().flat_map(names_of).collect();
-    named.sort_unstable();
-    if let Some(twice) = named.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]) {
-        bad.add(
-            "changes",
-            Reason::DuplicateValue,
-            format!("pool `{twice}` is named by two changes; say what becomes of it in one"),
-        );
+    let mut named = BTreeSet::new();
+    for (at, change) in changes.iter().enumerate() {
+        let twice = change.iter().flat_map(names_of).find(|name| !named.insert(*name));
+        if let Some(twice) = twice {
+            let why = format!("pool `{twice}` is named by two changes; say what becomes of it in one");
+            bad.add(format!("changes[{at}]"), Reason::DuplicateValue, why);
+        }
     }
     let changes = changes.into_iter().collect::<Option<Vec<_>>>().map(|changes| (changes, eviction(request.allow_eviction)));
     let mutation = Mutation::finish(&request.request_id, request.validate_only, changes, bad)?;
