@@ -8,8 +8,10 @@ export POLDER_TOOLS ?= $(CURDIR)/target/tools
 export PATH := $(POLDER_TOOLS)/bin:$(PATH):/usr/sbin:/sbin
 
 EXAMPLE ?= examples/two-tier.yaml
+# Seconds for each target of `make fuzz`.
+TIME ?= 60
 
-.PHONY: help run deps test check fmt clippy deny doc core-deps sizes buf shell bench compose-test
+.PHONY: help run deps test check fmt clippy deny doc core-deps sizes buf shell bench compose-test fuzz
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +63,11 @@ shell:
 
 bench: ## Measure allocations per second beside raw etcd (release build)
 	cargo bench --locked -p polder-bench
+
+# A failure prints the seed and the input; keep the input in fuzz/corpus/ with the mending.
+fuzz: export RUSTC_WORKSPACE_WRAPPER := $(CURDIR)/tools/fuzz-rustc.sh
+fuzz: ## Mutate what is parsed, led by coverage, TIME=60 seconds for each target
+	POLDER_FUZZ_SEED=$${POLDER_FUZZ_SEED:-$$RANDOM} cargo run --locked -q --release -p polder-fuzz -- $(TIME)
 
 compose-test: ## Bring docker-compose.yml up with the local engine and run the example against it
 	tests/compose/run.sh
