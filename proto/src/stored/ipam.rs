@@ -37,9 +37,15 @@ versioned!(Namespace Pool Reservation ComputeNetwork Node Block Allocation Neigh
 /// Reads one stored key; `key` is what follows [`PREFIX`].
 ///
 /// # Errors
-/// [`Corrupt`] when it is a record and cannot be read.
+/// [`Corrupt`] when it is a record and cannot be read, or is not written as [`key_of`] writes its key: a record under two keys
+/// could be deleted under one of them only.
 pub fn decode(key: &str, value: Option<&[u8]>) -> Result<Option<Change>, Corrupt> {
-    read(key, value).map_err(|why| Corrupt { key: format!("{PREFIX}{key}"), why })
+    let own_key = |change: &Change| match path_of(change) {
+        own if own == key => Ok(()),
+        own => Err(format!("the record is stored under {PREFIX}{own}")),
+    };
+    let change = read(key, value).and_then(|change| change.as_ref().map_or(Ok(()), own_key).map(|()| change));
+    change.map_err(|why| Corrupt { key: format!("{PREFIX}{key}"), why })
 }
 
 fn read(key: &str, value: Option<&[u8]>) -> Result<Option<Change>, String> {
@@ -94,7 +100,11 @@ fn record<M: Versioned, T>(value: Option<&[u8]>, read: impl FnOnce(M) -> Result<
 /// The whole key under which a change is stored.
 #[must_use]
 pub fn key_of(change: &Change) -> String {
-    let path = match change {
+    format!("{PREFIX}{}", path_of(change))
+}
+
+fn path_of(change: &Change) -> String {
+    match change {
         Change::Namespace(name, _) => format!("namespaces/{name}"),
         Change::Pool(name, _) => format!("pools/{name}"),
         Change::Reservation(name, _) => format!("reservations/{name}"),
@@ -103,8 +113,7 @@ pub fn key_of(change: &Change) -> String {
         Change::Block(cidr, _) => format!("blocks/{}", cidr.to_string().replace('/', "-")),
         Change::Allocation(uid, _) => format!("allocations/{uid}"),
         Change::Neighbors(node, _) => format!("neighbors/{node}"),
-    };
-    format!("{PREFIX}{path}")
+    }
 }
 
 /// The stored form of a change.
