@@ -78,6 +78,7 @@ pub fn corpus(target: &Target) -> Vec<(String, Vec<u8>)> {
 /// # Panics
 /// When the target does; the seed, the iteration and the input are printed before.
 pub fn run(target: &Target, seed: u64, until: Until) -> Outcome {
+    coverage::forget();
     let mut inputs = Vec::new();
     for (name, input) in corpus(target) {
         guarded(target, &input, || format!("corpus/{}/{name}", target.name));

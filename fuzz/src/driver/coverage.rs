@@ -2,14 +2,19 @@
 //!
 //! Without that flag nothing registers counters and every input counts as one that reached nothing new.
 
+use std::ops::Range;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// The counters of all crates that were built with them, and what was seen in each.
 static COUNTERS: Mutex<Vec<Part>> = Mutex::new(Vec::new());
 
 struct Part {
     now: &'static [AtomicU8],
+    /// The same counters eight at a time, but for some at both ends: most are zero after an input, and there are many.
+    words: &'static [AtomicU64],
+    /// How many counters come before the words.
+    before: usize,
     /// The magnitudes of counts that were seen, one bit for each.
     seen: Vec<u8>,
 }
@@ -23,29 +28,55 @@ struct Part {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn __sanitizer_cov_8bit_counters_init(start: *const AtomicU8, stop: *const AtomicU8) {
     // SAFETY: both bounds are of one array of bytes that is never freed. Instrumented code adds to it without atomics, but only
-    // on the one thread that also reads it here.
-    let now = unsafe { std::slice::from_raw_parts(start, stop.offset_from(start).unsigned_abs()) };
+    // on the one thread that also reads it here. Eight bytes of it in a row are a number, whatever they are.
+    let (now, (before, words, _)) = unsafe {
+        let now: &'static [AtomicU8] = std::slice::from_raw_parts(start, stop.offset_from(start).unsigned_abs());
+        (now, now.align_to::<AtomicU64>())
+    };
     if let Ok(mut parts) = COUNTERS.lock() {
-        parts.push(Part { now, seen: vec![0; now.len()] });
+        parts.push(Part { now, words, before: before.len(), seen: vec![0; now.len()] });
+    }
+}
+
+impl Part {
+    /// Takes the counts of some of the counters; whether there was anything new.
+    fn take(&mut self, which: Range<usize>) -> bool {
+        let mut new = false;
+        for (now, seen) in self.now[which.clone()].iter().zip(&mut self.seen[which]) {
+            let bit = magnitude(now.swap(0, Ordering::Relaxed));
+            new |= *seen & bit != bit;
+            *seen |= bit;
+        }
+        new
+    }
+
+    fn take_all(&mut self) -> bool {
+        let behind = self.before + self.words.len() * 8;
+        let mut new = self.take(0..self.before) | self.take(behind..self.now.len());
+        for (at, word) in self.words.iter().enumerate() {
+            if word.load(Ordering::Relaxed) != 0 {
+                let begin = self.before + at * 8;
+                new |= self.take(begin..begin + 8);
+            }
+        }
+        new
+    }
+}
+
+/// Forgets what was seen: another target begins.
+pub(super) fn forget() {
+    take();
+    if let Ok(mut parts) = COUNTERS.lock() {
+        parts.iter_mut().for_each(|part| part.seen.fill(0));
     }
 }
 
 /// Takes the counts since the last call; whether there was anything new.
 pub(super) fn take() -> bool {
-    let mut new = false;
-    let Ok(mut parts) = COUNTERS.lock() else { return false };
-    for part in parts.iter_mut() {
-        for (now, seen) in part.now.iter().zip(&mut part.seen) {
-            let count = now.swap(0, Ordering::Relaxed);
-            let bit = magnitude(count);
-            new |= *seen & bit != bit;
-            *seen |= bit;
-        }
-    }
-    new
+    COUNTERS.lock().is_ok_and(|mut parts| parts.iter_mut().fold(false, |new, part| part.take_all() | new))
 }
 
-/// How many counters were ever reached.
+/// How many counters were reached.
 pub(super) fn reached() -> usize {
     COUNTERS.lock().map_or(0, |parts| parts.iter().map(|part| part.seen.iter().filter(|seen| **seen > 0).count()).sum())
 }
