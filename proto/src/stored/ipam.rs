@@ -70,7 +70,7 @@ fn read(key: &str, value: Option<&[u8]>) -> Result<Option<Change>, String> {
             Change::Node(name.clone(), record(value, |stored| usage::read_node(name, stored))?)
         }
         "blocks" => {
-            let cidr: IpNet = read_text(&name.replace('-', "/"))?;
+            let cidr = read_block_key(name)?;
             Change::Block(cidr, record(value, |stored| usage::read_block(cidr, &stored))?)
         }
         "allocations" => {
@@ -84,6 +84,16 @@ fn read(key: &str, value: Option<&[u8]>) -> Result<Option<Change>, String> {
         _ => return Ok(None),
     };
     Ok(Some(change))
+}
+
+/// A block is as long as pools may make blocks: the view notes each of its addresses.
+fn read_block_key(name: &str) -> Result<IpNet, String> {
+    let cidr: IpNet = read_text(&name.replace('-', "/"))?;
+    let least = if cidr.addr().is_ipv4() { 20 } else { 112 };
+    match cidr.prefix_len() >= least && cidr.trunc() == cidr {
+        true => Ok(cidr),
+        false => Err(format!("{cidr} is not a block: a prefix of {least} bits or more, without host bits")),
+    }
 }
 
 fn record<M: Versioned, T>(value: Option<&[u8]>, read: impl FnOnce(M) -> Result<T, String>) -> Result<Option<Arc<T>>, String> {

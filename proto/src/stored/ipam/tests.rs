@@ -238,6 +238,8 @@ fn what_cannot_be_read_is_named_and_what_is_no_record_is_passed_over() {
         ("blocks/x", &[]),
         ("allocations/1", &[]),
         ("allocations/0000000000000000000000000000000A", &encode(&all()[6]).value.unwrap()),
+        ("blocks/fd00::-111", &encode(&all()[5]).value.unwrap()),
+        ("blocks/10.0.0.1-24", &encode(&all()[5]).value.unwrap()),
         ("blocks/10.0.0.0/24", &encode(&all()[5]).value.unwrap()),
         ("neighbors/n", b"\x08\x01"),
     ];
