@@ -73,7 +73,9 @@ fn run(input: &[u8]) {
     }
     let selector: Selector = text.parse().unwrap_or_else(|error| panic!("{text:?}: {error}"));
     for _ in 0..8 {
-        let labels: Vec<(&str, &str)> = KEYS.iter().filter_map(|key| source.flag().then(|| (*key, source.pick(&VALUES)))).collect();
+        let mut there = KEYS.map(|_| source.flag()).into_iter();
+        let labels: Vec<(&str, &str)> =
+            KEYS.iter().map(|key| (*key, source.pick(&VALUES))).filter(|_| there.next() == Some(true)).collect();
         let want = conditions.iter().all(|condition| condition.holds(&labels));
         let held = Labels::new(labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))).unwrap();
         assert_eq!(selector.matches(&held), want, "{text:?} on {labels:?}");
