@@ -65,7 +65,7 @@ pub struct Update {
 pub fn update(cluster: &Cluster, request: &Update, context: PlanContext) -> Result<Decision<Arc<Namespace>>, Refusal> {
     let Draft { name, labels, quotas } = &request.draft;
     let Some(old) = cluster.ipam.namespace(name) else {
-        if request.allow_missing || in_use(cluster, name) {
+        if request.etag.is_empty() && (request.allow_missing || in_use(cluster, name)) {
             return Ok(put(made(&request.draft, context)));
         }
         return Err(Refusal::missing(Reason::NamespaceNotFound, "namespace", name));

@@ -100,11 +100,13 @@ impl Checked {
 /// Checks a network as a whole.
 ///
 /// # Errors
-/// `ETAG_MISMATCH`; everything else is a finding.
+/// `ETAG_MISMATCH`, `NETWORK_NOT_FOUND` for an etag of a network that there is not; everything else is a finding.
 pub fn check(cluster: &Cluster, draft: &Draft, context: PlanContext) -> Result<Decision<Checked>, Refusal> {
     let old = cluster.ipam.network();
-    if let Some(old) = old {
-        old.meta.check_etag("network", "compute", &draft.etag)?;
+    match old {
+        Some(old) => old.meta.check_etag("network", "compute", &draft.etag)?,
+        None if draft.etag.is_empty() => {}
+        None => return Err(Refusal::missing(Reason::NetworkNotFound, "network", "compute")),
     }
     let network = network(old, draft, context);
     let mut findings = findings::all(cluster, draft, &network, context.now);

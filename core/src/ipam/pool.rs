@@ -195,7 +195,8 @@ pub struct Update {
 pub fn update(cluster: &Cluster, request: &Update, context: PlanContext) -> Result<Decision<Arc<Pool>>, Refusal> {
     let name = &request.draft.name;
     let Some(old) = cluster.ipam.pool(name) else {
-        if request.allow_missing {
+        // Whoever has seen a version does not mean a new pool.
+        if request.allow_missing && request.etag.is_empty() {
             return create(cluster, &request.draft, context);
         }
         return Err(Refusal::missing(Reason::PoolNotFound, "pool", name));

@@ -98,7 +98,7 @@ pub struct Update {
 /// `RESERVATION_NOT_FOUND`, `ETAG_MISMATCH`, `FIELD_LOCKED` for Polder's own, `RANGE_OVERLAP`.
 pub fn update(cluster: &Cluster, request: &Update, context: PlanContext) -> Result<Decision<Arc<Reservation>>, Refusal> {
     let name = &request.draft.name;
-    if cluster.ipam.reservation(name).is_none() && request.allow_missing {
+    if cluster.ipam.reservation(name).is_none() && request.allow_missing && request.etag.is_empty() {
         return create(cluster, &request.draft, context);
     }
     let old = find(&cluster.ipam, name)?;

@@ -95,6 +95,9 @@ fn put(view: &View, draft: &Draft, etag: &str, (at, context): (usize, PlanContex
     let in_change = |refusal| within(refusal, at);
     check::draft(draft).map_err(in_change)?;
     let Some(old) = view.pool(&draft.name) else {
+        if !etag.is_empty() {
+            return Err(Refusal::missing(Reason::PoolNotFound, "pool", &draft.name));
+        }
         let purpose = check::purpose(draft).map_err(in_change)?;
         return Ok(Arc::new(draft.pool(purpose, Meta::new(context.now, context.entropy, at as u64))));
     };

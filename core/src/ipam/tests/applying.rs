@@ -127,3 +127,21 @@ fn the_pools_of_the_network_keep_their_names() {
     apply(&mut world.cluster, &applied.changes);
     assert_eq!(world.apply_pools(&[rename("pod", "racks")]).unwrap_err().reason, Reason::FieldImmutable);
 }
+
+#[test]
+fn a_version_of_a_pool_that_there_is_not_makes_none() {
+    let mut world = World::usual();
+    let change = PoolChange::Put { draft: Box::new(draft("new", Purpose::Pod, &["10.9.0.0/24"])), etag: "00000001-1".to_owned() };
+    assert_eq!(world.apply_pools(&[change]).unwrap_err().reason, Reason::PoolNotFound);
+    let context = world.context();
+    let update = pool::Update {
+        draft: draft("new", Purpose::Pod, &["10.9.0.0/24"]),
+        fields: crate::ipam::Fields::default(),
+        etag: "00000001-1".to_owned(),
+        allow_missing: true,
+        eviction: Eviction::Refused,
+    };
+    assert_eq!(pool::update(&world.cluster, &update, context).unwrap_err().reason, Reason::PoolNotFound);
+    let made = pool::Update { etag: String::new(), ..update };
+    assert!(pool::update(&world.cluster, &made, context).is_ok());
+}

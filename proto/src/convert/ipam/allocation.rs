@@ -12,6 +12,7 @@ use polder_core::ipam::repair::REPAIRABLE;
 use polder_core::ipam::{Allocation, Holding, Owner, OwnerKind, View};
 use polder_core::net::{Family, Label, parse_addr};
 use polder_core::reason::{Reason, Refusal, Violations, shown};
+use sha2::{Digest, Sha256};
 
 use super::Mutation;
 use super::values::{addresses, few, fields, names, show_count, text};
@@ -99,10 +100,14 @@ pub fn repair(request: &pb::CheckConsistencyRequest) -> Result<Mutation<Vec<Reas
     Mutation::finish(&request.request_id, request.validate_only, Some(reasons), bad)
 }
 
-/// The id of one item of a batch. A long id keeps its end, which tells ids apart best, within the bound of all ids.
+/// The id of one item of a batch. A digest stands for an id that would be longer with the number than ids may be.
 fn item_id(id: &str, at: usize) -> String {
     const ROOM: usize = polder_core::id::RequestId::MOST - 5;
-    format!("{}#{at}", &id[id.len().saturating_sub(ROOM)..])
+    if id.len() <= ROOM {
+        return format!("{id}#{at}");
+    }
+    let digest: String = Sha256::digest(id).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{digest}#{at}")
 }
 
 fn wish(spec: Option<&pb::AllocationSpec>, field: &str, bad: &mut Violations) -> Option<Request> {
@@ -432,5 +437,18 @@ pub fn show_refusal(refusal: &Refusal, code: u32) -> types::Refusal {
         message: refusal.message.clone(),
         metadata: refusal.metadata.clone(),
         obstacles: obstacles.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_of_long_batch_ids_that_end_alike_have_ids_of_their_own() {
+        let (one, other) = (format!("a{}", "x".repeat(127)), format!("b{}", "x".repeat(127)));
+        assert_ne!(item_id(&one, 999), item_id(&other, 999));
+        assert!(item_id(&one, 999).len() <= polder_core::id::RequestId::MOST);
+        assert_eq!(item_id("short", 7), "short#7");
     }
 }
