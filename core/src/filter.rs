@@ -61,13 +61,6 @@ impl Filter {
         self.0.is_none()
     }
 
-    /// A value that the field of every object that passes has, where the filter says one: an index of the field gives all that
-    /// can pass.
-    #[must_use]
-    pub fn required(&self, field: &str) -> Option<&str> {
-        self.0.as_ref().and_then(|expression| expression.required(field))
-    }
-
     /// Whether an object passes; `values` gives the values of one of its fields.
     pub fn matches<'a>(&self, values: impl Fn(&str) -> Vec<Cow<'a, str>>) -> bool {
         self.0.as_ref().is_none_or(|expression| expression.holds(&values))
@@ -75,17 +68,6 @@ impl Filter {
 }
 
 impl Expression {
-    fn required(&self, wanted: &str) -> Option<&str> {
-        match self {
-            Self::All(parts) => parts.iter().find_map(|part| part.required(wanted)),
-            Self::Condition { field, operator: Operator::Equal, value } => {
-                let exact = !value.starts_with('*') && !value.ends_with('*');
-                (field == wanted && exact).then_some(value)
-            }
-            Self::Any(_) | Self::Not(_) | Self::Condition { .. } => None,
-        }
-    }
-
     fn holds<'a>(&self, values: &impl Fn(&str) -> Vec<Cow<'a, str>>) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.holds(values)),

@@ -32,7 +32,7 @@ pub use record::{
     Allocation, AnyOf, Block, Change, ComputeNetwork, Holding, Interface, Liveness, Namespace, Node, Order, Owner, OwnerKind, Pool,
     PoolSelectors, PoolState, Purpose, Quotas, Reservation, Route,
 };
-pub use view::{Having, View};
+pub use view::View;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,6 @@ mod allocating;
 mod applying;
 mod configuring;
 mod evicting;
-mod listing;
 mod liveness;
 mod neighbors;
 mod properties;

@@ -4,13 +4,11 @@
 //! that keeps the order per key and comes to the same view; the order of keys inside a transaction does not matter.
 
 mod handles;
-mod listing;
 mod numbers;
 mod occupancy;
 mod ranges;
 mod read;
 
-pub use listing::Having;
 pub(super) use occupancy::Rest;
 
 use std::net::IpAddr;

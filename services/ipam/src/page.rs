@@ -64,11 +64,6 @@ impl<K: FromStr<Err = Malformed> + ToString> Page<K> {
         Some(Self { size, after, filter, asked })
     }
 
-    /// A value that the field of every object that passes has, where the filter says one.
-    pub(crate) fn required(&self, field: &str) -> Option<&str> {
-        self.filter.required(field)
-    }
-
     /// Takes a page of the objects that pass, from the first one after the page before, with the token of the next page.
     /// `objects` must come in the order of their keys, and begin after [`Page::after`].
     pub(crate) fn take<T: Fields>(&self, objects: impl Iterator<Item = (K, T)>) -> (Vec<T>, String) {

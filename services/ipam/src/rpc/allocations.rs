@@ -1,12 +1,11 @@
 //! `polder.ipam.v1.AllocationService`.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 use polder_core::cluster::Cluster;
 use polder_core::id::{Entropy, Uid};
-use polder_core::ipam::{Allocation as Stored, Having, allocate, audit, lookup, release, repair};
+use polder_core::ipam::{Allocation as Stored, View, allocate, audit, lookup, release, repair};
 use polder_core::net::{Label, Selector};
 use polder_core::reason::{Refusal, Violations};
 use polder_core::schema::PlanContext;
@@ -85,21 +84,12 @@ fn number(refusal: &Refusal) -> u32 {
     code(refusal.kind()) as u32
 }
 
-/// What every allocation that the request asks for has, so that only an index of it is visited; `None` when no allocation can have
-/// that.
-fn having<'a>(page: &'a Page<Uid>, namespace: Option<Label>) -> Option<Having<'a>> {
-    fn read<T: FromStr>(text: Option<&str>) -> Option<Option<T>> {
-        text.map(str::parse).transpose().ok()
+/// Held allocations after `after`, by uid, those of one namespace where one is given.
+fn held<'v>(view: &'v View, namespace: Option<&'v Label>, after: Option<Uid>) -> Box<dyn Iterator<Item = &'v Arc<Stored>> + 'v> {
+    match namespace {
+        Some(name) => Box::new(view.allocations_in(name).filter(move |one| after.is_none_or(|after| one.meta.uid > after))),
+        None => Box::new(view.allocations(after).map(|(_, one)| one).filter(|one| one.is_held())),
     }
-    let named = read(page.required("namespace"))?;
-    Some(Having {
-        uid: read(page.required("uid"))?,
-        handle: page.required("handle"),
-        address: read(page.required("address"))?,
-        node: read(page.required("node"))?,
-        namespace: namespace.or(named),
-        pool: read(page.required("pool"))?,
-    })
 }
 
 /// The page that is asked for, and the namespace and the selector that the list is narrowed by.
@@ -171,12 +161,7 @@ impl AllocationService for Allocations {
         let (page, namespace, selector) = narrowed(&request).map_err(refuse)?;
         let snapshot = self.service.view().map_err(refuse)?;
         let view = &snapshot.view.ipam;
-        let within = namespace.clone();
-        let listed = having(&page, namespace).into_iter().flat_map(|having| view.listed(&having, page.after));
-        let narrowed = |one: &&Arc<Stored>| {
-            within.as_ref().is_none_or(|within| one.owner.namespace.as_ref() == Some(within)) && selector.matches(&one.labels)
-        };
-        let objects = listed.filter(narrowed);
+        let objects = held(view, namespace.as_ref(), page.after).filter(|one| selector.matches(&one.labels));
         let (found, next_page_token) = page.take(objects.map(|one| (one.meta.uid, AllocationOf { view, record: Arc::clone(one) })));
         let allocations = found.iter().map(|one| convert::show(view, &one.record)).collect();
         read(&snapshot, ListAllocationsResponse { allocations, next_page_token, revision: snapshot.revision.0 })
