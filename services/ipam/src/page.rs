@@ -12,7 +12,8 @@ pub(crate) struct Page<K> {
     size: usize,
     /// The key of the last object of the page before.
     pub(crate) after: Option<K>,
-    filter: Filter,
+    /// What an object must satisfy to be on it.
+    pub(crate) filter: Filter,
 }
 
 /// The fields of an object that a filter may ask for.
