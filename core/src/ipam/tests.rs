@@ -3,6 +3,7 @@
 mod allocating;
 mod applying;
 mod configuring;
+mod filling;
 mod liveness;
 mod properties;
 mod repairing;
