@@ -6,13 +6,16 @@
 //! and the same minutes. Stores are fresh for every case and lie in temporary folders; nothing is left behind.
 
 pub mod bed;
+mod child;
 pub mod echo;
+mod fill;
 pub mod load;
 pub mod machine;
 pub mod options;
 pub mod peer;
 pub mod raw;
 pub mod report;
+pub mod scale;
 mod site;
 pub mod trips;
 pub mod workload;

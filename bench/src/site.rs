@@ -22,6 +22,8 @@ use crate::workload::{NODES, node};
 const CONNECTIONS: usize = 8;
 /// The pod pool: a million addresses, more than any run can use up.
 const PODS: &str = "10.0.0.0/12";
+/// Its name.
+pub(crate) const POD_POOL: &str = "pods";
 /// The addresses of the nodes.
 const NODE_ADDRESSES: &str = "192.168.0.0/16";
 
@@ -79,14 +81,19 @@ pub(crate) async fn ipam(store: &Store) -> Result<Serving, Failure> {
 
 /// Makes the pools and registers the nodes that the workload needs. Everything but the ranges is at its default.
 pub(crate) async fn prepare(link: &Link) -> Result<(), Failure> {
-    for (name, purpose, range) in [("nodes", PoolPurpose::Node, NODE_ADDRESSES), ("pods", PoolPurpose::Pod, PODS)] {
-        let (name, ranges) = (name.to_owned(), vec![range.to_owned()]);
-        create(link, Pool { name, purpose: purpose.into(), ranges, ..Pool::default() }).await?;
+    prepare_with(link, Pool { ranges: vec![PODS.to_owned()], ..Pool::default() }, NODES).await
+}
+
+/// The same with this pool for pods, whose name and purpose are set here, and so many nodes.
+pub(crate) async fn prepare_with(link: &Link, pods: Pool, nodes: usize) -> Result<(), Failure> {
+    let addresses = Pool { ranges: vec![NODE_ADDRESSES.to_owned()], ..Pool::default() };
+    for (name, purpose, pool) in [("nodes", PoolPurpose::Node, addresses), (POD_POOL, PoolPurpose::Pod, pods)] {
+        create(link, Pool { name: name.to_owned(), purpose: purpose.into(), ..pool }).await?;
     }
-    let nodes = NodeServiceClient::new(link.clone());
-    let registered = (0..NODES).map(|number| {
-        let mut nodes = nodes.clone();
-        async move { nodes.register_node(RegisterNodeRequest { name: node(number), ..Default::default() }).await }
+    let client = NodeServiceClient::new(link.clone());
+    let registered = (0..nodes).map(|number| {
+        let mut client = client.clone();
+        async move { client.register_node(RegisterNodeRequest { name: node(number), ..Default::default() }).await }
     });
     futures::future::try_join_all(registered).await?;
     Ok(())

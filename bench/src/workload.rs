@@ -14,16 +14,16 @@ use polder_proto::ipam::v1::{
 };
 use polder_runtime::link::Link;
 use polder_runtime::tasks::Failure;
-use tonic::{Code, Status};
+use tonic::{Code, Response, Status};
 
 use crate::load::{Caller, Measured, Window, drive};
 
 /// Nodes that the callers' pods are spread over.
 pub const NODES: usize = 256;
 /// The namespace of all pods.
-const NAMESPACE: &str = "bench";
+pub(crate) const NAMESPACE: &str = "bench";
 /// How often one call is made until its case has failed.
-const ATTEMPTS: usize = 20;
+const ATTEMPTS: u64 = 20;
 /// The pause before a call is made again.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Allocations per page of a list.
@@ -151,20 +151,17 @@ struct Allocating {
 impl Caller for Allocating {
     async fn call(&mut self) -> Result<bool, Failure> {
         let request = request(self.number, self.held.len());
-        for _ in 0..ATTEMPTS {
-            match self.client.allocate_addresses(request.clone()).await {
-                Ok(answer) => {
-                    let given = answer.into_inner().allocation.map(|allocation| allocation.addresses).unwrap_or_default();
-                    let [address] =
-                        <[_; 1]>::try_from(given).map_err(|given| format!("one address was asked for, not {given:?}"))?;
-                    self.held.push(address.address);
-                    return Ok(true);
-                }
-                Err(status) => pause(status).await?,
-            }
-            self.retries += 1;
-        }
-        Err(format!("no address in {ATTEMPTS} attempts").into())
+        let client = &self.client;
+        let (answer, retries) = persistently(|| {
+            let (mut client, request) = (client.clone(), request.clone());
+            async move { client.allocate_addresses(request).await }
+        })
+        .await?;
+        self.retries += retries;
+        let given = answer.allocation.map(|allocation| allocation.addresses).unwrap_or_default();
+        let [address] = <[_; 1]>::try_from(given).map_err(|given| format!("one address was asked for, not {given:?}"))?;
+        self.held.push(address.address);
+        Ok(true)
     }
 }
 
@@ -180,20 +177,38 @@ impl Caller for Releasing {
     async fn call(&mut self) -> Result<bool, Failure> {
         let Some(address) = self.held.get(self.released) else { return Ok(false) };
         let handle = handle(self.number, self.released);
-        for attempt in 0..ATTEMPTS {
-            match self.client.release_addresses(ReleaseAddressesRequest { handle: handle.clone(), ..Default::default() }).await {
-                // An attempt whose answer was lost may have released it.
-                Ok(answer) if attempt > 0 || answer.get_ref().released == [address.as_str()] => {
-                    self.released += 1;
-                    return Ok(true);
-                }
-                Ok(answer) => return Err(format!("`{handle}` held {address}: {:?}", answer.into_inner()).into()),
-                Err(status) => pause(status).await?,
-            }
-            self.retries += 1;
+        let client = &self.client;
+        let (answer, retries) = persistently(|| {
+            let request = ReleaseAddressesRequest { handle: handle.clone(), ..Default::default() };
+            let mut client = client.clone();
+            async move { client.release_addresses(request).await }
+        })
+        .await?;
+        self.retries += retries;
+        // An attempt whose answer was lost may have released it.
+        if retries > 0 || answer.released == [address.as_str()] {
+            self.released += 1;
+            return Ok(true);
         }
-        Err(format!("not released in {ATTEMPTS} attempts").into())
+        Err(format!("`{handle}` held {address}: {answer:?}").into())
     }
+}
+
+/// Makes a call until it is answered, as an agent does, with pauses in between. The answer, and how often it had to be made again.
+///
+/// # Errors
+/// A refusal for good; no answer in all attempts.
+pub(crate) async fn persistently<T, F>(call: impl Fn() -> F) -> Result<(T, u64), Failure>
+where
+    F: Future<Output = Result<Response<T>, Status>>,
+{
+    for retries in 0..ATTEMPTS {
+        match call().await {
+            Ok(answer) => return Ok((answer.into_inner(), retries)),
+            Err(status) => pause(status).await?,
+        }
+    }
+    Err(format!("no answer in {ATTEMPTS} attempts").into())
 }
 
 /// Waits before the next attempt, if another one may succeed.

@@ -46,6 +46,15 @@ enum Operator {
     Has,
 }
 
+/// What a filter asks of one field at least: nothing passes that does not have one of the values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand<'f> {
+    /// The field.
+    pub field: &'f str,
+    /// The values, as they stand in the filter.
+    pub values: Vec<&'f str>,
+}
+
 impl Filter {
     /// Reads a filter over these fields. A known field that ends in `.*` stands for every field below it: `labels.*`.
     ///
@@ -61,6 +70,13 @@ impl Filter {
         self.0.is_none()
     }
 
+    /// Conditions that are necessary to pass, for those who have an index: `a=x AND (b=y OR b=z)` demands `x` of `a` and `y` or
+    /// `z` of `b`. They are not sufficient, and a filter may have none.
+    #[must_use]
+    pub fn demands(&self) -> Vec<Demand<'_>> {
+        self.0.as_ref().map(Expression::demands).unwrap_or_default()
+    }
+
     /// Whether an object passes; `values` gives the values of one of its fields.
     pub fn matches<'a>(&self, values: impl Fn(&str) -> Vec<Cow<'a, str>>) -> bool {
         self.0.as_ref().is_none_or(|expression| expression.holds(&values))
@@ -68,6 +84,17 @@ impl Filter {
 }
 
 impl Expression {
+    fn demands(&self) -> Vec<Demand<'_>> {
+        match self {
+            Self::All(parts) => parts.iter().flat_map(Self::demands).collect(),
+            Self::Any(parts) => parts.iter().map(Self::demands).reduce(either).unwrap_or_default(),
+            Self::Condition { field, operator: Operator::Equal, value } if !is_pattern(value) => {
+                vec![Demand { field, values: vec![value] }]
+            }
+            Self::Not(_) | Self::Condition { .. } => Vec::new(),
+        }
+    }
+
     fn holds<'a>(&self, values: &impl Fn(&str) -> Vec<Cow<'a, str>>) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.holds(values)),
@@ -103,6 +130,20 @@ fn equal(have: &str, wanted: &str) -> bool {
         (None, Some(start)) => have.starts_with(start),
         (None, None) => have == wanted,
     }
+}
+
+fn is_pattern(value: &str) -> bool {
+    value.starts_with('*') || value.ends_with('*')
+}
+
+/// What is demanded where one of two lists of demands holds: of a field that both name, a value of either.
+fn either<'f>(one: Vec<Demand<'f>>, other: Vec<Demand<'f>>) -> Vec<Demand<'f>> {
+    let both = one.into_iter().filter_map(|mut demand| {
+        let also = other.iter().find(|also| also.field == demand.field)?;
+        demand.values.extend(&also.values);
+        Some(demand)
+    });
+    both.collect()
 }
 
 fn compare(have: &str, wanted: &str) -> Ordering {

@@ -2,8 +2,8 @@
 //! at all.
 //!
 //! Records lie at `/polder/<service>/journal/<batch id>`, oldest first. [`Journal`] is what a mirror keeps of them in memory:
-//! the newest records, and the answers to request ids. It is a value like the view: persistent, cheap to clone, moved by the
-//! same batches, so view and answers always show the same revision.
+//! the answers to request ids, and how far the count has come. It is a value like the view: persistent, cheap to clone, moved by
+//! the same batches, so view and answers always show the same revision. What changed is read from the store when it is asked for.
 
 mod record;
 
@@ -11,15 +11,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use imbl::{HashMap, OrdMap, OrdSet};
+use imbl::{HashMap, OrdSet};
 use polder_core::id::{RequestId, Revision};
 use polder_core::time::Timestamp;
 
 pub use record::{BatchId, JournalChange, JournalEntry, JournalRecord, VERSION};
 pub(crate) use record::{batch_of, first_key, head, key, ordinal, prefix};
 
-/// The newest records kept in memory.
-const MOST_RECORDS: usize = 10_000;
 /// The most answers to request ids kept in memory; the oldest go first.
 const MOST_ANSWERS: usize = 1_000_000;
 
@@ -55,7 +53,6 @@ pub struct Answered {
 /// The recent part of one service's journal.
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
-    records: OrdMap<BatchId, Arc<Logged>>,
     answers: HashMap<String, Arc<Answered>>,
     /// The request ids by batch: oldest first, and findable when their record is trimmed.
     ids: OrdSet<(BatchId, String)>,
@@ -69,40 +66,33 @@ impl Journal {
         self.answers.get(id.as_str()).map(Arc::as_ref)
     }
 
-    /// The records in memory, newest first.
-    pub fn newest_first(&self) -> impl Iterator<Item = &Arc<Logged>> {
-        self.records.iter().rev().map(|(_, logged)| logged)
-    }
-
-    /// The time of the oldest record in memory; what is older has to be read from the store.
-    #[must_use]
-    pub fn oldest(&self) -> Option<Timestamp> {
-        self.records.get_min().map(|(_, logged)| logged.at())
-    }
-
     /// Entries of this journal since it began, as far as it is known here.
     #[must_use]
     pub const fn ordinal(&self) -> u64 {
         self.ordinal
     }
 
-    pub(crate) fn insert(&mut self, batch: BatchId, logged: Arc<Logged>) {
-        self.ordinal = self.ordinal.max(logged.record.ordinal);
-        if logged.record.barred {
+    /// Takes in what a record answers.
+    pub(crate) fn insert(&mut self, batch: &BatchId, revision: Revision, record: &JournalRecord) {
+        self.ordinal = self.ordinal.max(record.ordinal);
+        if record.barred {
             return;
         }
-        for entry in logged.record.entries.iter().filter(|entry| !entry.request_id.is_empty()) {
+        for entry in record.entries.iter().filter(|entry| !entry.request_id.is_empty()) {
+            // Copies: as slices of the record they would keep all of it in memory.
             let answered = Answered {
-                digest: entry.digest.clone(),
-                answer: entry.answer.clone(),
-                revision: logged.revision,
+                digest: Bytes::copy_from_slice(&entry.digest),
+                answer: Bytes::copy_from_slice(&entry.answer),
+                revision,
                 batch: batch.clone(),
             };
             self.answers.insert(entry.request_id.clone(), Arc::new(answered));
             self.ids.insert((batch.clone(), entry.request_id.clone()));
         }
-        self.records.insert(batch, logged);
-        self.bound();
+        while self.answers.len() > MOST_ANSWERS {
+            let Some(oldest) = self.ids.get_min().cloned() else { break };
+            self.forget(&oldest);
+        }
     }
 
     /// Notes how far the journal has come, as a head tells it: the newest record may be too old to be in memory.
@@ -111,7 +101,6 @@ impl Journal {
     }
 
     pub(crate) fn remove(&mut self, batch: &BatchId) {
-        self.records.remove(batch);
         let from = (batch.clone(), String::new());
         let ids: Vec<_> = self.ids.range(from..).take_while(|(of, _)| of == batch).cloned().collect();
         ids.iter().for_each(|id| self.forget(id));
@@ -122,17 +111,6 @@ impl Journal {
         // The id may have been given again in a later batch, after its first answer had been trimmed.
         if self.answers.get(&id.1).is_some_and(|answered| answered.batch == id.0) {
             self.answers.remove(&id.1);
-        }
-    }
-
-    fn bound(&mut self) {
-        while self.records.len() > MOST_RECORDS {
-            let Some(oldest) = self.records.get_min().map(|(batch, _)| batch.clone()) else { break };
-            self.records.remove(&oldest);
-        }
-        while self.answers.len() > MOST_ANSWERS {
-            let Some(oldest) = self.ids.get_min().cloned() else { break };
-            self.forget(&oldest);
         }
     }
 }

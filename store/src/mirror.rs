@@ -11,6 +11,7 @@ mod check;
 mod follow;
 mod heads;
 mod list;
+mod meaning;
 mod own;
 mod snapshot;
 mod state;
@@ -306,6 +307,10 @@ impl<S: Schema> Core<S> {
         self.state().ordered().revision
     }
 
+    fn reader(&self) -> meaning::Reader {
+        self.state().reader().clone()
+    }
+
     fn own_commits(&self) -> u64 {
         self.state().own_commits()
     }
@@ -330,7 +335,7 @@ impl<S: Schema> Core<S> {
         self.announce(&state, changes);
     }
 
-    fn take_listing(&self, listing: Listing, asked: Instant) {
+    fn take_listing(&self, listing: Listing<S>, asked: Instant) {
         let mut state = self.state();
         let changes = state.take_listing(listing);
         state.mark_fresh(asked);

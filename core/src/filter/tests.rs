@@ -85,6 +85,32 @@ fn what_is_no_filter_is_refused_with_its_place() {
     assert!(unknown.contains("at byte 8") && unknown.contains("`nmae`") && unknown.contains("labels.*"), "{unknown}");
 }
 
+#[test]
+fn what_a_filter_demands_is_read_off() {
+    let demands = |text: &str| {
+        let filter = Filter::parse(text, KNOWN).unwrap();
+        let shown = filter.demands().into_iter().map(|demand| format!("{}={}", demand.field, demand.values.join("|")));
+        shown.collect::<Vec<_>>().join(" ")
+    };
+    for (text, demanded) in [
+        ("", ""),
+        ("name=web-1", "name=web-1"),
+        ("name=a state=b labels.app=c priority>3", "name=a state=b labels.app=c"),
+        ("name=a OR name=b", "name=a|b"),
+        ("name=a OR state=b", ""),
+        ("state=x ((name=a state=b) OR name=c)", "state=x name=a|c"),
+        ("name=a OR name=b*", ""),
+        ("name=*", ""),
+        ("name:a", ""),
+        ("name!=a", ""),
+        ("NOT name=a", ""),
+        ("NOT (name!=a)", ""),
+        ("name=a AND name=b", "name=a name=b"),
+    ] {
+        assert_eq!(demands(text), demanded, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_makes_it_fall_over(text in "[a-z=!<>:.()*'\"\\- ANDORT0-9ä]{0,60}") {

@@ -1,6 +1,6 @@
 //! Giving addresses to pods, nodes and others.
 //!
-//! [`plan`] decides; [`explain`] is the same decision with the judgement of every pool beside it. An allocation is one record,
+//! [`plan`] decides; [`explain()`] is the same decision with the judgement of every pool beside it. An allocation is one record,
 //! with the blocks lent for it in the same transaction: it is there as a whole or not at all.
 
 mod choose;

@@ -9,6 +9,7 @@ use super::view::View;
 use crate::cluster::Cluster;
 use crate::net::AddrRange;
 use crate::reason::Reason;
+use crate::time::Timestamp;
 
 /// What an audit found, and how many records it looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,7 +31,8 @@ pub fn audit(cluster: &Cluster) -> Audit {
     let held = allocations(cluster, &mut findings);
     indexes(view, &held, &mut findings);
     findings.sort_by_key(|finding| finding.severity);
-    let checked = view.allocations(None).count() + view.blocks().count() + view.pools().count() + view.nodes().count();
+    let allocations = view.allocations(None).count() + view.released(Timestamp(0)).count();
+    let checked = allocations + view.blocks().count() + view.pools().count() + view.nodes().count();
     Audit { findings, checked: checked + view.reservations().count() }
 }
 
@@ -74,7 +76,7 @@ fn allocations<'a>(cluster: &'a Cluster, findings: &mut Vec<Finding>) -> BTreeMa
     let view = &cluster.ipam;
     let mut holders: BTreeMap<IpAddr, &Allocation> = BTreeMap::new();
     let mut handles: BTreeMap<&str, &Allocation> = BTreeMap::new();
-    for (uid, allocation) in view.allocations(None).filter(|(_, allocation)| allocation.is_held()) {
+    for (uid, allocation) in view.allocations(None) {
         if handles.insert(&allocation.handle, allocation).is_some() {
             findings
                 .push(error(Reason::HandleInUse, format!("handle {} is held twice", allocation.handle)).about("allocations", uid));

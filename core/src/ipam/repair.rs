@@ -38,7 +38,7 @@ pub fn repair(cluster: &Cluster, reasons: &[Reason], most: usize, context: PlanC
                 _ => None,
             })
             .collect();
-        let misplaced = view.allocations(None).filter(|(uid, one)| one.is_held() && !free.contains(uid) && is_misplaced(one));
+        let misplaced = view.allocations(None).filter(|(uid, one)| !free.contains(uid) && is_misplaced(one));
         changes.extend(
             misplaced.take(most - changes.len()).map(|(uid, one)| Change::Allocation(uid, Some(placed(view, one, context)))),
         );

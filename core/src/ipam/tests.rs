@@ -4,6 +4,7 @@ mod allocating;
 mod applying;
 mod configuring;
 mod evicting;
+mod filling;
 mod liveness;
 mod neighbors;
 mod properties;

@@ -4,12 +4,15 @@
 //! that keeps the order per key and comes to the same view; the order of keys inside a transaction does not matter.
 
 mod handles;
+mod members;
 mod numbers;
 mod occupancy;
 mod ranges;
 mod read;
+mod walk;
 
 pub(super) use occupancy::Rest;
+pub use walk::{Term, Walk};
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,6 +21,7 @@ use imbl::{OrdMap, OrdSet};
 use ipnet::IpNet;
 
 use self::handles::HandleIndex;
+use self::members::Members;
 use self::numbers::NumberSet;
 use self::occupancy::{ByFamily, Occupancy};
 use self::ranges::RangeIndex;
@@ -37,9 +41,15 @@ pub struct View {
     network: Option<Arc<ComputeNetwork>>,
     nodes: OrdMap<Name, Arc<Node>>,
     blocks: OrdMap<IpNet, Arc<Block>>,
+    /// Held allocations.
     allocations: OrdMap<Uid, Arc<Allocation>>,
+    /// Released ones, as long as their records are kept.
+    past: OrdMap<Uid, Arc<Allocation>>,
 
     pool_ranges: RangeIndex<Name>,
+    /// Whether pools overlap, as they may for a moment inside a transaction.
+    pools_overlap: bool,
+    members: Members,
     reserved_ranges: RangeIndex<Name>,
     blocks_of: OrdSet<(Name, IpNet)>,
     /// Addresses that lie in some block.
@@ -71,13 +81,26 @@ impl View {
     }
 
     fn put_pool(&mut self, name: &Name, record: Option<&Arc<Pool>>) {
-        for range in self.pools.get(name).iter().flat_map(|pool| &pool.ranges) {
-            self.pool_ranges.remove(name, *range);
-        }
-        for range in record.iter().flat_map(|pool| &pool.ranges) {
-            self.pool_ranges.insert(name, *range);
-        }
+        let old = self.pools.get(name).cloned();
         put(&mut self.pools, name, record);
+        let ranges = record.map_or(&[][..], |pool| &pool.ranges);
+        let before = old.as_ref().map_or(&[][..], |pool| &pool.ranges);
+        if before == ranges {
+            return;
+        }
+        before.iter().for_each(|range| self.pool_ranges.remove(name, *range));
+        ranges.iter().for_each(|range| self.pool_ranges.insert(name, *range));
+        self.pools_overlap = self.pool_ranges.has_overlap();
+        self.members.renew(name, ranges, &self.occupancy);
+    }
+
+    /// The pools of an allocation's addresses, each perhaps more than once.
+    fn pools_of(&self, allocation: &Allocation) -> Vec<Name> {
+        let addresses = allocation.holdings.iter().map(|holding| holding.address);
+        match self.pools_overlap {
+            false => addresses.filter_map(|address| self.pool_ranges.find(address)).map(|(name, _)| name.clone()).collect(),
+            true => addresses.flat_map(|address| self.pool_ranges.all(address)).cloned().collect(),
+        }
     }
 
     fn put_reservation(&mut self, name: &Name, record: Option<&Arc<Reservation>>) {
@@ -124,12 +147,13 @@ impl View {
     }
 
     fn put_allocation(&mut self, uid: Uid, record: Option<&Arc<Allocation>>) {
-        if let Some(old) = self.allocations.remove(&uid) {
+        if let Some(old) = self.allocations.remove(&uid).or_else(|| self.past.remove(&uid)) {
             self.forget(uid, &old);
         }
         if let Some(allocation) = record {
             self.index(uid, allocation);
-            self.allocations.insert(uid, Arc::clone(allocation));
+            let records = if allocation.is_held() { &mut self.allocations } else { &mut self.past };
+            records.insert(uid, Arc::clone(allocation));
         }
     }
 
@@ -141,6 +165,7 @@ impl View {
         }
         self.handles.insert(&allocation.handle, uid);
         allocation.holdings.iter().for_each(|holding| self.occupancy.hold(holding.address, uid));
+        self.pools_of(allocation).iter().for_each(|pool| self.members.insert(pool, uid));
         if let Some(node) = &allocation.owner.node {
             self.on_node.entry(node.clone()).or_default().insert(uid);
         }
@@ -159,6 +184,7 @@ impl View {
         }
         self.handles.remove(&allocation.handle, uid);
         allocation.holdings.iter().for_each(|holding| self.occupancy.unhold(holding.address, uid));
+        self.pools_of(allocation).iter().for_each(|pool| self.members.remove(pool, uid));
         if let Some(node) = &allocation.owner.node {
             self.forget_on_node(uid, node);
         }

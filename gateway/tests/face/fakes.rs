@@ -122,6 +122,10 @@ impl NodeService for Nodes {
         not_here()
     }
 
+    async fn report_neighbors(&self, _: Request<ReportNeighborsRequest>) -> Result<Response<ReportNeighborsResponse>, Status> {
+        not_here()
+    }
+
     async fn get_node(&self, request: Request<GetNodeRequest>) -> Result<Response<GetNodeResponse>, Status> {
         let name = request.into_inner().name;
         Ok(Response::new(GetNodeResponse { node: Some(Node { name, ..Node::default() }) }))

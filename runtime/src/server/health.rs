@@ -17,6 +17,8 @@ use crate::tasks::Turns;
 
 /// How often the components are asked.
 const EVERY: Duration = Duration::from_millis(250);
+/// The same until all of them are ready for the first time: somebody waits for the start.
+const AT_FIRST: Duration = Duration::from_millis(10);
 
 /// A component's answer to "can you work?": `Err` says why not.
 pub(crate) type Check = Arc<dyn Fn() -> Result<(), Refusal> + Send + Sync>;
@@ -91,6 +93,8 @@ impl Health {
 
     /// Reports changes until the process stops.
     pub(crate) async fn keep_reporting(self, stop: CancellationToken) {
+        let mut first = Turns::every(AT_FIRST, stop.clone());
+        while first.take(self.report()).await.is_some() && self.0.reported.lock().await.get("") != Some(&true) {}
         let mut turns = Turns::every(EVERY, stop);
         while turns.take(self.report()).await.is_some() {}
     }

@@ -13,7 +13,8 @@ pub(crate) struct Page<K> {
     size: usize,
     /// The key of the last object of the page before.
     pub(crate) after: Option<K>,
-    filter: Filter,
+    /// What an object must satisfy to be on it.
+    pub(crate) filter: Filter,
     /// What its tokens carry of what was asked for, so that they are taken for nothing else.
     asked: String,
 }

@@ -1,6 +1,7 @@
 //! The stored form of a journal record: protobuf, guarded by golden bytes. Fields are added, never renumbered.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use polder_core::time::Timestamp;
@@ -73,11 +74,11 @@ pub const VERSION: u32 = 1;
 
 /// The name of one batch, unique among all replicas. Ids sort by time: microseconds, then replica, then a counter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BatchId(String);
+pub struct BatchId(Arc<str>);
 
 impl BatchId {
     pub(crate) fn new(at: Timestamp, replica: u32, counter: u32) -> Self {
-        Self(format!("{:016x}-{replica:08x}-{counter:08x}", at.0))
+        Self(format!("{:016x}-{replica:08x}-{counter:08x}", at.0).into())
     }
 
     /// The text.
@@ -126,5 +127,5 @@ pub(crate) fn ordinal(head: &[u8]) -> Option<u64> {
 /// The batch that a key of the journal names; `None` for a key that is none.
 pub(crate) fn batch_of(prefix: &str, key: &[u8]) -> Option<BatchId> {
     let text = std::str::from_utf8(key.strip_prefix(prefix.as_bytes())?).ok()?;
-    Some(BatchId(text.to_owned()))
+    Some(BatchId(text.into()))
 }

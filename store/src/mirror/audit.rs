@@ -40,7 +40,7 @@ impl Audit {
             Some(keys) => keys,
             None => {
                 // The journal is left out: it is written once per key and followed by nobody who could not do without.
-                self.spans = spans(None);
+                self.spans = spans();
                 self.spans.pop().unwrap_or_else(|| KeyRange::prefix(PREFIX))
             }
         };

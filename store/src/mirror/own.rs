@@ -13,7 +13,7 @@ use polder_core::schema::{Domain, Schema};
 
 use super::snapshot::{ChangeBatch, Content, Snapshot};
 use crate::backend::{Batch, Event};
-use crate::journal::{BatchId, JournalRecord, Logged};
+use crate::journal::{BatchId, JournalRecord};
 
 /// A commit of this process, as the ledger planned it.
 pub(crate) struct OwnCommit<S: Schema> {
@@ -48,16 +48,12 @@ impl<S: Schema> OwnCommit<S> {
             cut.content = fresh;
         }
         self.touched.iter().for_each(|domain| cut.heads.set(*domain, Some(revision)));
-        cut.journal.insert(self.batch.clone(), self.logged(revision));
+        cut.journal.insert(&self.batch, revision, &self.record);
     }
 
     /// What subscribers are told.
     pub(super) fn told(&self, revision: Revision) -> ChangeBatch<S> {
-        ChangeBatch { revision, changes: self.changes.clone(), records: vec![self.logged(revision)], relisted: false }
-    }
-
-    fn logged(&self, revision: Revision) -> Arc<Logged> {
-        Arc::new(Logged { revision, record: Arc::clone(&self.record) })
+        ChangeBatch { revision, changes: self.changes.clone(), relisted: false }
     }
 }
 

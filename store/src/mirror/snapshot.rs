@@ -1,6 +1,5 @@
 //! What a mirror shows: immutable, shared, replaced as a whole.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +10,7 @@ use polder_core::schema::{Corrupt, Schema};
 use tokio::time::Instant;
 
 use super::heads::Heads;
-use crate::journal::{Journal, Logged};
+use crate::journal::Journal;
 
 /// Which content a view has. Within one mirror, equal numbers mean equal views.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,7 +32,7 @@ pub struct Snapshot<S: Schema> {
     pub revision: Revision,
     /// Where every domain stands in the view.
     pub heads: Heads,
-    /// The recent journal of the service whose journal this mirror follows; else empty.
+    /// What the journal of the service answers whose journal this mirror follows; else empty.
     pub journal: Journal,
     /// Whether everything stored has been read once. Before that the view is empty and means nothing.
     pub synced: bool,
@@ -106,8 +105,6 @@ pub struct ChangeBatch<S: Schema> {
     pub revision: Revision,
     /// The changes that the schema knows, in order.
     pub changes: Vec<S::Change>,
-    /// The journal records of the followed journal that came with it.
-    pub records: Vec<Arc<Logged>>,
     /// The batch is the difference found by reading everything again, after a gap: several commits at once.
     pub relisted: bool,
 }

@@ -10,35 +10,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use polder_core::id::Revision;
-use polder_core::schema::{Corrupt, Domain, Schema};
-use prost::Message as _;
+use polder_core::schema::{Domain, Schema};
 
 use super::heads::domain_of;
+use super::meaning::{Meaning, Move, Reader};
 use super::own::{OwnCommit, OwnCommits};
 use super::snapshot::{ChangeBatch, Content, Snapshot};
-use crate::backend::{Batch, Entry};
-use crate::journal::{BatchId, JournalRecord, Logged, batch_of, ordinal};
-
-/// One stored key's meaning.
-enum Meaning<S: Schema> {
-    Change(S::Change),
-    /// A head that exists or does not, and the journal's ordinal that it carries when its journal is followed.
-    Head(Domain, bool, Option<u64>),
-    Journal(BatchId, Option<Arc<Logged>>),
-    Corrupt(Corrupt),
-    Nothing,
-}
-
-/// One move of a stored key, ready to be applied to both cuts.
-struct Move<S: Schema> {
-    key: Bytes,
-    revision: Revision,
-    meaning: Meaning<S>,
-}
+use crate::backend::Batch;
 
 /// Everything stored under the prefix, read at one revision.
-pub(super) struct Listing {
-    pub(super) entries: Vec<Entry>,
+pub(super) struct Listing<S: Schema> {
+    pub(super) moves: Vec<Move<S>>,
     pub(super) revision: Revision,
     /// How many own commits had been applied before the first page was asked for: the listing must show those.
     pub(super) covers: u64,
@@ -51,9 +33,9 @@ pub(super) struct State<S: Schema> {
     own: OwnCommits<S>,
     /// The last content number given.
     contents: Content,
-    /// Every known key with the revision of its last put, to find the difference to a listing.
+    /// Every known key outside the journal with the revision of its last put, to find the difference to a listing.
     known: BTreeMap<Bytes, Revision>,
-    journal_prefix: Option<String>,
+    reader: Reader,
 }
 
 impl<S: Schema> State<S> {
@@ -64,7 +46,7 @@ impl<S: Schema> State<S> {
             own: OwnCommits::default(),
             contents: Content::default(),
             known: BTreeMap::new(),
-            journal_prefix,
+            reader: Reader::new(journal_prefix),
         }
     }
 
@@ -85,6 +67,10 @@ impl<S: Schema> State<S> {
         &self.known
     }
 
+    pub(super) const fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
     /// Notes that the ordered cut had everything at `at`.
     pub(super) fn mark_fresh(&mut self, at: tokio::time::Instant) {
         self.ordered.fresh_at = self.ordered.fresh_at.max(Some(at));
@@ -96,11 +82,11 @@ impl<S: Schema> State<S> {
     /// Takes in one batch of the watch.
     pub(super) fn take_batch(&mut self, batch: Batch) -> ChangeBatch<S> {
         let revision = batch.revision;
-        let own = self.own.delivered(&batch, self.journal_prefix.as_deref());
+        let own = self.own.delivered(&batch, self.reader.journal_prefix());
         if self.own.all_delivered() {
             self.early = None;
         }
-        for event in &batch.events {
+        for event in batch.events.iter().filter(|event| !self.reader.is_journal(&event.key)) {
             match &event.value {
                 Some(_) => self.known.insert(event.key.clone(), revision),
                 None => self.known.remove(&event.key),
@@ -110,7 +96,7 @@ impl<S: Schema> State<S> {
             Some((own, after)) if self.ordered.corrupt.is_empty() => self.take_delivered(&own, after, revision),
             _ => {
                 let events = batch.events.into_iter();
-                let moves: Vec<_> = events.map(|event| self.read(event.key, event.value.as_ref(), revision)).collect();
+                let moves: Vec<_> = events.map(|event| self.reader.read(event.key, event.value, revision)).collect();
                 self.move_both(revision, &moves);
                 changes_of(revision, moves, false)
             }
@@ -130,19 +116,20 @@ impl<S: Schema> State<S> {
     }
 
     /// Takes in a whole listing and answers how it differs from what was known.
-    pub(super) fn take_listing(&mut self, listing: Listing) -> ChangeBatch<S> {
+    pub(super) fn take_listing(&mut self, listing: Listing<S>) -> ChangeBatch<S> {
         let mut before = std::mem::take(&mut self.known);
         self.ordered.journal = crate::journal::Journal::default();
-        let mut moves = Vec::new();
-        for entry in listing.entries {
-            let known = before.remove(&entry.key);
-            self.known.insert(entry.key.clone(), entry.modified);
-            // The journal starts anew, and heads are cheap; records that did not move are left alone.
-            if known != Some(entry.modified) || self.is_journal(&entry.key) || domain_of(&entry.key).is_some() {
-                moves.push(self.read(entry.key, Some(&entry.value), entry.modified));
+        let mut moves = listing.moves;
+        moves.retain(|moved| {
+            if self.reader.is_journal(&moved.key) {
+                return true;
             }
-        }
-        moves.extend(before.into_keys().map(|key| self.read(key, None, listing.revision)));
+            let known = before.remove(&moved.key);
+            self.known.insert(moved.key.clone(), moved.revision);
+            // The journal starts anew, and heads are cheap; records that did not move are left alone.
+            known != Some(moved.revision) || domain_of(&moved.key).is_some()
+        });
+        moves.extend(before.into_keys().map(|key| self.reader.read(key, None, listing.revision)));
         // Own commits that were acknowledged before the listing began are in it. If they are not, the store was set back.
         self.own.listed(listing.revision, listing.covers);
         self.ordered.synced = true;
@@ -204,50 +191,6 @@ impl<S: Schema> State<S> {
         early.revision = revision;
         early.synced = true;
     }
-
-    /// Whether the domain belongs to the service whose journal is followed.
-    fn is_followed(&self, domain: Domain) -> bool {
-        let service = self.journal_prefix.as_deref().and_then(|prefix| prefix.strip_suffix("journal/"));
-        service.is_some_and(|service| domain.head_key().starts_with(service))
-    }
-
-    fn is_journal(&self, key: &[u8]) -> bool {
-        self.journal_prefix.as_ref().is_some_and(|prefix| key.starts_with(prefix.as_bytes()))
-    }
-
-    fn read(&self, key: Bytes, value: Option<&Bytes>, revision: Revision) -> Move<S> {
-        let meaning = self.meaning(&key, value, revision);
-        Move { key, revision, meaning }
-    }
-
-    fn meaning(&self, key: &Bytes, value: Option<&Bytes>, revision: Revision) -> Meaning<S> {
-        if let Some(domain) = domain_of(key) {
-            return Meaning::Head(
-                domain,
-                value.is_some(),
-                value.filter(|_| self.is_followed(domain)).and_then(|value| ordinal(value)),
-            );
-        }
-        if let Some(prefix) = self.journal_prefix.as_deref().filter(|prefix| key.starts_with(prefix.as_bytes())) {
-            let Some(batch) = batch_of(prefix, key) else { return Meaning::Nothing };
-            let Some(value) = value else { return Meaning::Journal(batch, None) };
-            return match JournalRecord::decode(value.clone()) {
-                Ok(record) => Meaning::Journal(batch, Some(Arc::new(Logged { revision, record: Arc::new(record) }))),
-                Err(error) => Meaning::Corrupt(corrupt(key, &error.to_string())),
-            };
-        }
-        match S::decode(key, value.map(|value| &value[..])) {
-            Ok(Some(change)) => Meaning::Change(change),
-            Ok(None) => Meaning::Nothing,
-            // A key that never was readable is not in the view; its end mends what its value broke.
-            Err(_) if value.is_none() => Meaning::Nothing,
-            Err(corrupt) => Meaning::Corrupt(corrupt),
-        }
-    }
-}
-
-fn corrupt(key: &Bytes, why: &str) -> Corrupt {
-    Corrupt { key: key.escape_ascii().to_string(), why: why.to_owned() }
 }
 
 /// Applies moves to one cut; a change counts only where `newer` says so of its domain and revision.
@@ -260,8 +203,13 @@ fn apply<S: Schema>(cut: &mut Snapshot<S>, moves: &[Move<S>], newer: impl Fn(Dom
                 }
                 cut.corrupt.remove(&moved.key);
             }
-            Meaning::Journal(batch, Some(logged)) => cut.journal.insert(batch.clone(), Arc::clone(logged)),
-            Meaning::Journal(batch, None) => cut.journal.remove(batch),
+            Meaning::Journal(batch, record) => {
+                match record {
+                    Some(record) => cut.journal.insert(batch, moved.revision, record),
+                    None => cut.journal.remove(batch),
+                }
+                cut.corrupt.remove(&moved.key);
+            }
             Meaning::Corrupt(corrupt) => {
                 tracing::error!(key = corrupt.key, why = corrupt.why, "a stored record cannot be read");
                 cut.corrupt.insert(moved.key.clone(), corrupt.clone());
@@ -280,15 +228,11 @@ fn heads_of<S: Schema>(moves: &[Move<S>]) -> impl Iterator<Item = (Domain, Optio
 }
 
 fn changes_of<S: Schema>(revision: Revision, moves: Vec<Move<S>>, relisted: bool) -> ChangeBatch<S> {
-    let mut batch = ChangeBatch { revision, changes: Vec::new(), records: Vec::new(), relisted };
-    for moved in moves {
-        match moved.meaning {
-            Meaning::Change(change) => batch.changes.push(change),
-            Meaning::Journal(_, Some(logged)) => batch.records.push(logged),
-            _ => {}
-        }
-    }
-    batch
+    let changes = moves.into_iter().filter_map(|moved| match moved.meaning {
+        Meaning::Change(change) => Some(change),
+        _ => None,
+    });
+    ChangeBatch { revision, changes: changes.collect(), relisted }
 }
 
 #[cfg(test)]

@@ -44,8 +44,10 @@ async fn a_commit_is_durable_visible_and_journaled() {
         (&change.key[..], change.before.as_deref(), change.after.as_deref()),
         (&b"/polder/ipam/allocations/0"[..], None, Some(&b"a"[..]))
     );
-    let newest = ledger.mirror().snapshot().journal.newest_first().next().cloned().unwrap();
-    assert_eq!(newest, *last);
+    let snapshot = ledger.mirror().snapshot();
+    let answered = snapshot.journal.answered(&"r1".parse().unwrap()).unwrap();
+    assert_eq!((&answered.answer[..], answered.revision), (&committed.answer[..], committed.revision));
+    assert_eq!(snapshot.journal.ordinal(), last.record.ordinal);
 }
 
 #[tokio::test]
@@ -410,7 +412,6 @@ async fn the_journal_is_trimmed_by_age_and_count() {
     let journal = || ledger.mirror().snapshot().journal.clone();
     toy::until("the answers go with it", async || journal().answered(&"id3".parse().unwrap()).is_none()).await;
     assert!(journal().answered(&"id29".parse().unwrap()).is_some());
-    toy::until("the records in memory too", async || journal().newest_first().count() == 6).await;
     assert_eq!(stored(&store).await.slots.len(), 30, "records stay");
 }
 
@@ -427,10 +428,10 @@ async fn the_count_of_the_journal_survives_a_long_rest() {
     let config = polder_store::MirrorConfig::for_service("ipam", Arc::clone(&much_later));
     let mirror = polder_store::Mirror::<Toy>::open(store.clone(), config);
     let snapshot = mirror.synced(toy::PATIENCE).await.unwrap();
-    assert_eq!((snapshot.journal.newest_first().count(), snapshot.journal.ordinal()), (0, 7));
+    assert_eq!(snapshot.journal.ordinal(), 7);
     let config = polder_store::LedgerConfig { clock: much_later, ..toy::config() };
     set_limit(&Ledger::start(mirror.clone(), config).unwrap(), 8).await;
-    assert_eq!(mirror.snapshot().journal.newest_first().next().unwrap().record.ordinal, 8);
+    assert_eq!(mirror.snapshot().journal.ordinal(), 8);
 }
 
 #[test]

@@ -31,7 +31,15 @@ impl HandleIndex {
 
     /// Every allocation whose handle may be this one, by uid.
     pub(super) fn candidates(&self, handle: &str) -> impl Iterator<Item = Uid> + '_ {
-        let hash = hash(handle);
-        self.by_hash.range((hash, Uid(0))..=(hash, Uid(u128::MAX))).map(|(_, uid)| *uid)
+        self.from(hash(handle), Uid(0))
+    }
+
+    /// The first of them from `from` on.
+    pub(super) fn first(&self, handle: &str, from: Uid) -> Option<Uid> {
+        self.from(hash(handle), from).next()
+    }
+
+    fn from(&self, hash: u64, from: Uid) -> impl Iterator<Item = Uid> + '_ {
+        self.by_hash.range((hash, from)..=(hash, Uid(u128::MAX))).map(|(_, uid)| *uid)
     }
 }

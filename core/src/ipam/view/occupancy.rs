@@ -92,7 +92,12 @@ impl Occupancy {
 
     /// Who holds the address.
     pub(super) fn holder(&self, address: IpAddr) -> Option<Uid> {
-        self.holders.range((address, Uid(0))..=(address, Uid(u128::MAX))).next().map(|(_, uid)| *uid)
+        self.first_holder(address, Uid(0))
+    }
+
+    /// The first holder of the address from `from` on: there is one, but for a moment inside a transaction.
+    pub(super) fn first_holder(&self, address: IpAddr, from: Uid) -> Option<Uid> {
+        self.holders.range((address, from)..=(address, Uid(u128::MAX))).next().map(|(_, uid)| *uid)
     }
 
     /// When the address was last released, as far as a record tells.

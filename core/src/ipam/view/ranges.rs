@@ -44,6 +44,25 @@ impl<K: Ord + Clone> RangeIndex<K> {
         here.iter().find(|(_, range)| range.contains(address)).map(|(key, range)| (key, *range))
     }
 
+    /// Everything that has the address, also while ranges overlap; looks at every range.
+    pub(super) fn all(&self, address: IpAddr) -> impl Iterator<Item = &K> {
+        let here = self.starts.range(..=address).flat_map(|(_, here)| here);
+        here.filter(move |(_, range)| range.contains(address)).map(|(key, _)| key)
+    }
+
+    /// Whether two ranges have an address in common; looks at every range.
+    pub(super) fn has_overlap(&self) -> bool {
+        let ranges = self.starts.values().flatten().map(|(_, range)| *range);
+        let mut last: Option<AddrRange> = None;
+        for range in ranges {
+            if last.is_some_and(|last| last.end() >= range.start()) {
+                return true;
+            }
+            last = Some(range);
+        }
+        false
+    }
+
     /// Every range that has an address of `range`, in order.
     pub(super) fn overlapping(&self, range: AddrRange) -> impl Iterator<Item = (&K, AddrRange)> {
         let before = self.starts.range(..range.start()).next_back().into_iter();

@@ -165,10 +165,10 @@ impl View {
     /// The allocation with this uid, held or resting.
     #[must_use]
     pub fn allocation(&self, uid: Uid) -> Option<&Arc<Allocation>> {
-        self.allocations.get(&uid)
+        self.allocations.get(&uid).or_else(|| self.past.get(&uid))
     }
 
-    /// Every allocation after `after`, held or resting, by uid.
+    /// Every held allocation after `after`, by uid.
     pub fn allocations(&self, after: Option<Uid>) -> impl Iterator<Item = (Uid, &Arc<Allocation>)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.allocations.range((from, Bound::Unbounded)).map(|(uid, allocation)| (*uid, allocation))
@@ -228,12 +228,12 @@ impl View {
 
     /// The released allocations whose records still say when this address became free, oldest first.
     pub fn rests_at(&self, address: IpAddr) -> impl DoubleEndedIterator<Item = &Arc<Allocation>> {
-        self.occupancy.rests_at(address).filter_map(|(_, uid)| self.allocations.get(&uid))
+        self.occupancy.rests_at(address).filter_map(|(_, uid)| self.past.get(&uid))
     }
 
     /// Allocations released at `from` or later, longest released first.
     pub fn released(&self, from: Timestamp) -> impl Iterator<Item = (Timestamp, &Arc<Allocation>)> {
-        self.released.range((from, Uid(0))..).filter_map(|(since, uid)| self.allocations.get(uid).map(|record| (*since, record)))
+        self.released.range((from, Uid(0))..).filter_map(|(since, uid)| self.past.get(uid).map(|record| (*since, record)))
     }
 
     /// The lowest address of the range that nobody holds and no record says was released lately.
@@ -292,7 +292,8 @@ impl View {
         let network = self.network.iter().map(|record| Change::Network(Some(Arc::clone(record))));
         let nodes = self.nodes.iter().map(|(name, record)| Change::Node(name.clone(), Some(Arc::clone(record))));
         let blocks = self.blocks.iter().map(|(cidr, record)| Change::Block(*cidr, Some(Arc::clone(record))));
-        let allocations = self.allocations.iter().map(|(uid, record)| Change::Allocation(*uid, Some(Arc::clone(record))));
+        let allocations =
+            self.allocations.iter().chain(&self.past).map(|(uid, record)| Change::Allocation(*uid, Some(Arc::clone(record))));
         let neighbors = self.neighbors.iter().map(|(node, record)| Change::Neighbors(node.clone(), Some(Arc::clone(record))));
         namespaces.chain(pools).chain(kept).chain(network).chain(nodes).chain(blocks).chain(allocations).chain(neighbors)
     }

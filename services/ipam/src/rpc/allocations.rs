@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use polder_core::cluster::Cluster;
 use polder_core::id::{Entropy, Uid};
-use polder_core::ipam::{Allocation as Stored, View, allocate, audit, lookup, release, repair};
+use polder_core::ipam::view::Term;
+use polder_core::ipam::{Allocation as Stored, allocate, audit, lookup, release, repair};
 use polder_core::net::{Label, Selector};
 use polder_core::reason::{Refusal, Violations};
 use polder_core::schema::PlanContext;
@@ -84,14 +85,6 @@ fn number(refusal: &Refusal) -> u32 {
     code(refusal.kind()) as u32
 }
 
-/// Held allocations after `after`, by uid, those of one namespace where one is given.
-fn held<'v>(view: &'v View, namespace: Option<&'v Label>, after: Option<Uid>) -> Box<dyn Iterator<Item = &'v Arc<Stored>> + 'v> {
-    match namespace {
-        Some(name) => Box::new(view.allocations_in(name).filter(move |one| after.is_none_or(|after| one.meta.uid > after))),
-        None => Box::new(view.allocations(after).map(|(_, one)| one).filter(|one| one.is_held())),
-    }
-}
-
 /// The page that is asked for, and the namespace and the selector that the list is narrowed by.
 fn narrowed(request: &ListAllocationsRequest) -> Result<(Page<Uid>, Option<Label>, Selector), Refusal> {
     let mut bad = Violations::new();
@@ -161,7 +154,9 @@ impl AllocationService for Allocations {
         let (page, namespace, selector) = narrowed(&request).map_err(refuse)?;
         let snapshot = self.service.view().map_err(refuse)?;
         let view = &snapshot.view.ipam;
-        let objects = held(view, namespace.as_ref(), page.after).filter(|one| selector.matches(&one.labels));
+        let mut terms = AllocationOf::terms(&page.filter);
+        terms.extend(namespace.map(|name| vec![Term::Namespace(name)]));
+        let objects = view.walk(terms, page.after).filter(|one| selector.matches(&one.labels));
         let (found, next_page_token) = page.take(objects.map(|one| (one.meta.uid, AllocationOf { view, record: Arc::clone(one) })));
         let allocations = found.iter().map(|one| convert::show(view, &one.record)).collect();
         read(&snapshot, ListAllocationsResponse { allocations, next_page_token, revision: snapshot.revision.0 })

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use polder_core::filter::{Demand, Filter};
+use polder_core::ipam::view::Term;
 use polder_core::ipam::{Allocation, Namespace, Node, OwnerKind, Pool, PoolState, Purpose, Reservation, View};
 use polder_core::net::{Label, Labels};
 
@@ -100,6 +102,27 @@ pub(crate) struct AllocationOf<'v> {
     pub(crate) record: Arc<Allocation>,
 }
 
+impl AllocationOf<'_> {
+    /// What a filter demands, as groups of terms for [`View::walk`]: everything that passes satisfies one term of every group.
+    /// Fields without an index are left out. A value that no allocation can have leaves its group without terms, so that nothing
+    /// is found.
+    pub(crate) fn terms(filter: &Filter) -> Vec<Vec<Term>> {
+        let group = |demand: Demand<'_>| {
+            let term = match demand.field {
+                "uid" => |value: &str| value.parse().ok().map(Term::Uid),
+                "handle" => |value: &str| Some(Term::Handle(value.into())),
+                "address" => |value: &str| value.parse().ok().map(Term::Address),
+                "namespace" => |value: &str| value.parse().ok().map(Term::Namespace),
+                "node" => |value: &str| value.parse().ok().map(Term::Node),
+                "pool" => |value: &str| value.parse().ok().map(Term::Pool),
+                _ => return None,
+            };
+            Some(demand.values.into_iter().filter_map(term).collect())
+        };
+        filter.demands().into_iter().filter_map(group).collect()
+    }
+}
+
 impl Fields for AllocationOf<'_> {
     const KNOWN: &'static [&'static str] =
         &["handle", "uid", "kind", "namespace", "name", "node", "address", "pool", "ready", "labels.*"];
@@ -127,3 +150,6 @@ impl Fields for AllocationOf<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,7 @@ impl Watched for Allocations {
     type Message = pb::WatchAllocationsResponse;
 
     fn keys(&self, view: &View, after: Option<&Uid>, most: usize) -> Vec<Uid> {
-        view.allocations(after.copied()).take(most).map(|(uid, _)| uid).collect()
+        view.walk(AllocationOf::terms(&self.filter), after.copied()).take(most).map(|held| held.meta.uid).collect()
     }
 
     fn touched(&self, _: &View, change: &Change) -> Vec<Uid> {
