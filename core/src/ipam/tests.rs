@@ -15,8 +15,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::record::{Allocation, Change, Owner, OwnerKind, Purpose};
-use super::{Decision, Eviction, allocate, audit, node, pool, release};
+use super::record::{Allocation, Block, Change, Owner, OwnerKind, Purpose};
+use super::{Decision, Eviction, View, allocate, audit, node, pool, release};
 use crate::cluster::Cluster;
 use crate::id::Entropy;
 use crate::net::{AddrRange, Label, Labels, Name};

@@ -54,6 +54,8 @@ pub struct View {
     blocks_of: OrdSet<(Name, IpNet)>,
     /// Addresses that lie in some block.
     lent: ByFamily<NumberSet>,
+    /// Blocks of which nobody holds an address.
+    empty_blocks: OrdSet<IpNet>,
     handles: HandleIndex,
     in_namespace: OrdMap<Label, OrdMap<Uid, Arc<Allocation>>>,
     pod_addresses: OrdMap<Label, u64>,
@@ -118,16 +120,44 @@ impl View {
         let (first, last) = ends(AddrRange::of_net(cidr));
         if let Some(old) = self.blocks.remove(&cidr) {
             self.blocks_of.remove(&(old.node.clone(), cidr));
-            let still: Vec<AddrRange> =
-                self.blocks_overlapping(AddrRange::of_net(cidr)).map(|block| AddrRange::of_net(block.cidr)).collect();
+            self.empty_blocks.remove(&cidr);
+            let still: Vec<IpNet> = self.blocks_overlapping(AddrRange::of_net(cidr)).map(|block| block.cidr).collect();
+            // What happened at these addresses may have been counted for the block that is gone.
+            still.iter().for_each(|cidr| self.note_whether_empty(*cidr));
             let lent = self.lent.get_mut(family(cidr));
             lent.remove_range(first, last);
-            still.into_iter().map(ends).for_each(|(first, last)| lent.insert_range(first, last));
+            still.into_iter().map(AddrRange::of_net).map(ends).for_each(|(first, last)| lent.insert_range(first, last));
         }
         if let Some(block) = record {
             self.blocks_of.insert((block.node.clone(), cidr));
             self.lent.get_mut(family(cidr)).insert_range(first, last);
             self.blocks.insert(cidr, Arc::clone(block));
+            self.note_whether_empty(cidr);
+        }
+    }
+
+    fn note_whether_empty(&mut self, cidr: IpNet) {
+        if self.occupancy.held_in(AddrRange::of_net(cidr)) == 0 {
+            self.empty_blocks.insert(cidr);
+        } else {
+            self.empty_blocks.remove(&cidr);
+        }
+    }
+
+    fn hold(&mut self, address: IpAddr, uid: Uid) {
+        self.occupancy.hold(address, uid);
+        // While a view is loaded there are no blocks yet, and in a busy pool few are empty.
+        if !self.empty_blocks.is_empty()
+            && let Some(cidr) = self.block_of(address).map(|block| block.cidr)
+        {
+            self.empty_blocks.remove(&cidr);
+        }
+    }
+
+    fn unhold(&mut self, address: IpAddr, uid: Uid) {
+        self.occupancy.unhold(address, uid);
+        if let Some(cidr) = self.block_of(address).map(|block| block.cidr) {
+            self.note_whether_empty(cidr);
         }
     }
 
@@ -164,7 +194,7 @@ impl View {
             return;
         }
         self.handles.insert(&allocation.handle, uid);
-        allocation.holdings.iter().for_each(|holding| self.occupancy.hold(holding.address, uid));
+        allocation.holdings.iter().for_each(|holding| self.hold(holding.address, uid));
         self.pools_of(allocation).iter().for_each(|pool| self.members.insert(pool, uid));
         if let Some(node) = &allocation.owner.node {
             self.on_node.entry(node.clone()).or_default().insert(uid);
@@ -183,7 +213,7 @@ impl View {
             return;
         }
         self.handles.remove(&allocation.handle, uid);
-        allocation.holdings.iter().for_each(|holding| self.occupancy.unhold(holding.address, uid));
+        allocation.holdings.iter().for_each(|holding| self.unhold(holding.address, uid));
         self.pools_of(allocation).iter().for_each(|pool| self.members.remove(pool, uid));
         if let Some(node) = &allocation.owner.node {
             self.forget_on_node(uid, node);

@@ -237,11 +237,9 @@ impl Chooser<'_> {
     /// An empty block of another node changes hands before an address is borrowed: its route moves along. One that was lent only
     /// now is left to its node, unless strict affinity leaves nothing else.
     fn in_taken_over_block(&self, node: &Name) -> Option<Choice> {
-        let blocks = self.ranges().into_iter().flat_map(|range| self.view.blocks_overlapping(range));
+        let blocks = self.ranges().into_iter().flat_map(|range| self.view.empty_blocks(range));
         let may = |block: &Block| self.pool.strict_affinity || block.claimed.after(EMPTY_BLOCK_GRACE) <= self.now;
-        let empty = |block: &Block| self.view.count_held(AddrRange::of_net(block.cidr)) == 0;
-        let idle = |block: &&Arc<Block>| block.node != *node && may(block) && empty(block);
-        blocks.filter(idle).find_map(|block| {
+        blocks.filter(|block| block.node != *node && may(block)).find_map(|block| {
             let address = self.barriers().find(&self.clip(block.cidr), Lent::Too)?;
             let holding = Holding { address, block: Some(block.cidr) };
             Some(Choice { holding, step: Step::TakenOver, lend: Some(self.block(block.cidr, node)) })

@@ -139,6 +139,14 @@ proptest! {
             let before = world.cluster.clone();
             step(&mut world, &mut model, op, strict);
             prop_assert!(audit::audit(&before).findings.is_empty(), "planning on a copy leaves the original alone");
+            for range in ["10.1.0.0/24", "10.1.0.12-10.1.0.33", "10.1.0.16", "10.0.0.0/24"] {
+                empty_blocks_are_those_that_a_scan_finds(&world.cluster.ipam, range.parse().unwrap());
+            }
         }
     }
+}
+
+fn empty_blocks_are_those_that_a_scan_finds(view: &View, range: AddrRange) {
+    let scanned = view.blocks_overlapping(range).filter(|block| view.count_held(AddrRange::of_net(block.cidr)) == 0);
+    assert_eq!(view.empty_blocks(range).collect::<Vec<_>>(), scanned.collect::<Vec<_>>(), "{range}");
 }

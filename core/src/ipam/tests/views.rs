@@ -67,5 +67,31 @@ fn records_taken_back_leave_nothing_behind() {
             Change::Neighbors(node, _) => Change::Neighbors(node, None),
         });
     }
-    assert_eq!(*view, super::super::View::default());
+    assert_eq!(*view, View::default());
+}
+
+/// Blocks may overlap inside a transaction, when a pool gets another block size: what is held then counts in the end for the
+/// block that stays, in whatever order it came.
+#[test]
+fn a_block_is_empty_or_not_whatever_was_there_before_it() {
+    let block = |cidr: &str, there: bool| {
+        let cidr = cidr.parse().unwrap();
+        let block = Block { cidr, pool: "pod".parse().unwrap(), node: "node-a".parse().unwrap(), claimed: Timestamp(0) };
+        Change::Block(cidr, there.then(|| Arc::new(block)))
+    };
+    let mut world = World::usual();
+    let IpAddr::V4(address) = world.pod("h", "node-a").unwrap() else { panic!("pods have IPv4 here") };
+    let held = Arc::clone(world.cluster.ipam.held(address.into()).unwrap());
+    let [wide, narrow] = [26, 28].map(|length| ipnet::Ipv4Net::new(address, length).unwrap().trunc().to_string());
+    let hold = Change::Allocation(held.meta.uid, Some(Arc::clone(&held)));
+    let free = Change::Allocation(held.meta.uid, None);
+    for order in [[0, 1, 2, 3], [0, 2, 1, 3], [0, 2, 3, 1], [1, 0, 2, 3], [2, 0, 3, 1], [2, 0, 1, 3], [0, 1, 3, 2], [0, 3, 1, 2]] {
+        let changes = [block(&wide, true), hold.clone(), block(&narrow, true), block(&wide, false)];
+        let mut view = View::default();
+        order.iter().for_each(|at| view.apply(&changes[*at]));
+        let range: AddrRange = wide.parse().unwrap();
+        assert_eq!(view.empty_blocks(range).count(), 0, "{order:?}");
+        view.apply(&free);
+        assert_eq!(view.empty_blocks(range).count(), 1, "{order:?}");
+    }
 }

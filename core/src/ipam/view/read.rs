@@ -152,6 +152,15 @@ impl View {
         first.into_iter().chain(rest)
     }
 
+    /// The blocks with an address of `range` of which nobody holds an address, by address; found without visiting any other.
+    pub fn empty_blocks(&self, range: AddrRange) -> impl Iterator<Item = &Arc<Block>> {
+        let first = self.block_of(range.start()).filter(|block| self.empty_blocks.contains(&block.cidr));
+        let from = (Bound::Excluded(host(range.start())), Bound::Included(host(range.end())));
+        let rest = self.empty_blocks.range(from).filter_map(|cidr| self.blocks.get(cidr));
+        let rest = rest.filter(move |block| first.is_none_or(|first| first.cidr != block.cidr));
+        first.into_iter().chain(rest)
+    }
+
     /// The first address from the start of `range` on that lies in no block.
     #[must_use]
     pub fn first_unlent(&self, range: AddrRange) -> Option<IpAddr> {
