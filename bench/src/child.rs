@@ -14,6 +14,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::machine::cpu_time_of;
+
 /// How long a process may take until it is ready, or has ended.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The pause between two looks.
@@ -25,6 +27,9 @@ pub(crate) struct Running {
     uri: String,
     /// From its start until it said that it serves.
     pub(crate) ready_after: Duration,
+    /// Processor time that it used until then, which others on the same machine do not make longer; `None` where the system does
+    /// not tell.
+    pub(crate) spent: Option<Duration>,
     _folder: TempDir,
 }
 
@@ -61,7 +66,7 @@ impl Running {
             .stdout(Stdio::null());
         let begun = monotonic();
         let child = command.spawn()?;
-        let mut running = Self { child, uri: String::new(), ready_after: Duration::ZERO, _folder: folder };
+        let mut running = Self { child, uri: String::new(), ready_after: Duration::ZERO, spent: None, _folder: folder };
         while running.uri.is_empty() {
             running.must_run(begun.elapsed())?;
             if let Ok(text) = std::fs::read_to_string(&ready) {
@@ -78,6 +83,7 @@ impl Running {
             sleep(PAUSE).await;
         }
         running.ready_after = begun.elapsed();
+        running.spent = cpu_time_of(&running.child.id().to_string());
         Ok(running)
     }
 

@@ -94,9 +94,14 @@ fn load() -> Option<String> {
 
 /// Processor time that this process has used in all its threads; `None` where there is no `/proc`.
 pub(crate) fn cpu_time() -> Option<Duration> {
+    cpu_time_of("self")
+}
+
+/// The same of a process by its number.
+pub(crate) fn cpu_time_of(process: &str) -> Option<Duration> {
     /// What the kernel counts in, on every architecture that we build for.
     const TICK: Duration = Duration::from_millis(10);
-    let text = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name of the program may have spaces in it; user and system time are the 12th and 13th field after it.
     let (_, fields) = text.rsplit_once(')')?;
     let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);

@@ -1,5 +1,7 @@
 //! A process that starts on a large state: the time from its start to its readiness, and its memory.
 
+use std::time::Duration;
+
 use polder_proto::ipam::v1::Pool;
 use polder_runtime::tasks::Failure;
 use tempfile::TempDir;
@@ -60,7 +62,7 @@ pub(super) async fn measure(options: &Options, engine: Engine, take: &mut impl F
     let ground = Ground::fresh(engine).await?;
     let first = ground.start(options).await?;
     let empty = first.memory();
-    take(Figure::new(engine, "start to SERVING, empty", millis(&first), "ms"));
+    started(engine, 0, &first, take);
     let fill = Fill {
         count: options.allocations,
         round: 1,
@@ -74,28 +76,33 @@ pub(super) async fn measure(options: &Options, engine: Engine, take: &mut impl F
     prepare_with(&links[0], pods, fill.nodes).await?;
     let (filled, given) = fill.allocate(&links).await?;
     take(Figure::new(engine, format!("fill, {} callers", fill.callers), filled.per_second(), "a second"));
-    memory(engine, "after the fill", first.memory(), empty, options.allocations, take);
+    memory(engine, "after the fill", (empty, first.memory()), options.allocations, take);
     drop(links);
     first.stop().await?;
 
     for _ in 1..options.starts {
         let running = ground.start(options).await?;
-        take(Figure::new(engine, format!("start to SERVING, {} allocations", options.allocations), millis(&running), "ms"));
+        started(engine, options.allocations, &running, take);
         running.stop().await?;
     }
     let running = ground.start(options).await?;
-    take(Figure::new(engine, format!("start to SERVING, {} allocations", options.allocations), millis(&running), "ms"));
-    memory(engine, "after the start", running.memory(), empty, options.allocations, take);
+    started(engine, options.allocations, &running, take);
+    memory(engine, "after the start", (empty, running.memory()), options.allocations, take);
     pages::measure(&running.link()?, engine, &fill, &given, take).await?;
     running.stop().await
 }
 
-fn millis(running: &Running) -> f64 {
-    running.ready_after.as_secs_f64() * 1000.0
+fn started(engine: Engine, allocations: u64, running: &Running, take: &mut impl FnMut(Figure)) {
+    let millis = |duration: Duration| duration.as_secs_f64() * 1000.0;
+    take(Figure::new(engine, format!("start to SERVING, {allocations} allocations"), millis(running.ready_after), "ms"));
+    if let Some(spent) = running.spent {
+        take(Figure::new(engine, format!("the same in processor time, {allocations} allocations"), millis(spent), "ms"));
+    }
 }
 
-fn memory(engine: Engine, when: &str, now: Option<Memory>, empty: Option<Memory>, allocations: u64, take: &mut impl FnMut(Figure)) {
-    let Some((now, empty)) = now.zip(empty) else { return };
+/// `memory` is that of the empty process and that of the full one.
+fn memory(engine: Engine, when: &str, memory: (Option<Memory>, Option<Memory>), allocations: u64, take: &mut impl FnMut(Figure)) {
+    let (Some(empty), Some(now)) = memory else { return };
     take(Figure::new(engine, format!("resident {when}"), now.resident / MIB, "MiB"));
     take(Figure::new(engine, format!("resident at most, {when}"), now.peak / MIB, "MiB"));
     let each = (now.resident - empty.resident) / allocations.max(1) as f64;

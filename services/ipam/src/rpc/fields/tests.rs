@@ -64,7 +64,7 @@ fn allocation(uid: Uid, node: u8, namespace: u8, at: u8, held: bool) -> Arc<Allo
         holdings: holdings.to_vec(),
         owner,
         labels: Labels::new([("app".to_owned(), format!("app-{}", at % 3))]).unwrap(),
-        ready: at % 2 == 0,
+        ready: at.is_multiple_of(2),
         hostname: None,
         subdomain: None,
         named_ports: Vec::new(),
