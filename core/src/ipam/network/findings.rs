@@ -11,6 +11,7 @@ use crate::ipam::finding::{Finding, Severity};
 use crate::ipam::pool::{are_held, holders, overlap};
 use crate::ipam::record::{ComputeNetwork, Interface, Node};
 use crate::ipam::view::View;
+use crate::net::range::number;
 use crate::net::{AddrRange, Family, Name, RangeSet};
 use crate::reason::{Reason, shown};
 use crate::time::Timestamp;
@@ -69,7 +70,9 @@ fn counts(cluster: &Cluster, network: &ComputeNetwork, found: &mut Vec<Finding>)
     let (given, needed) = (given.count(Family::V4).max(given.count(Family::V6)), nodes + 1);
     if given < needed {
         let message = format!("{given} node addresses given, {needed} needed: {nodes} nodes + 1 control plane.");
-        let advice = format!("Extend the range by {}.", needed - given);
+        let last = network.node_ranges.iter().map(AddrRange::end).max();
+        let until = last.and_then(|last| Some(Family::of(last).address(number(last).checked_add(needed - given)?)));
+        let advice = until.map_or_else(|| format!("Give {needed} addresses."), |until| format!("Extend the range to {until}."));
         found.push(Finding::new(Severity::Error, Reason::RangeTooSmall, "network.node_range", message).advise(advice));
     }
     if network.external_ranges.is_empty() {
@@ -171,13 +174,25 @@ fn overlaps(view: &View, typed: &[Typed], found: &mut Vec<Finding>) {
     for (at, one) in typed.iter().enumerate() {
         for other in typed[..at].iter().filter(|other| other.range.intersection(&one.range).is_some()) {
             let (message, _) = overlap(&capital(&one.named()), one.range, &other.named(), other.range);
-            found.push(Finding::new(Severity::Error, Reason::RangeOverlap, &one.field, message));
+            found.push(beside(Finding::new(Severity::Error, Reason::RangeOverlap, &one.field, message), one.range, other.range));
         }
         let own = |name: &Name| POOLS.iter().any(|(pool, ..)| *pool == name.as_str());
         for (name, theirs) in view.pools_overlapping(one.range).filter(|(name, _)| !own(name)) {
             let (message, _) = overlap(&capital(&one.named()), one.range, &format!("{theirs} of pool `{name}`"), theirs);
-            found.push(Finding::new(Severity::Error, Reason::RangeOverlap, &one.field, message).about("pools", name));
+            let finding = Finding::new(Severity::Error, Reason::RangeOverlap, &one.field, message).about("pools", name);
+            found.push(beside(finding, one.range, theirs));
         }
+    }
+}
+
+/// Advises where the range can begin, or end, so that it does not meet the other.
+fn beside(finding: Finding, range: AddrRange, other: AddrRange) -> Finding {
+    let after = range.contains(other.end()).then(|| range.behind(other.end())).flatten();
+    let before = || range.contains(other.start()).then(|| number(other.start()).checked_sub(1)).flatten();
+    match (after, before().filter(|last| *last >= number(range.start()))) {
+        (Some(after), _) => finding.advise(format!("Start at {}.", after.start())),
+        (None, Some(last)) => finding.advise(format!("End at {}.", range.family().address(last))),
+        (None, None) => finding,
     }
 }
 

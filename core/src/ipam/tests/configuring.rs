@@ -265,3 +265,21 @@ fn the_usage_of_a_pool_is_told_by_node() {
     let whole = usage::of_pool(&world.cluster, pool, crate::net::Family::V4, now);
     assert_eq!((whole.used, whole.cooling, whole.free), (5, 1, 2));
 }
+
+#[test]
+fn a_finding_says_what_would_do() {
+    let mut world = World::default();
+    let advice = |world: &mut World, node: &str, external: &str| -> Vec<String> {
+        let context = world.context();
+        let checked = network::check(&world.cluster, &typed(node, external), context).unwrap().answer;
+        let errors = checked.findings.into_iter().filter(|finding| finding.severity == Severity::Error);
+        errors.map(|finding| finding.suggestion).collect()
+    };
+    assert_eq!(advice(&mut world, "10.0.0.10-10.0.0.12", "10.0.0.12-10.0.0.20"), ["Start at 10.0.0.13."]);
+    assert_eq!(advice(&mut world, "10.0.0.10-10.0.0.12", "10.0.0.5-10.0.0.11"), ["End at 10.0.0.9."]);
+    assert_eq!(advice(&mut world, "10.0.0.5-10.0.0.20", "10.0.0.10-10.0.0.12"), [""], "no end of it would do");
+    world.pool("node", Purpose::Node, &["10.0.0.10-10.0.0.11"]);
+    world.node("node-a");
+    world.node("node-b");
+    assert_eq!(advice(&mut world, "10.0.0.10-10.0.0.11", "10.0.0.20"), ["Extend the range to 10.0.0.12."]);
+}
