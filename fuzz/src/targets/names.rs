@@ -26,7 +26,7 @@ fn run(input: &[u8]) {
     assert_eq!(label.is_some(), part(text));
     assert_eq!(name.is_some(), text.len() <= 253 && text.split('.').all(part));
     assert!(label.is_none_or(|label| Name::from(label).as_str() == text));
-    if let Some(uid) = comes_back::<Uid>(text, &[Reason::InvalidArgument]) {
+    if let Some(uid) = comes_back::<Uid>(text, &[Reason::InvalidArgument, Reason::FieldRequired]) {
         assert_eq!(uid.to_string(), text.to_ascii_lowercase());
     }
     if let Some(mac) = comes_back::<Mac>(text, &[Reason::InvalidArgument]) {
