@@ -13,6 +13,7 @@ pub mod load;
 pub mod machine;
 pub mod options;
 pub mod peer;
+pub mod program;
 pub mod raw;
 pub mod report;
 pub mod scale;
