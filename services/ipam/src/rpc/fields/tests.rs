@@ -194,7 +194,10 @@ fn a_page_costs_what_is_on_it_wherever_it_begins() {
         let uid = Uid(number.into());
         view.apply(&Change::Allocation(uid, Some(allocation(uid, 1, 1, 0, false))));
     }
-    let begin = |number: u64| polder_proto::convert::page::token(&[&Uid(number.into()).to_string()]);
+    let begin = |number: u64, filter: &str| {
+        let first = Page::<Uid>::read::<AllocationOf<'_>>("ListAllocations", 10, "", filter).unwrap();
+        first.token_after(&Uid(number.into()))
+    };
     for at in [0, HELD / 2, HELD - 30 * NODES] {
         for (filter, most) in [
             ("", 12),
@@ -204,12 +207,12 @@ fn a_page_costs_what_is_on_it_wherever_it_begins() {
             ("node=node-7 handle=nobody", 6),
             ("node=\"No Name\"", 2),
         ] {
-            let (found, _, touched) = page(&view, 10, &begin(at), filter).unwrap();
+            let (found, _, touched) = page(&view, 10, &begin(at, filter), filter).unwrap();
             assert!(touched <= most, "`{filter}` after {at}: {touched} entries for {} allocations", found.len());
             assert_eq!(found.len(), if most < 12 { 0 } else { 10 }, "{filter}");
         }
     }
-    let (last, next, touched) = page(&view, 10, &begin(2 * HELD - 1), "").unwrap();
+    let (last, next, touched) = page(&view, 10, &begin(2 * HELD - 1, ""), "").unwrap();
     assert!(last.is_empty() && next.is_empty() && touched <= 2, "{touched}");
     assert_eq!(view.released(Timestamp(0)).count() as u64, HELD);
 }
