@@ -13,4 +13,4 @@ pub mod range;
 pub use labels::{Labels, Selector};
 pub use mac::Mac;
 pub use name::{Label, Name};
-pub use range::{AddrRange, Family, RangeSet, parse_addr, parse_net};
+pub use range::{AddrRange, Family, RangeSet, parse_addr, parse_host_net, parse_net};

@@ -83,12 +83,26 @@ pub fn parse_addr(text: &str) -> Result<IpAddr, Malformed> {
 /// # Errors
 /// [`Reason::RangeMalformed`].
 pub fn parse_net(text: &str) -> Result<(IpNet, bool), Malformed> {
-    let net: IpNet = text.trim().parse().map_err(|_| {
+    let net = parse_host_net(text)?;
+    Ok((net.trunc(), net.trunc() != net))
+}
+
+/// Parses an address with the length of its prefix, as interfaces have it: `10.0.0.5/24`.
+///
+/// # Errors
+/// [`Reason::RangeMalformed`]; [`Reason::AddressMalformed`] for an IPv4-mapped IPv6 address.
+pub fn parse_host_net(text: &str) -> Result<IpNet, Malformed> {
+    let bad = || {
         let description = format!("`{}` is not a prefix in CIDR notation, such as 172.27.0.0/16", shown(text));
         Malformed::new(Reason::RangeMalformed, description)
-    })?;
-    parse_addr(&net.addr().to_string())?;
-    Ok((net.trunc(), net.trunc() != net))
+    };
+    let (address, length) = text.trim().split_once('/').ok_or_else(bad)?;
+    // The parser of prefixes takes leading zeros, which some read as octal; that of addresses does not.
+    let plain: IpAddr = address.parse().map_err(|_| bad())?;
+    let decimal = length.bytes().all(|byte| byte.is_ascii_digit()) && (length == "0" || !length.starts_with('0'));
+    let length = length.parse().ok().filter(|_| decimal).ok_or_else(bad)?;
+    parse_addr(address)?;
+    IpNet::new(plain, length).map_err(|_| bad())
 }
 
 /// A run of addresses of one family, both ends included; never empty, never backwards.

@@ -61,8 +61,14 @@ fn take(target: &mut DynamicMessage, source: &DynamicMessage, steps: &[&str]) ->
     if field.is_list() || field.is_map() {
         return None;
     }
+    // A message that neither has stays absent; what it would have is what both have.
+    let absent = !source.has_field(&field) && !target.has_field(&field);
     let inner = source.get_field(&field);
-    take(target.get_field_mut(&field).as_message_mut()?, inner.as_message()?, rest)
+    take(target.get_field_mut(&field).as_message_mut()?, inner.as_message()?, rest)?;
+    if absent {
+        target.clear_field(&field);
+    }
+    Some(())
 }
 
 #[cfg(test)]
@@ -101,5 +107,7 @@ mod tests {
         let paths = ["spec.external.sharing_key".to_owned()];
         let got = replace(SERVICE, &Service::default(), &service("x", true, "key"), &paths).unwrap();
         assert_eq!(got, service("", false, "key"));
+        let nothing = replace(SERVICE, &Service::default(), &Service::default(), &paths).unwrap();
+        assert_eq!(nothing, Service::default(), "what neither has stays absent");
     }
 }

@@ -18,6 +18,9 @@ fn every_written_form_is_accepted() {
 fn what_is_wrong_has_its_reason() {
     let reason = |text: &str| text.parse::<AddrRange>().unwrap_err().reason;
     assert_eq!(reason("10.0.0.20-10.0.0.10"), Reason::RangeReversed);
+    for leading in ["010.0.0.0/24", "10.0.00.0/24", "10.0.0.0/024", "10.0.0.0/+24"] {
+        assert_eq!(reason(leading), Reason::RangeMalformed, "{leading}");
+    }
     assert_eq!(reason("10.0.0.1-fd00::1"), Reason::FamilyMismatch);
     assert_eq!(reason("10.0.0.1-banana"), Reason::AddressMalformed);
     assert_eq!(reason("10.0.0.0/33"), Reason::RangeMalformed);

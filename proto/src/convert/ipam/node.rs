@@ -7,7 +7,7 @@ use polder_core::id::Uid;
 use polder_core::ipam::neighbors::Report;
 use polder_core::ipam::node::{Deletion, Registration, Update, pods_on};
 use polder_core::ipam::{Answer, Fields, Interface, Liveness, Node, Route, View};
-use polder_core::net::{Family, Mac, Name, parse_addr};
+use polder_core::net::{Family, Mac, Name, parse_addr, parse_host_net};
 use polder_core::reason::{Malformed, Reason, Refusal, Violations, shown};
 use polder_core::time::Timestamp;
 
@@ -176,19 +176,7 @@ fn hardware(text: &str) -> Result<String, Malformed> {
 
 /// An interface's address with its prefix length; one without is a prefix of its own.
 fn with_host_bits(text: &str) -> Result<IpNet, Malformed> {
-    let bad = || {
-        Malformed::new(
-            Reason::RangeMalformed,
-            format!("`{}` is not an address with a prefix length, such as 10.0.0.2/24", shown(text)),
-        )
-    };
-    match text.split_once('/') {
-        None => parse_addr(text).map(IpNet::from),
-        Some((address, _)) => {
-            let net = text.trim().parse().map_err(|_| bad())?;
-            parse_addr(address).map(|_| net)
-        }
-    }
+    if text.contains('/') { parse_host_net(text) } else { parse_addr(text).map(IpNet::from) }
 }
 
 fn routes(given: &[pb::Route], bad: &mut Violations) -> Vec<Route> {

@@ -121,6 +121,7 @@ pub(crate) fn ranges(field: &str) -> Vec<Row> {
         ("10.9.0.300", Reason::RangeMalformed),
         ("10.9.0.0/33", Reason::RangeMalformed),
         ("10.9.0.0/-1", Reason::AddressMalformed),
+        ("010.9.0.0/24", Reason::RangeMalformed),
         ("10.9.0.0/", Reason::RangeMalformed),
         ("fd09::/129", Reason::RangeMalformed),
         ("10.9.0.1\n10.9.0.2", Reason::RangeMalformed),
