@@ -9,6 +9,7 @@ pub mod bed;
 mod child;
 pub mod echo;
 mod fill;
+pub mod goipam;
 pub mod load;
 pub mod machine;
 pub mod options;
@@ -52,9 +53,12 @@ pub async fn run(options: &Options, mut each: impl FnMut(Table<'_>)) -> Result<R
     Ok(report)
 }
 
-/// The cases without a store.
+/// The cases without a store of ours.
 async fn echoes(options: &Options, callers: usize, take: &mut impl FnMut(Row)) -> Result<(), Failure> {
     let window = options.window();
+    if let Some(uri) = options.go_ipam.as_deref().filter(|_| options.wants(Case::GoIpam)) {
+        take(Row::new(Case::GoIpam, &goipam::acquire(uri, callers, window).await?).on(Engine::Etcd));
+    }
     if options.wants(Case::Echo) {
         take(Row::new(Case::Echo, &echo::bare(callers, window).await?));
     }

@@ -32,6 +32,10 @@ pub struct Options {
     /// nowhere to send them.
     #[arg(long)]
     pub otlp_endpoint: Option<String>,
+    /// Where a go-ipam server on etcd serves gRPC, such as `http://127.0.0.1:9090`: it is measured beside ours. By default only
+    /// its way of keeping addresses is, by an emulation.
+    #[arg(long)]
+    pub go_ipam: Option<String>,
     /// Also write the report as JSON to this file.
     #[arg(long)]
     pub json: Option<PathBuf>,

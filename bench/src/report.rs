@@ -26,6 +26,8 @@ pub enum Case {
     RawTransaction,
     /// Acquiring from a prefix that is one value, as a peer does; an emulation.
     WholePrefix,
+    /// Acquiring from a go-ipam server over gRPC, if one was named.
+    GoIpam,
     /// `AllocateAddresses` over a socket.
     Allocate,
     /// `ReleaseAddresses` over a socket.
@@ -46,6 +48,7 @@ impl Case {
             Self::StackEchoLocally => "the same, local link",
             Self::RawTransaction => "raw transaction",
             Self::WholePrefix => "whole prefix per value",
+            Self::GoIpam => "go-ipam, socket",
             Self::Allocate => "allocate, socket",
             Self::Release => "release, socket",
             Self::AllocateLocally => "allocate, local link",
@@ -81,7 +84,7 @@ pub struct Row {
     pub against_raw: Option<f64>,
     /// Calls per second over those of the bare echo with the same number of callers.
     pub against_echo: Option<f64>,
-    /// Calls per second over those of the peer's way on the same store with the same number of callers.
+    /// Calls per second over those of the peer, or else of its way, on the same store with the same number of callers.
     pub against_peer: Option<f64>,
 }
 
@@ -145,8 +148,9 @@ pub struct Report {
 impl Report {
     /// Takes a row, puts it in relation to the limits that were measured before it, and hands it back.
     pub fn take(&mut self, mut row: Row) -> &Row {
-        if let Some(store) = row.store.filter(|_| !matches!(row.case, Case::RawTransaction | Case::WholePrefix)) {
-            row.against_peer = self.rate(Case::WholePrefix, Some(store), row.callers).map(|peer| row.per_second / peer);
+        if let Some(store) = row.store.filter(|_| !matches!(row.case, Case::RawTransaction | Case::WholePrefix | Case::GoIpam)) {
+            let peer = [Case::GoIpam, Case::WholePrefix].into_iter().find_map(|peer| self.rate(peer, Some(store), row.callers));
+            row.against_peer = peer.map(|peer| row.per_second / peer);
             row.against_raw = self.rate(Case::RawTransaction, Some(store), row.callers).map(|raw| row.per_second / raw);
             row.against_echo = self.rate(Case::Echo, None, row.callers).map(|echo| row.per_second / echo);
         }
@@ -206,6 +210,9 @@ mod tests {
         report.take(row(Case::WholePrefix, Some(Engine::Etcd), 500.0));
         let taken = report.take(row(Case::Allocate, Some(Engine::Etcd), 10_000.0)).clone();
         assert_eq!((taken.against_raw, taken.against_echo, taken.against_peer), (Some(2.0), Some(0.25), Some(20.0)));
+        report.take(row(Case::GoIpam, Some(Engine::Etcd), 400.0));
+        let taken = report.take(row(Case::Release, Some(Engine::Etcd), 10_000.0));
+        assert_eq!(taken.against_peer, Some(25.0), "the peer itself counts more than its emulation");
         let alone = report.take(Row { callers: 1, ..row(Case::Allocate, Some(Engine::Etcd), 10_000.0) }).clone();
         assert_eq!((alone.against_raw, alone.against_echo), (None, None));
     }
