@@ -52,44 +52,7 @@ impl Step<'_> {
         self.quotas()?;
         let mut gainers: Vec<&Allocation> = self.moves.iter().filter_map(|one| one.to.as_deref()).collect();
         gainers.dedup_by_key(|held| held.meta.uid);
-        gainers.into_iter().try_for_each(|held| if self.may_evict() { self.moved(held) } else { self.gain(held) })
-    }
-
-    /// Whether holders may lose addresses that no pool has afterwards.
-    const fn may_evict(&self) -> bool {
-        match self.ask {
-            Some(Ask::UpdatePool(request)) => request.allow_eviction,
-            Some(Ask::ApplyPools(request)) => request.allow_eviction,
-            _ => false,
-        }
-    }
-
-    /// Whether a pool for such an owner has the address afterwards.
-    fn is_covered(&self, held: &Allocation, address: IpAddr) -> bool {
-        let purpose = if held.owner.kind == OwnerKind::Node { Purpose::Node } else { Purpose::Pod };
-        self.after.pool_of(address).is_some_and(|(pool, _)| pool.purpose == purpose)
-    }
-
-    /// 13: whoever loses an address by a change of pools gets others that may be given, in place of those alone that are lost.
-    fn moved(&self, held: &Allocation) -> Result<(), String> {
-        let given = self.moves.iter().filter(|one| one.to.as_ref().is_some_and(|to| to.meta.uid == held.meta.uid));
-        for address in given.map(|one| one.address) {
-            let (pool, range) = self.after.pool_of(address).ok_or_else(|| format!("{address} lies in no pool"))?;
-            ensure!(self.is_covered(held, address), "{address} of pool {} is for another purpose", pool.name);
-            ensure!(pool.state == PoolState::Enabled, "{address} is given by pool {}, which is {:?}", pool.name, pool.state);
-            ensure!(!Oracle::is_avoided(pool, range, address), "{address} is to be kept free by pool {}", pool.name);
-            ensure!(self.after.kept(address, self.now).is_none(), "{address} is reserved");
-            ensure!(!self.before.owners.contains_key(&address), "{address} is held");
-            ensure!(!self.before.is_cooling(pool, address, self.now), "{address} has not rested");
-        }
-        let was = self.before.held().find(|was| was.meta.uid == held.meta.uid);
-        let was = was.ok_or_else(|| format!("{} gives {} something nobody asked for", self.method, held.handle))?;
-        ensure!(was.holdings.len() == held.holdings.len(), "{} has another number of addresses", held.handle);
-        for (old, new) in was.holdings.iter().zip(&held.holdings) {
-            let same = old.address == new.address;
-            ensure!(same || !self.is_covered(was, old.address), "{} loses {}, which a pool still has", held.handle, old.address);
-        }
-        Ok(())
+        gainers.into_iter().try_for_each(|held| self.gain(held))
     }
 
     /// The wish behind an allocation.
@@ -133,9 +96,6 @@ impl Step<'_> {
     fn touches_only_what_it_is_about(&self) -> Result<(), String> {
         let only = |fits: fn(&Change) -> bool| self.changes.iter().all(fits);
         let alone = match self.method {
-            "UpdatePool" | "ApplyPools" if self.may_evict() => {
-                only(|change| matches!(change, Change::Pool(..) | Change::Allocation(..) | Change::Block(..)))
-            }
             "CreatePool" | "UpdatePool" | "DeletePool" => only(|change| matches!(change, Change::Pool(..))) && self.is_one(),
             "ApplyPools" => only(|change| matches!(change, Change::Pool(..))),
             "CreateReservation" | "UpdateReservation" | "DeleteReservation" => {
@@ -176,8 +136,6 @@ impl Step<'_> {
                 }
                 Some(Ask::RegisterNode(request)) => from.owner.kind == OwnerKind::Node && from.owner.name.as_str() == request.name,
                 Some(Ask::CheckConsistency(request)) => request.repair && node_is_gone(),
-                // Dual stack is all or nothing: with one address that nobody can replace all go.
-                Some(_) if self.may_evict() => from.holdings.iter().any(|holding| !self.is_covered(from, holding.address)),
                 Some(_) => false,
                 None => self.method == "FreeOrphans" && node_is_gone(),
             };

@@ -243,8 +243,7 @@ fn edited(rng: &mut StdRng, mut pool: Pool) -> Ask {
         pool.etag.clear();
     }
     let update_mask = Some(FieldMask { paths: vec![field.to_owned()] });
-    let allow_eviction = chance(rng, 30);
-    Ask::UpdatePool(UpdatePoolRequest { pool: Some(pool), update_mask, allow_eviction, ..Default::default() })
+    Ask::UpdatePool(UpdatePoolRequest { pool: Some(pool), update_mask, ..Default::default() })
 }
 
 /// The pool's ranges cut in two: the first range in its middle, the others to the second half.
@@ -277,7 +276,7 @@ fn applied(rng: &mut StdRng, known: &Known, mut pool: Pool) -> Ask {
         _ => vec![Change::Rename(PoolRename { from: pool.name, to: other })],
     };
     let changes = changes.into_iter().map(|change| PoolChange { change: Some(change) }).collect();
-    Ask::ApplyPools(ApplyPoolsRequest { changes, allow_eviction: chance(rng, 30), ..Default::default() })
+    Ask::ApplyPools(ApplyPoolsRequest { changes, ..Default::default() })
 }
 
 fn reservations(rng: &mut StdRng) -> Ask {

@@ -15,7 +15,7 @@ use tonic::Status;
 use crate::checker::{Checker, ensure};
 use crate::world::World;
 
-/// After how many changes a client breaks off by itself.
+/// After how many changes a client breaks off by itself, once it is further than where it began.
 const PATIENCE: usize = 25;
 
 /// What a client believes.
@@ -127,7 +127,8 @@ async fn watch(world: &World, number: usize, belief: &Mutex<Belief>) -> Status {
     };
     belief.lock().unwrap().resumed += usize::from(start_revision > 0);
     let mut changes = 0;
-    while changes < PATIENCE {
+    // One commit can have more changes than a client has patience for: it has to get past it, or it would come back for ever.
+    while changes < PATIENCE || belief.lock().unwrap().whole == start_revision {
         match stream.message().await {
             Ok(Some(message)) => {
                 changes += usize::from(matches!(message.r#type(), WatchEventType::Put | WatchEventType::Delete));
