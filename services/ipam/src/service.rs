@@ -7,6 +7,7 @@ use polder_core::cluster::Cluster;
 use polder_core::id::Revision;
 use polder_core::ipam::node::{self, Deletion, Extent, Removal};
 use polder_core::ipam::{Decision, View, basis, impact};
+use polder_core::net::Name;
 use polder_core::reason::{Reason, Refusal, shown};
 use polder_core::schema::PlanContext;
 use polder_proto::convert::ipam::show_impact;
@@ -134,28 +135,37 @@ impl Service {
                 .change(call, move |cluster, context| Ok(whole(cluster, context)?.map(|_| DeleteNodeResponse::default())))
                 .await;
         }
-        let mut wish = wish.clone();
+        let mut begun = false;
         for _ in 0..MOST_STEPS {
-            let last = wish.clone();
+            let step = {
+                let wish = wish.clone();
+                move |cluster: &Cluster, context| match begun {
+                    false => node::delete(cluster, &wish, Extent::Step, context),
+                    true => node::resume(cluster, &wish.name, context),
+                }
+            };
+            let (last, name) = (step.clone(), wish.name.clone());
             let outcome = self.change(call, move |cluster, context| {
-                let decision = node::delete(cluster, &last, Extent::Step, context)?;
+                let decision = last(cluster, context)?;
                 match decision.answer {
-                    Removal::More => Err(unfinished(&last)),
+                    Removal::More => Err(unfinished(&name)),
                     Removal::Done => Ok(decision.map(|_| DeleteNodeResponse::default())),
                 }
             });
             match outcome.await {
-                Err(refusal) if wish.force && refusal.reason == Reason::NodeInUse => wish.etag.clear(),
+                Err(refusal) if wish.force && refusal.reason == Reason::NodeInUse => (),
                 outcome => return outcome,
             }
-            let (step, on_the_way) = (wish.clone(), call.step());
-            let freed = self.change(&on_the_way, move |cluster, context| {
-                let decision = node::delete(cluster, &step, Extent::Step, context)?;
-                Ok(decision.map(|_| DeleteNodeResponse::default()))
-            });
-            freed.await?;
+            let on_the_way = call.step();
+            let freed = self
+                .change(&on_the_way, move |cluster, context| Ok(step(cluster, context)?.map(|_| DeleteNodeResponse::default())));
+            match freed.await {
+                // Who goes on with a removal that was begun before may have taken its last step meanwhile.
+                Err(refusal) if refusal.reason != Reason::NodeNotFound => return Err(refusal),
+                _ => begun = true,
+            }
         }
-        Err(unfinished(&wish))
+        Err(unfinished(&wish.name))
     }
 }
 
@@ -169,9 +179,9 @@ fn check_plan(expected: &str, etag: &str) -> Result<(), Refusal> {
     Err(Refusal::new(Reason::EtagMismatch, message).with("plan_etag", shown(expected)).with("current_plan_etag", etag))
 }
 
-fn unfinished(wish: &Deletion) -> Refusal {
-    let message = format!("Node `{}` gets new pods as fast as they are freed. Drain it first.", wish.name);
-    Refusal::new(Reason::NodeInUse, message).with("node", &wish.name).about("node", &wish.name)
+fn unfinished(node: &Name) -> Refusal {
+    let message = format!("Node `{node}` gets new pods as fast as they are freed. Drain it first.");
+    Refusal::new(Reason::NodeInUse, message).with("node", node).about("node", node)
 }
 
 /// The view after a decision, for answers that show what follows from it.

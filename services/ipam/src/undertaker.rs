@@ -136,7 +136,8 @@ impl Undertaker {
         let going: Vec<Name> = view.nodes().filter(|node| node.removing.is_some()).map(|node| node.name.clone()).collect();
         self.metrics.removing.set(i64::try_from(going.len()).unwrap_or(i64::MAX));
         for name in going {
-            own::commit(&self.ledger, "RemoveNode", move |cluster, context| node::resume(cluster, &name, context)).await?;
+            let step = move |cluster: &Cluster, context| Ok(node::resume(cluster, &name, context)?.map(|_| Vec::new()));
+            own::commit(&self.ledger, "RemoveNode", step).await?;
         }
         Ok(())
     }

@@ -80,16 +80,17 @@ pub fn delete(cluster: &Cluster, wish: &Deletion, extent: Extent, context: PlanC
     Ok(Decision { changes, reads: READS, answer: Removal::Done })
 }
 
-/// The next step of a removal that has begun; nothing when the node is gone, or was made anew, meanwhile.
+/// The next step of a removal that has begun. It is done, and changes nothing, when the node is gone, or was made anew, meanwhile:
+/// somebody else took the last step.
 ///
 /// # Errors
 /// None that a removal can meet: see [`delete`].
-pub fn resume(cluster: &Cluster, name: &Name, context: PlanContext) -> Result<Decision<Vec<u8>>, Refusal> {
+pub fn resume(cluster: &Cluster, name: &Name, context: PlanContext) -> Result<Decision<Removal>, Refusal> {
     if cluster.ipam.node(name).is_none_or(|node| node.removing.is_none()) {
-        return Ok(Decision { changes: Vec::new(), reads: &[Domain::IpamNodes], answer: Vec::new() });
+        return Ok(Decision { changes: Vec::new(), reads: &[Domain::IpamNodes], answer: Removal::Done });
     }
     let wish = Deletion { name: name.clone(), etag: String::new(), force: true };
-    Ok(delete(cluster, &wish, Extent::Step, context)?.map(|_| Vec::new()))
+    delete(cluster, &wish, Extent::Step, context)
 }
 
 fn in_use(name: &Name, pods: &[&Arc<Allocation>]) -> Refusal {

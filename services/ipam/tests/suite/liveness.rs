@@ -234,3 +234,28 @@ async fn a_removal_whose_caller_is_gone_is_finished() {
     ipam.is_sound().await;
     ipam.stop().await;
 }
+
+/// The undertaker goes on with removals too; whoever of the two takes the last step, the caller is told that the node is gone.
+#[tokio::test]
+async fn a_removal_that_another_finishes_is_done_for_its_caller() {
+    let (_folder, store) = store();
+    let hurried = || IpamConfig { node_check_every: Period(Duration::from_millis(1)), ..IpamConfig::default() };
+    let ipam = Replica::with(&store, hurried()).await;
+    let others = [Replica::with(&store, hurried()).await, Replica::with(&store, hurried()).await];
+    ipam.usual().await;
+    for round in 0..8 {
+        ipam.nodes().register_node(RegisterNodeRequest { name: "node-a".to_owned(), ..Default::default() }).await.unwrap();
+        for n in 0..120 {
+            ipam.pod(&format!("web-{round}-{n}"), "node-a").await.unwrap();
+        }
+        let request_id = format!("gone-{round}");
+        let force = DeleteNodeRequest { name: "node-a".to_owned(), force: true, request_id, ..Default::default() };
+        let first = ipam.nodes().delete_node(force.clone()).await.unwrap().into_inner();
+        assert_eq!(ipam.nodes().delete_node(force).await.unwrap().into_inner(), first);
+        until(|| async { !ipam.knows("node-a").await }).await;
+    }
+    ipam.is_sound().await;
+    for replica in others.into_iter().chain([ipam]) {
+        replica.stop().await;
+    }
+}
