@@ -181,12 +181,13 @@ impl Checker {
             let changes: Vec<ipam::Change> =
                 entry.changes.iter().filter_map(|change| decode(&change.key, change.after.as_ref())).collect();
             let before = self.oracle.clone();
-            let moves = self.oracle.apply(&changes, now)?;
+            let ask = self.log.ask(&entry.actor);
+            let told = |why| format!("{why}\n  in {} of {}: {ask:#?}\n  {changes:#?}", entry.method, entry.actor);
+            let moves = self.oracle.apply(&changes, now).map_err(told)?;
             for one in &moves {
                 let uids = [&one.from, &one.to].into_iter().flatten().map(|held| (one.address, held.meta.uid));
                 self.holders.extend(uids);
             }
-            let ask = self.log.ask(&entry.actor);
             ensure(ask.as_ref().is_none_or(|ask| !ask.is_dry()), || format!("{} was only to be tried out", entry.method))?;
             let step = Step {
                 method: &entry.method,
@@ -209,7 +210,7 @@ impl Checker {
     /// Somebody else writes, as a restored backup or an import does.
     fn stranger(&mut self, cluster: &mut Cluster, records: &[&Event]) -> Result<(), String> {
         let changes: Vec<ipam::Change> = records.iter().filter_map(|event| decode(&event.key, event.value.as_ref())).collect();
-        self.oracle.apply(&changes, self.at)?;
+        self.oracle.apply(&changes, self.at).map_err(|why| format!("{why}\n  by a stranger"))?;
         changes.iter().for_each(|change| cluster.ipam.apply(change));
         for event in records {
             match &event.value {
