@@ -65,7 +65,8 @@ impl Faulty {
         self.down.send_modify(|(is_down, times)| (*is_down, *times) = (down, *times + u64::from(down)));
     }
 
-    /// Whether watches lose every batch, without a word.
+    /// Whether watches lose every batch, without a word. One that has lost a batch stays silent until it ends: a watch of a store
+    /// may fall behind, but it never leaves out something between.
     pub fn set_deaf(&self, deaf: bool) {
         self.deaf.store(deaf, Ordering::SeqCst);
     }
@@ -149,7 +150,11 @@ impl Backend for Faulty {
         let deaf = Arc::clone(&self.deaf);
         let batches = self.inner.watch(keys, after).await?;
         let ended = async move { _ = down.wait_for(|(is_down, times)| *is_down || *times != before).await };
-        let heard = batches.filter(move |_| futures::future::ready(!deaf.load(Ordering::SeqCst)));
+        let mut silent = false;
+        let heard = batches.filter(move |_| {
+            silent |= deaf.load(Ordering::SeqCst);
+            futures::future::ready(!silent)
+        });
         let lost = Arc::clone(&self.lost);
         let heard = heard.map(move |batch| batch.map(|batch| without(batch, &lost)));
         Ok(heard.take_until(Box::pin(ended)).boxed())

@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use polder_core::id::Revision;
 use polder_core::reason::Reason;
 use polder_core::schema::Domain;
 use polder_store::mirror::{Mirror, MirrorConfig};
-use polder_store::{Commit, Outcome, Store, Write, testing};
+use polder_store::{Commit, KeyRange, Outcome, Store, Write, testing};
 use tokio::task::JoinSet;
 
 use crate::toy::{self, Change, PATIENCE, Toy, allocate, intent, ledger, limit, stored};
@@ -122,6 +123,26 @@ async fn a_silent_watch_is_noticed() {
         (true, &[Change::Slot(1, Some("unheard".into()))][..]),
         "the difference, no more"
     );
+}
+
+/// What the tests of silent watches rest on: hearing again after a gap would be another fault, which no store has.
+#[tokio::test]
+async fn a_watch_that_lost_a_batch_says_nothing_more() {
+    let (_folder, faulty, store) = toy::faulty();
+    let (_, begun) = store.get(b"x").await.unwrap();
+    let mut watch = store.watch(KeyRange::prefix("/polder/"), begun).await.unwrap();
+    faulty.set_deaf(true);
+    let lost = write(&store, 1, "unheard").await;
+    let soon = Duration::from_millis(200);
+    _ = tokio::time::timeout(soon, watch.next()).await;
+    faulty.set_deaf(false);
+    _ = write(&store, 2, "unheard as well").await;
+    // Where the machine was so slow that the first was not lost after all, there is no gap either.
+    if let Ok(heard) = tokio::time::timeout(soon, watch.next()).await {
+        assert_eq!(heard.unwrap().unwrap().revision, lost, "the second was heard without the first");
+    }
+    faulty.set_down(true);
+    while watch.next().await.is_some() {}
 }
 
 #[tokio::test]
