@@ -262,7 +262,7 @@ impl polder_store::Backend for Switch {
     }
     async fn range(
         &self,
-        keys: polder_store::KeyRange,
+        keys: KeyRange,
         limit: usize,
         at: Option<Revision>,
     ) -> Result<polder_store::backend::Page, polder_store::Error> {
@@ -280,7 +280,7 @@ impl polder_store::Backend for Switch {
     }
     async fn watch(
         &self,
-        keys: polder_store::KeyRange,
+        keys: KeyRange,
         after: Revision,
     ) -> Result<futures::stream::BoxStream<'static, Result<polder_store::backend::Batch, polder_store::Error>>, polder_store::Error>
     {
