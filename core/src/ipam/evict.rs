@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::allocate;
 use super::impact::shown;
 use super::pool::{are_held, holders};
-use super::record::{Allocation, Change, Holding, OwnerKind, Pool, Purpose};
+use super::record::{Allocation, Change, Holding, Namespace, Node, OwnerKind, Pool, Purpose, Quotas};
 use super::release;
 use super::view::View;
 use crate::cluster::Cluster;
@@ -167,6 +167,8 @@ impl Moving<'_> {
     }
 
     /// The allocation with other addresses in the places of those it loses, and the blocks lent for them.
+    ///
+    /// It is nobody new: that its node takes no new pods, or that its namespace has used up its quota, does not end it.
     fn others(&self, held: &Arc<Allocation>, lost: &RangeSet) -> Result<Vec<Change>, Refusal> {
         // What it keeps stays held, under another handle: the wish for the rest is a new one.
         let kept: Vec<Holding> = held.holdings.iter().filter(|holding| !lost.contains(holding.address)).copied().collect();
@@ -174,6 +176,7 @@ impl Moving<'_> {
         let stays = Some(stays).filter(|stays| !stays.holdings.is_empty()).map(Arc::new);
         let mut work = self.work.clone();
         work.ipam.apply(&Change::Allocation(held.meta.uid, stays));
+        welcome(&mut work.ipam, held);
         let (mut holdings, mut changes) = (held.holdings.clone(), Vec::new());
         for family in [Family::V4, Family::V6] {
             let gone = |holding: &Holding| Family::of(holding.address) == family && lost.contains(holding.address);
@@ -203,5 +206,21 @@ impl Moving<'_> {
         let moved = Allocation { holdings, meta: held.meta.changed(self.context.now), ..Allocation::clone(held) };
         changes.push(Change::Allocation(moved.meta.uid, Some(Arc::new(moved))));
         Ok(changes)
+    }
+}
+
+/// Lets the owner have addresses as if it were not there yet: on a node that takes no new pods, in a namespace whose quota is
+/// used up. The planner's copy of the state alone says so; nothing of it is committed.
+fn welcome(work: &mut View, held: &Allocation) {
+    let node = held.owner.node.as_ref().and_then(|name| work.node(name)).filter(|node| node.draining || node.unschedulable);
+    if let Some(node) = node.cloned() {
+        let open = Node { draining: false, unschedulable: false, ..Node::clone(&node) };
+        work.apply(&Change::Node(node.name.clone(), Some(Arc::new(open))));
+    }
+    let namespace = held.owner.namespace.as_ref().and_then(|name| work.namespace(name));
+    if let Some(namespace) = namespace.filter(|namespace| namespace.quotas.pod_addresses.is_some()).cloned() {
+        let quotas = Quotas { pod_addresses: None, ..namespace.quotas };
+        let open = Namespace { quotas, ..Namespace::clone(&namespace) };
+        work.apply(&Change::Namespace(namespace.name.clone(), Some(Arc::new(open))));
     }
 }

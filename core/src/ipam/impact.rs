@@ -165,7 +165,10 @@ fn services(cluster: &Cluster, changes: &[Change], lost: &RangeSet, context: Pla
     let addresses = |service: &Service| service.vips().map(|vip| vip.address).collect::<Vec<_>>();
     let one = |before: &Arc<Service>| {
         let next = mended.iter().filter_map(|decision| decision.after.as_ref()).find(|next| next.key == before.key);
-        let (had, has) = (addresses(before), next.map(|next| addresses(next)).unwrap_or_default());
+        let had = addresses(before);
+        // One that its planner leaves alone keeps the addresses that it does not lose.
+        let keeps = || had.iter().filter(|address| !lost.contains(**address)).copied().collect();
+        let has = next.map_or_else(keeps, |next| addresses(next));
         let why = "no other can be had now, so it waits for one";
         Impact {
             kind: "service",

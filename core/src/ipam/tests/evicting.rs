@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::ipam::pool::PoolChange;
-use crate::ipam::{Action, Impact, impact};
+use crate::ipam::record::Quotas;
+use crate::ipam::{Action, Impact, impact, namespace};
 
 impl World {
     /// Shrinks a pool of pods, commits, and says what it did.
@@ -76,6 +77,30 @@ fn addresses_that_are_kept_are_not_given_twice() {
     world.allocate(&allocate::Request { addresses: three, ..pod("three", "node-a") }).unwrap();
     world.shrink("pod", Purpose::Pod, &["172.27.0.0/17"]).unwrap();
     assert_eq!(world.addresses("three"), [ip("172.27.0.1"), ip("172.27.0.0"), ip("172.27.0.2")], "each keeps its place");
+}
+
+#[test]
+fn a_holder_is_nobody_new_on_a_node_being_drained_or_in_a_namespace_at_its_quota() {
+    let mut world = World::usual();
+    let named = allocate::Request { addresses: vec![ip("172.27.200.1")], ..pod("high", "node-b") };
+    let before = world.allocate(&named).unwrap();
+    let context = world.context();
+    let drained = node::update(&world.cluster, &node::Update::drain("node-b".parse().unwrap(), String::new(), true), context);
+    world.commit(drained.unwrap());
+    let shop = namespace::Draft {
+        name: "shop".parse().unwrap(),
+        labels: Labels::default(),
+        quotas: Quotas { pod_addresses: Some(0), ..Quotas::default() },
+    };
+    let limited = namespace::create(&world.cluster, &shop, context);
+    world.commit(limited.unwrap());
+    assert_eq!(world.pod("new", "node-b"), Err(Reason::NodeDraining));
+    assert_eq!(world.pod("new", "node-a"), Err(Reason::QuotaExceeded));
+
+    world.shrink("pod", Purpose::Pod, &["172.27.0.0/17"]).unwrap();
+    let after = world.cluster.ipam.by_handle("high").unwrap();
+    assert_eq!((after.meta.uid, after.holdings.len()), (before.meta.uid, 1), "it moves all the same");
+    assert!(world.cluster.ipam.node(&"node-b".parse().unwrap()).unwrap().draining, "and the node stays as it was");
 }
 
 #[test]
