@@ -1,6 +1,7 @@
 //! Services: their virtual IPs, their endpoints, and the decisions about them.
 
 mod address;
+pub mod announce;
 mod ask;
 mod assign;
 pub mod audit;

@@ -152,6 +152,7 @@ reasons! {
     LoadBalancerClassForeign = "LOAD_BALANCER_CLASS_FOREIGN", 145, Precondition;
     TypeNotOffered = "TYPE_NOT_OFFERED", 146, Precondition;
     NotAnnounced = "NOT_ANNOUNCED", 147, Precondition;
+    NodeNotEligible = "NODE_NOT_ELIGIBLE", 149, Precondition;
 
     // Names.
     ZoneOverlap = "ZONE_OVERLAP", 160, Precondition;
@@ -174,6 +175,7 @@ reasons! {
     NotImplemented = "NOT_IMPLEMENTED", 192, Unimplemented;
     DataCorrupt = "DATA_CORRUPT", 193, Internal;
     Internal = "INTERNAL", 194, Internal;
+    NotLeading = "NOT_LEADING", 195, Unavailable;
 }
 
 impl fmt::Display for Reason {

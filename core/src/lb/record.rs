@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::announce::{Announcement, Drain};
 use crate::meta::Meta;
 use crate::net::{Family, Label, Labels, Name, Selector};
 use crate::reason::Reason;
@@ -293,6 +294,12 @@ impl Service {
 pub enum Change {
     /// A service.
     Service(ServiceKey, Option<Arc<Service>>),
+    /// Which node answers for an address.
+    Announcement(IpAddr, Option<Arc<Announcement>>),
+    /// That a node is kept from answering for addresses.
+    Drain(Name, Option<Arc<Drain>>),
+    /// The newest epoch of announcements.
+    Epoch(u64),
 }
 
 impl Change {
@@ -301,6 +308,7 @@ impl Change {
     pub const fn domain(&self) -> Domain {
         match self {
             Self::Service(..) => Domain::LbServices,
+            Self::Announcement(..) | Self::Drain(..) | Self::Epoch(_) => Domain::LbAnnouncements,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Decisions about services, on small hand-made clusters and on random ones.
 
+mod announcing;
 mod behind;
 mod families;
 mod fixture;
 mod healing;
 mod random;
 mod sharing;
+mod simulated;
 mod updates;
 mod wishes;
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
+use super::announce::Board;
 use super::record::{Change, Service, ServiceKey, Vip};
 use super::runs::Runs;
 use crate::net::{AddrRange, Label};
@@ -32,6 +33,7 @@ pub struct View {
     held: Runs,
     sharers: OrdMap<Arc<str>, Counted>,
     waiting: OrdSet<(Timestamp, ServiceKey)>,
+    board: Board,
 }
 
 impl View {
@@ -115,9 +117,23 @@ impl View {
         self.waiting.iter().filter_map(|(_, key)| self.service(key))
     }
 
+    /// Which node answers for which address.
+    #[must_use]
+    pub const fn board(&self) -> &Board {
+        &self.board
+    }
+
     /// Moves the view by one committed change.
     pub fn apply(&mut self, change: &Change) {
-        let Change::Service(key, record) = change;
+        match change {
+            Change::Service(key, record) => self.put(key, record.as_ref()),
+            Change::Announcement(address, record) => self.board.put(*address, record.as_ref()),
+            Change::Drain(node, record) => self.board.put_drain(node, record.as_ref()),
+            Change::Epoch(epoch) => self.board.put_epoch(*epoch),
+        }
+    }
+
+    fn put(&mut self, key: &ServiceKey, record: Option<&Arc<Service>>) {
         if let Some(old) = self.service(key).cloned() {
             self.remove(key, &old);
         }

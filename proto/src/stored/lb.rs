@@ -1,16 +1,20 @@
 //! The stored form of LB's records.
 //!
-//! Keys, below `/polder/lb/`: `services/<namespace>/<name>` holds a [`pb::Service`]. Heads and journal records lie there too and
-//! are no records of the view.
+//! Keys, below `/polder/lb/`: `services/<namespace>/<name>`, `announcements/<address>`, `drains/<node>`, `epoch`. Heads and journal
+//! records lie there too and are no records of the view.
 
+mod announcement;
 mod service;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use polder_core::lb::{Change, Service, ServiceKey, View};
+use polder_core::lb::{Change, ServiceKey, View};
+use polder_core::net::Name;
 use polder_core::schema::{Corrupt, StoredWrite};
-use prost::Message as _;
+use prost::Message;
 
+use super::fields::read_text;
 use crate::state::v1 as pb;
 
 /// Everything of LB lies under this.
@@ -18,41 +22,107 @@ pub const PREFIX: &str = "/polder/lb/";
 /// The form that this build writes and reads.
 const VERSION: u32 = 1;
 
+/// A stored message that says which form it has.
+trait Versioned: Message + Default {
+    fn version(&self) -> u32;
+}
+
+macro_rules! versioned {
+    ($($message:ident)*) => { $(impl Versioned for pb::$message { fn version(&self) -> u32 { self.version } })* };
+}
+
+versioned!(Service Announcement AnnouncementDrain AnnouncementEpoch);
+
 /// Reads one stored key; `key` is what follows [`PREFIX`].
 ///
 /// # Errors
-/// [`Corrupt`] when it is a record and cannot be read.
+/// [`Corrupt`] when it is a record and cannot be read, or is not written as [`encode`] writes its key: a record under two keys
+/// could be deleted under one of them only.
 pub fn decode(key: &str, value: Option<&[u8]>) -> Result<Option<Change>, Corrupt> {
-    let Some(path) = key.strip_prefix("services/") else { return Ok(None) };
-    let corrupt = |why: String| Corrupt { key: format!("{PREFIX}{key}"), why };
-    let (namespace, name) = path.split_once('/').ok_or_else(|| corrupt("it does not name a service".to_owned()))?;
-    let label = |text: &str| text.parse().map_err(|error| corrupt(format!("{error}")));
-    let key = ServiceKey { namespace: label(namespace)?, name: label(name)? };
-    let record = value.map(|bytes| read(&key, bytes)).transpose().map_err(corrupt)?;
-    Ok(Some(Change::Service(key, record.map(Arc::new))))
+    let own_key = |change: &Change| match path_of(change) {
+        own if own == key => Ok(()),
+        own => Err(format!("the record is stored under {PREFIX}{own}")),
+    };
+    let change = read(key, value).and_then(|change| change.as_ref().map_or(Ok(()), own_key).map(|()| change));
+    change.map_err(|why| Corrupt { key: format!("{PREFIX}{key}"), why })
 }
 
-fn read(key: &ServiceKey, bytes: &[u8]) -> Result<Service, String> {
-    let stored = pb::Service::decode(bytes).map_err(|error| error.to_string())?;
-    if stored.version != VERSION {
-        return Err(format!("its form is version {}, this build reads {VERSION}", stored.version));
+fn read(key: &str, value: Option<&[u8]>) -> Result<Option<Change>, String> {
+    let Some((kind, name)) = key.split_once('/') else {
+        return if key == "epoch" { read_epoch(value).map(Some) } else { Ok(None) };
+    };
+    let change = match kind {
+        "services" => {
+            let (namespace, name) = name.split_once('/').ok_or("it does not name a service")?;
+            let key = ServiceKey { namespace: read_text(namespace)?, name: read_text(name)? };
+            Change::Service(key.clone(), record(value, |stored| service::read(key, stored))?)
+        }
+        "announcements" => {
+            let address: IpAddr = read_text(name)?;
+            Change::Announcement(address, record(value, |stored| announcement::read(address, stored))?)
+        }
+        "drains" => {
+            let node: Name = read_text(name)?;
+            Change::Drain(node.clone(), record(value, |stored| Ok(announcement::read_drain(node, &stored)))?)
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(change))
+}
+
+/// The newest epoch; none was given where the key is not.
+fn read_epoch(value: Option<&[u8]>) -> Result<Change, String> {
+    let read = value.map(message::<pb::AnnouncementEpoch>).transpose()?;
+    Ok(Change::Epoch(read.map_or(0, |stored| stored.epoch)))
+}
+
+fn record<M: Versioned, T>(value: Option<&[u8]>, read: impl FnOnce(M) -> Result<T, String>) -> Result<Option<Arc<T>>, String> {
+    value.map(|bytes| message(bytes).and_then(read).map(Arc::new)).transpose()
+}
+
+fn message<M: Versioned>(bytes: &[u8]) -> Result<M, String> {
+    let stored = M::decode(bytes).map_err(|error| error.to_string())?;
+    match stored.version() {
+        VERSION => Ok(stored),
+        other => Err(format!("its form is version {other}, this build reads {VERSION}")),
     }
-    service::read(key.clone(), stored)
+}
+
+fn path_of(change: &Change) -> String {
+    match change {
+        Change::Service(key, _) => format!("services/{}/{}", key.namespace, key.name),
+        Change::Announcement(address, _) => format!("announcements/{address}"),
+        Change::Drain(node, _) => format!("drains/{node}"),
+        Change::Epoch(_) => "epoch".to_owned(),
+    }
 }
 
 /// The stored form of a change.
 #[must_use]
 pub fn encode(change: &Change) -> StoredWrite {
-    let Change::Service(key, record) = change;
-    let value = record.as_ref().map(|service| service::write(service, VERSION).encode_to_vec());
-    StoredWrite { key: format!("{PREFIX}services/{}/{}", key.namespace, key.name).into_bytes(), value }
+    StoredWrite { key: format!("{PREFIX}{}", path_of(change)).into_bytes(), value: value_of(change) }
+}
+
+fn value_of(change: &Change) -> Option<Vec<u8>> {
+    match change {
+        Change::Service(_, record) => record.as_ref().map(|record| service::write(record, VERSION).encode_to_vec()),
+        Change::Announcement(_, record) => record.as_ref().map(|record| announcement::write(record, VERSION).encode_to_vec()),
+        Change::Drain(_, record) => record.as_ref().map(|record| announcement::write_drain(record, VERSION).encode_to_vec()),
+        Change::Epoch(epoch) => Some(pb::AnnouncementEpoch { version: VERSION, epoch: *epoch }.encode_to_vec()),
+    }
 }
 
 /// The stored value that the view holds now under the key of `change`.
 #[must_use]
 pub fn before(view: &View, change: &Change) -> Option<Vec<u8>> {
-    let Change::Service(key, _) = change;
-    view.service(key).map(|service| service::write(service, VERSION).encode_to_vec())
+    let board = view.board();
+    value_of(&match change {
+        Change::Service(key, _) => Change::Service(key.clone(), view.service(key).cloned()),
+        Change::Announcement(address, _) => Change::Announcement(*address, board.of(*address).cloned()),
+        Change::Drain(node, _) => Change::Drain(node.clone(), board.drain(node).cloned()),
+        Change::Epoch(_) if board.epoch() == 0 => return None,
+        Change::Epoch(_) => Change::Epoch(board.epoch()),
+    })
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ fn the_bytes_of_version_1_stay_what_they_are() {
 
 #[test]
 fn what_cannot_be_read_is_named_and_what_is_no_record_is_passed_over() {
-    for other in ["head/services", "journal/0001", "announcements/10.0.0.13"] {
+    for other in ["head/services", "journal/0001", "later/10.0.0.13"] {
         assert_eq!(decode(other, Some(b"x")), Ok(None));
     }
     let newer = pb::Service { version: 2, ..service::write(&full(), VERSION) }.encode_to_vec();
@@ -129,4 +129,42 @@ fn what_cannot_be_read_is_named_and_what_is_no_record_is_passed_over() {
         assert_eq!(corrupt.key, format!("{PREFIX}{key}"));
     }
     assert!(decode("services/shop/web", Some(b"\xff\xff\xff")).is_err());
+}
+
+#[test]
+fn announcements_come_back_and_their_bytes_stay_what_they_are() {
+    let record = announce::Announcement {
+        address: "10.0.0.13".parse().unwrap(),
+        meta: Meta { uid: Uid(0x0304), version: 2, created: Timestamp(1), updated: Timestamp(2) },
+        node: "node-b".parse().unwrap(),
+        epoch: 7,
+        previous: Some("node-a".parse().unwrap()),
+        pinned: true,
+        since: Timestamp(3),
+    };
+    let drain = announce::Drain { node: "node-a".parse().unwrap(), since: Timestamp(4) };
+    let put = [
+        (
+            Change::Announcement(record.address, Some(Arc::new(record.clone()))),
+            "announcements/10.0.0.13",
+            "080112180a10000000000000000000000000000003041002180120021a066e6f64652d6220072a066e6f64652d6130013803",
+        ),
+        (Change::Drain(drain.node.clone(), Some(Arc::new(drain.clone()))), "drains/node-a", "08011004"),
+        (Change::Epoch(7), "epoch", "08011007"),
+    ];
+    let mut view = View::default();
+    for (change, key, golden) in &put {
+        let write = encode(change);
+        let hex: String = write.value.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!((write.key, hex.as_str()), (format!("{PREFIX}{key}").into_bytes(), *golden));
+        assert_eq!(again(change).unwrap().as_ref(), Some(change));
+        assert_eq!(before(&view, change), None);
+        view.apply(change);
+        assert_eq!(before(&view, change), write.value);
+    }
+    for gone in [Change::Announcement(record.address, None), Change::Drain(drain.node, None)] {
+        assert_eq!(again(&gone).unwrap(), Some(gone.clone()));
+    }
+    let two_keys = decode("announcements/10.0.0.013", Some(&encode(&put[0].0).value.unwrap()));
+    assert!(two_keys.is_err() && decode("announcements/fd00::0:1", Some(b"")).is_err());
 }
