@@ -8,6 +8,7 @@
 //! of what it granted.
 
 pub mod board;
+pub mod explain;
 pub mod holder;
 pub mod operate;
 mod place;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::address::{Addressed, State, address, is_foreign};
+use super::announce;
 use super::ask::Side;
 use super::choose::Trial;
 use super::endpoints::endpoints;
@@ -27,6 +28,10 @@ pub enum Check {
     Address,
     /// Whether anything stands behind it.
     Endpoints,
+    /// Whether nodes could answer for its external addresses.
+    Nodes,
+    /// Whether one does.
+    Announcement,
 }
 
 impl Check {
@@ -40,6 +45,8 @@ impl Check {
             Self::Pools => "pools",
             Self::Address => "address",
             Self::Endpoints => "endpoints",
+            Self::Nodes => "nodes",
+            Self::Announcement => "announcement",
         }
     }
 }
@@ -112,6 +119,7 @@ pub fn explain(cluster: &Cluster, key: &ServiceKey, now: Timestamp) -> Result<Ex
     if before.spec.service_type != ServiceType::ExternalName {
         steps.push(behind(cluster, before));
     }
+    steps.extend(announce::explain::steps(cluster, before));
     Ok(Explanation { outcome: addressed.service, steps, trials: addressed.trials })
 }
 

@@ -12,11 +12,26 @@ pub struct LbConfig {
     /// The longest time between two looks at the services that wait for addresses. A change of pools or services is looked at
     /// at once; this is for what time alone changes, and for what was missed.
     pub heal_every: Period,
+    /// How long a node's right to answer for an address lasts: fail-over takes a little more.
+    pub right_ttl: Period,
+    /// How long the lead lasts without renewal, at least two seconds: when the leading replica dies, nobody grants rights for so
+    /// long.
+    pub lead_ttl: Period,
+    /// The time between two moves of announcements for the sake of an even spread alone.
+    pub spread_every: Period,
+    /// Where agents and other replicas reach this one, as `http://10.0.0.1:7662`; empty: it is not told.
+    pub advertise: String,
 }
 
 impl Default for LbConfig {
     fn default() -> Self {
-        Self { heal_every: Period(Duration::from_secs(15)) }
+        Self {
+            heal_every: Period(Duration::from_secs(15)),
+            right_ttl: Period(Duration::from_secs(1)),
+            lead_ttl: Period(Duration::from_secs(3)),
+            spread_every: Period(Duration::from_secs(10)),
+            advertise: String::new(),
+        }
     }
 }
 

@@ -5,11 +5,15 @@
 //! by the services and pools that the decision read. A crash before the commit leaves nothing, after it everything, the answer to
 //! the request id included. Any number of replicas may serve at once.
 //!
-//! The one reconciler gives addresses to services that wait for them. Endpoints are computed when they are asked for.
+//! The healer gives addresses to services that wait for them. On the one replica that leads, the announcer assigns external
+//! addresses to nodes, and nodes hold the right to answer for them. Endpoints are computed when they are asked for.
 
+mod announcer;
+mod announcing;
 mod call;
 mod config;
 mod healer;
+mod lead;
 mod list;
 mod rpc;
 mod service;
@@ -17,6 +21,7 @@ mod watch;
 
 use std::sync::Arc;
 
+use polder_core::id::Uid;
 use polder_proto::lb::v1::announcement_service_server::AnnouncementServiceServer;
 use polder_proto::lb::v1::dataplane_service_server::DataplaneServiceServer;
 use polder_proto::lb::v1::service_catalog_service_server::ServiceCatalogServiceServer;
@@ -29,7 +34,10 @@ use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, 
 
 pub use config::{Config, LbConfig};
 
+use announcer::{AnnounceMetrics, Announcer};
+use announcing::Announcing;
 use healer::{HealMetrics, Healer};
+use lead::{Lead, Times};
 use service::Catalog;
 
 /// The name of the service in keys, logs and metrics.
@@ -46,13 +54,20 @@ pub fn build(config: &LbConfig, store: Store, metrics: &Metrics) -> Result<Compo
     let ledger = Ledger::start(mirror.clone(), LedgerConfig::new(NAME, clock, Arc::new(entropy::draw)))?;
     metrics.collector::<Exporter>().add(NAME, &mirror, Some(&ledger));
     let healer = Healer::new(ledger.clone(), config.heal_every.0, HealMetrics::register(metrics));
-    let ready = mirror.clone();
+    let times = Times { right: config.right_ttl.0, lead: config.lead_ttl.0 };
+    let replica = Uid::new(clock::now(), entropy::draw(), 0).to_string();
+    let lead = Lead::new(replica, config.advertise.clone(), times, metrics);
+    let announcer = Announcer::new(ledger.clone(), lead.clone(), config.spread_every.0, AnnounceMetrics::register(metrics));
+    let announcing = Announcing::new(ledger.clone(), lead.clone());
+    let (ready, led) = (mirror.clone(), mirror.clone());
     Ok(Component::new(NAME)
         .grpc(ServiceCatalogServiceServer::new(rpc::Services::new(Catalog::new(ledger.clone()))))
         .grpc(DataplaneServiceServer::new(rpc::Dataplane))
-        .grpc(AnnouncementServiceServer::new(rpc::Announcements))
+        .grpc(AnnouncementServiceServer::new(rpc::Announcements::new(announcing)))
         .ready_when(move || service::ready(&ready))
         .task("lb-healer", move |stop| healer.run(stop))
+        .task("lb-lead", move |stop| lead.run(led, stop))
+        .task("lb-announcer", move |stop| announcer.run(stop))
         .closing("lb-ledger", async move { ledger.shutdown().await })
         .closing("lb-mirror", async move { mirror.shutdown().await }))
 }

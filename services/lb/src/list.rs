@@ -1,13 +1,16 @@
 //! What List and Watch requests choose: fields for filters, and pages.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use polder_core::cluster::Cluster;
 use polder_core::filter::Filter;
+use polder_core::lb::announce::Target;
 use polder_core::lb::{Endpoint, Service, ServiceKey, ServiceType, endpoints, plan};
 use polder_core::net::{Label, Selector};
 use polder_core::reason::{Refusal, Violations};
 use polder_proto::convert::common::{optional, parsed, selector};
+use polder_proto::convert::lb::announcement::{self, Observed};
 use polder_proto::convert::{lb as convert, page};
 use polder_proto::lb::v1 as pb;
 
@@ -100,6 +103,61 @@ impl ServicePage {
         let last = rest.next().and_then(|_| page.last());
         let token = last.map(|last| page::token(&[last.key.namespace.as_str(), last.key.name.as_str()]));
         (page.into_iter().map(|service| convert::service(cluster, service)).collect(), token.unwrap_or_default())
+    }
+}
+
+/// The fields of an announcement that a filter may ask for.
+const ANNOUNCEMENT_FIELDS: [&str; 7] = ["address", "pool", "node", "previous_node", "pinned", "bgp_only", "service"];
+
+/// A request for a page of announcements.
+pub(crate) struct AnnouncementPage {
+    size: usize,
+    after: Option<IpAddr>,
+    filter: Filter,
+}
+
+impl AnnouncementPage {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// Every bad field.
+    pub(crate) fn read(request: &pb::ListAnnouncementsRequest) -> Result<Self, Refusal> {
+        let mut bad = Violations::new();
+        let after = page::after::<1>(&request.page_token, &mut bad);
+        let read = Self {
+            size: page::size(request.page_size, &mut bad),
+            after: after.and_then(|[address]| bad.take("page_token", polder_core::net::parse_addr(&address))),
+            filter: bad.take("filter", Filter::parse(&request.filter, &ANNOUNCEMENT_FIELDS)).unwrap_or_default(),
+        };
+        bad.finish(Some(read))
+    }
+
+    /// The page, and the token of the next one. `observed` says who really answers for an address.
+    pub(crate) fn of(&self, cluster: &Cluster, observed: impl Fn(IpAddr) -> Observed) -> (Vec<pb::Announcement>, String) {
+        let later = cluster.lb.held_addresses().filter(|address| self.after.is_none_or(|after| *address > after));
+        let targets = later.filter_map(|address| Target::held(cluster, address));
+        let mut rest = targets.filter(|target| self.filter.matches(|field| announcement_values(cluster, target, field)));
+        let page: Vec<_> = rest.by_ref().take(self.size).collect();
+        let token = rest.next().and_then(|_| page.last()).map(|last| page::token(&[&last.address.to_string()]));
+        let shown = page.iter().map(|target| announcement::announcement(cluster, target, &observed(target.address))).collect();
+        (shown, token.unwrap_or_default())
+    }
+}
+
+fn announcement_values<'a>(cluster: &'a Cluster, target: &Target<'a>, field: &str) -> Vec<Cow<'a, str>> {
+    let record = cluster.lb.board().of(target.address);
+    let truth = |is: bool| vec![Cow::Borrowed(if is { "true" } else { "false" })];
+    match field {
+        "address" => vec![Cow::Owned(target.address.to_string())],
+        "pool" => vec![Cow::Borrowed(target.pool.name.as_str())],
+        "node" => record.map(|record| Cow::Borrowed(record.node.as_str())).into_iter().collect(),
+        "previous_node" => {
+            let previous = record.and_then(|record| record.previous.as_ref());
+            previous.map(|node| Cow::Borrowed(node.as_str())).into_iter().collect()
+        }
+        "pinned" => truth(record.is_some_and(|record| record.pinned)),
+        "bgp_only" => truth(target.pool.bgp_only),
+        _ => target.services.iter().map(|service| Cow::Owned(service.key.to_string())).collect(),
     }
 }
 

@@ -18,7 +18,7 @@ use prost::Message;
 use crate::call::Call;
 
 /// How long a reader waits for a revision that it has heard of already.
-const CATCH_UP: Duration = Duration::from_secs(2);
+pub(crate) const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// How old the view may be before the process says that it is not ready.
 const STALE: Duration = Duration::from_secs(10);

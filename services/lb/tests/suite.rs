@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+#[path = "suite/agent.rs"]
+mod agent;
+#[path = "suite/announcing.rs"]
+mod announcing;
 #[path = "suite/catalog.rs"]
 mod catalog;
 #[path = "suite/healing.rs"]

@@ -42,6 +42,12 @@ impl Presence {
         Self { ttl, heard: answering.into_iter().map(|node| (node.clone(), until)).collect() }
     }
 
+    /// Whether the node counts as heard of.
+    #[must_use]
+    pub fn is_heard(&self, node: &Name, now: Moment) -> bool {
+        self.heard.get(node).is_some_and(|last| *last + self.ttl > now)
+    }
+
     /// Notes that a node was heard of.
     pub fn hear(&mut self, node: &Name, now: Moment) {
         match self.heard.get_mut(node) {

@@ -57,6 +57,13 @@ impl<'a> Target<'a> {
         Self::of(cluster, pool, address).ok_or_else(|| missing("no service holds it".to_owned()))
     }
 
+    /// The address as services hold it from a pool for external services, whether or not nodes answer for it.
+    #[must_use]
+    pub fn held(cluster: &'a Cluster, address: IpAddr) -> Option<Self> {
+        let pool = cluster.ipam.pool_of(address).filter(|pool| pool.purpose == Purpose::ExternalService)?;
+        Self::of(cluster, pool, address)
+    }
+
     fn of(cluster: &'a Cluster, pool: &'a Arc<Pool>, address: IpAddr) -> Option<Self> {
         let holds = |service: &&Arc<Service>| service.external.iter().any(|vip| vip.address == address);
         let services: Vec<_> = cluster.lb.holders(address).filter(holds).collect();

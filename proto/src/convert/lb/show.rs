@@ -1,10 +1,12 @@
 //! Services, endpoints and explanations as the API shows them.
 
 use polder_core::cluster::Cluster;
+use polder_core::lb::announce::Target;
+use polder_core::lb::announce::explain::unanswered;
 use polder_core::lb::explain::{Check, Explanation, Step, Verdict};
 use polder_core::lb::{
     Affinity, ConditionKind, Decision, Endpoint, External, FamilyPolicy, Protocol, Service, ServicePort, ServiceSpec, ServiceType,
-    Side, TargetPort, TrafficPolicy, Trial, Vip, endpoints,
+    Side, TargetPort, TrafficPolicy, Trial, Vip, endpoints, is_foreign,
 };
 use polder_core::reason::Reason;
 
@@ -147,7 +149,7 @@ fn status(cluster: &Cluster, service: &Service) -> pb::ServiceStatus {
     pb::ServiceStatus {
         cluster_vips: vips(&service.cluster),
         external_vips: vips(&service.external),
-        conditions: conditions(service, ready > 0),
+        conditions: conditions(service, ready > 0).into_iter().chain(announced(cluster, service)).collect(),
         ready_endpoints: count(ready),
         total_endpoints: count(behind.len()),
         dns_names: Vec::new(),
@@ -159,7 +161,7 @@ fn virtual_address(cluster: &Cluster, service: &Service, vip: &Vip) -> pb::Virtu
     pb::VirtualAddress {
         address: vip.address.to_string(),
         pool: vip.pool.to_string(),
-        announcing_node: String::new(),
+        announcing_node: cluster.lb.board().of(vip.address).map(|record| record.node.to_string()).unwrap_or_default(),
         shared_with: others.map(|holder| reference(holder)).collect(),
     }
 }
@@ -205,6 +207,30 @@ fn conditions(service: &Service, has_ready: bool) -> Vec<types::Condition> {
     judged.chain(behind).collect()
 }
 
+/// Whether nodes are to answer for all its external addresses; nothing where none shall.
+fn announced(cluster: &Cluster, service: &Service) -> Option<types::Condition> {
+    let targets = service.external.iter().filter_map(|vip| Target::at(cluster, vip.address).ok());
+    let targets: Vec<_> = targets.filter(|_| !is_foreign(&service.spec)).collect();
+    let condition = |status: types::ConditionStatus, reason: String, message: String, since| types::Condition {
+        r#type: "Announced".to_owned(),
+        status: status.into(),
+        reason,
+        message,
+        last_transition_time: since,
+    };
+    let records = targets.iter().map(|target| cluster.lb.board().of(target.address).ok_or(target));
+    match records.collect::<Result<Vec<_>, _>>() {
+        Ok(records) => {
+            let newest = records.iter().map(|record| record.since).max()?;
+            Some(condition(types::ConditionStatus::True, String::new(), String::new(), Some(show_time(newest))))
+        }
+        Err(target) => {
+            let refusal = unanswered(cluster, target);
+            Some(condition(types::ConditionStatus::False, refusal.reason.to_string(), refusal.message.clone(), None))
+        }
+    }
+}
+
 /// What a decision does to its service.
 #[must_use]
 pub fn impact(decision: &Decision) -> Vec<types::Impact> {
@@ -242,6 +268,9 @@ fn show_step(service: &Service, step: &Step) -> pb::ExplainStep {
     };
     let objects = match step.check {
         Check::Address => service.vips().map(|vip| object("Pool", "", vip.pool.as_str(), "")).collect(),
+        Check::Nodes | Check::Announcement => {
+            service.external.iter().map(|vip| object("Announcement", "", &vip.address.to_string(), "")).collect()
+        }
         Check::Type | Check::Class | Check::Families | Check::Pools | Check::Endpoints => vec![reference(service)],
     };
     pb::ExplainStep { step: step.check.to_string(), status: status.into(), reason, message: step.message.clone(), objects }

@@ -6,6 +6,7 @@ use polder_proto::lb::v1::announcement_service_client::AnnouncementServiceClient
 use polder_proto::lb::v1::dataplane_service_client::DataplaneServiceClient;
 use polder_proto::types::v1::ConditionStatus;
 
+use super::agent::{Agent, Network, register};
 use super::site::{Addresses, Replica, creation, embedded, refused, reopen, split, vips, web};
 
 #[tokio::test]
@@ -143,11 +144,15 @@ async fn endpoints_follow_the_pods_and_the_explanation_says_what_is_missing() {
     lb.client().create_service(creation(web("shop/web"))).await.unwrap();
     let (namespace, name) = split("shop/web");
     let explain = pb::ExplainServiceRequest { namespace: namespace.clone(), name: name.clone() };
-    let last = lb.client().explain_service(explain.clone()).await.unwrap().into_inner().steps.pop().unwrap();
-    assert_eq!(
-        (last.step.as_str(), last.status(), last.reason.as_str()),
-        ("endpoints", ConditionStatus::False, "NO_READY_ENDPOINTS")
-    );
+    let steps = async || lb.client().explain_service(explain.clone()).await.unwrap().into_inner().steps;
+    let unhappy = async || {
+        let bad = steps().await.into_iter().filter(|step| step.status() != ConditionStatus::True);
+        bad.map(|step| (step.step.clone(), step.status(), step.reason)).collect::<Vec<_>>()
+    };
+    let step = |name: &str, status, reason: &str| (name.to_owned(), status, reason.to_owned());
+    let unannounced = [step("nodes", ConditionStatus::False, "NOT_ANNOUNCED"), step("announcement", ConditionStatus::Unknown, "")];
+    let endpoints = step("endpoints", ConditionStatus::False, "NO_READY_ENDPOINTS");
+    assert_eq!(unhappy().await, [&[endpoints], &unannounced[..]].concat());
     addresses.pod(5, "WS").await;
     addresses.pod(6, "DB").await;
     addresses.pod(7, "WS").await;
@@ -161,17 +166,22 @@ async fn endpoints_follow_the_pods_and_the_explanation_says_what_is_missing() {
     let paged = pb::ListEndpointsRequest { page_size: 1, filter: "address = *.7".to_owned(), ..request };
     let page = lb.client().list_endpoints(paged).await.unwrap().into_inner();
     assert_eq!((page.endpoints[0].address.as_str(), page.next_page_token.as_str()), ("172.27.0.7", ""));
-    let steps = lb.client().explain_service(explain).await.unwrap().into_inner().steps;
-    assert!(steps.iter().all(|step| step.status() == ConditionStatus::True), "{steps:?}");
+    assert_eq!(unhappy().await, unannounced);
+    register(&addresses, "node-a", |_| {}).await;
+    let asked_for = step("announcement", ConditionStatus::False, "NOT_ANNOUNCED");
+    super::site::wait_for("a node", async || (unhappy().await == std::slice::from_ref(&asked_for)).then_some(())).await;
+    let network = Network::new(std::slice::from_ref(&lb.link));
+    let _agent = Agent::start(&network, "node-a");
+    super::site::wait_for("its agent", async || unhappy().await.is_empty().then_some(())).await;
 }
 
 #[tokio::test]
 async fn what_is_not_built_says_so() {
     let (_folder, store) = embedded().await;
     let lb = Replica::start(&store).await;
-    let asked = pb::ListAnnouncementsRequest::default();
-    let announcements = AnnouncementServiceClient::new(lb.link.clone()).list_announcements(asked).await;
-    assert_eq!(refused(announcements).0, Reason::NotImplemented);
+    let asked = pb::ListBgpPeersRequest::default();
+    let peers = AnnouncementServiceClient::new(lb.link.clone()).list_bgp_peers(asked).await;
+    assert_eq!(refused(peers).0, Reason::NotImplemented);
     let convergence = DataplaneServiceClient::new(lb.link.clone()).get_convergence(pb::GetConvergenceRequest::default()).await;
     assert_eq!(refused(convergence).0, Reason::NotImplemented);
     let waiting = pb::CreateServiceRequest { wait: Some(prost_types::Duration::default()), ..creation(web("shop/web")) };

@@ -41,7 +41,10 @@ impl Replica {
     pub(crate) async fn start(store: &Store) -> Self {
         let process = Process::new(PROGRAM, ProcessConfig::default()).unwrap();
         // Long: what heals sooner was woken by the change itself.
-        let config = LbConfig { heal_every: Period(Duration::from_secs(3600)) };
+        let long = Period(Duration::from_secs(3600));
+        // Twice the usual time: a busy machine is no dead node.
+        let right_ttl = Period(Duration::from_secs(2));
+        let config = LbConfig { heal_every: long, right_ttl, ..LbConfig::default() };
         let lb = build(&config, store.clone(), process.metrics()).unwrap();
         let link = process.local(&lb);
         let replica = Self { link, running: process.start(vec![lb]).await.unwrap() };
