@@ -1,7 +1,7 @@
 //! Which node answers for which external address on the local network, and who may say so.
 //!
 //! Two things are kept apart. The *assignment* is state: one record for every address that a node answers for, with an epoch
-//! that grows with every change of node; [`reconcile`] decides it from the whole state and from which nodes are heard of. The
+//! that grows with every change of node; [`reconcile()`] decides it from the whole state and from which nodes are heard of. The
 //! *right* to answer is no state: one replica, which holds the lead, grants it for about a second at a time ([`rights`]), and a
 //! node stops answering when it is not renewed ([`holder`]). A wrong assignment costs reachability until the next turn; a right
 //! granted twice would cost the promise that two nodes never answer at once, so rights rest on nothing but the lead's own memory

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use polder_core::dns::{Seed, Settings};
+use polder_core::net::Name;
 use polder_core::reason::{Malformed, Reason};
 use polder_runtime::config::{Configured, Period, ProcessConfig};
 use polder_runtime::entropy;
@@ -24,6 +25,9 @@ pub struct DnsConfig {
     pub negative_ttl: u32,
     /// The addresses under which pods ask: those of `ns.dns` in the cluster domain.
     pub servers: Vec<IpAddr>,
+    /// The name of this server among its replicas, for those who wait until all of them answer with a change: letters, digits, `-`,
+    /// `.`. Empty: it draws one.
+    pub server_name: String,
     /// UDP threads per listen address; 0 is one for each core.
     pub workers: usize,
     /// Open TCP connections per listen address; more of them wait to be accepted.
@@ -40,6 +44,7 @@ impl Default for DnsConfig {
             ttl: Settings::DEFAULT_TTL,
             negative_ttl: Settings::DEFAULT_TTL,
             servers: Vec::new(),
+            server_name: String::new(),
             workers: 0,
             tcp_connections: 512,
             tcp_idle: Period(Duration::from_secs(10)),
@@ -68,6 +73,17 @@ impl DnsConfig {
         settings.negative_ttl = self.negative_ttl;
         settings.servers.clone_from(&self.servers);
         Ok(settings)
+    }
+
+    /// The name of this server.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(crate) fn name(&self) -> Result<Name, Malformed> {
+        match self.server_name.as_str() {
+            "" => format!("dns-{:08x}", entropy::draw().0 & 0xffff_ffff).parse(),
+            name => name.parse(),
+        }
     }
 
     /// UDP threads per listen address.

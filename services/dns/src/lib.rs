@@ -12,6 +12,7 @@ mod config;
 mod listen;
 mod metrics;
 mod names;
+mod progress;
 mod rpc;
 mod service;
 mod tcp;
@@ -36,6 +37,7 @@ pub use listen::CannotListen;
 use listen::Sockets;
 use metrics::{PublishMetrics, QueryMetrics};
 use names::Names;
+use progress::Progress;
 use rpc::Rpc;
 use service::Service;
 use udp::Worker;
@@ -54,7 +56,7 @@ pub struct Dns {
 /// # Errors
 /// [`CannotListen`] for a port that cannot be had; a refusal of the domain or the times to live.
 pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns, Failure> {
-    let settings = config.settings()?;
+    let (settings, name) = (config.settings()?, config.name()?);
     polder_store::etcd::set_trace_injector(telemetry::inject);
     let zone = settings.zone().to_string();
     let sockets = config.listen.iter().map(|address| Sockets::bind(*address, config.worker_count()));
@@ -65,11 +67,13 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let mirror = Mirror::<Stored>::open(store, MirrorConfig::default());
     metrics.collector::<Exporter>().add("dns", &mirror, None);
     let (following, followed, ready) = (Arc::clone(&names), mirror.clone(), Arc::clone(&names));
+    let progress = Progress::new(Arc::clone(&names), mirror.clone(), name.to_string());
     let service = Service::new(Arc::clone(&names));
     let component = Component::new("dns")
         .grpc(DnsServiceServer::new(Rpc::new(service)))
         .ready_when(move || ready.ready())
         .vital_task("dns-names", move |stop| async move { following.follow(&followed, stop).await })
+        .task("dns-progress", move |stop| progress.run(stop))
         .closing("dns-mirror", async move { mirror.shutdown().await });
     let server = Server { config, zone, names, queries: QueryMetrics::register(metrics) };
     Ok(Dns { component: sockets.into_iter().fold(component, |component, bound| server.serve(component, bound)), addresses })

@@ -88,3 +88,39 @@ async fn a_store_that_was_never_read_gives_servfail_and_no_readiness() {
     assert_eq!(polder_runtime::status::decode(&error).reason, polder_core::reason::Reason::NotSynced);
     site.stop().await;
 }
+
+/// What servers say of how far they are: their names and revisions.
+async fn serving(store: &polder_store::Store) -> Vec<(String, u64)> {
+    let page = store.range(polder_store::KeyRange::prefix("/polder/dns/serving/"), 10, None).await.unwrap();
+    let read = page.entries.into_iter().map(|entry| {
+        let name = String::from_utf8(entry.key.to_vec()).unwrap().rsplit('/').next().unwrap().to_owned();
+        let value: polder_proto::state::v1::DnsServing = prost::Message::decode(entry.value).unwrap();
+        (name, value.revision)
+    });
+    read.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_server_says_how_far_it_is_and_that_is_no_change() {
+    let (_folder, store) = polder_store::testing::embedded();
+    let sites = [Site::over(store.clone()).await, Site::over(store.clone()).await];
+    let newest = commit(&store, &shop()).await.0;
+    let told = async || {
+        let all = serving(&store).await;
+        all.len() == 2 && all.iter().all(|(_, revision)| *revision == newest)
+    };
+    let in_time = async {
+        while !told().await {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), in_time).await.unwrap();
+    let (_, revision) = store.get(b"/polder/probe").await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert_eq!(store.get(b"/polder/probe").await.unwrap().1, revision, "two servers do not answer each other's words for ever");
+    let [first, second] = sites;
+    first.stop().await;
+    assert_eq!(serving(&store).await.len(), 1, "who ends takes its word back");
+    second.stop().await;
+    assert_eq!(serving(&store).await, []);
+}
