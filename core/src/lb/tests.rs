@@ -4,6 +4,7 @@ mod behind;
 mod families;
 mod fixture;
 mod healing;
+mod indexes;
 mod random;
 mod sharing;
 mod updates;
