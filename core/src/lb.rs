@@ -6,6 +6,7 @@ mod assign;
 pub mod audit;
 pub mod check;
 mod choose;
+pub mod dataplane;
 pub mod endpoints;
 pub mod explain;
 mod families;
