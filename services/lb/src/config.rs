@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use polder_core::dns::{DomainName, Seed, Settings};
+use polder_core::reason::Malformed;
 use polder_runtime::config::{Configured, Period, ProcessConfig};
 use serde::{Deserialize, Serialize};
 
@@ -12,11 +14,24 @@ pub struct LbConfig {
     /// The longest time between two looks at the services that wait for addresses. A change of pools or services is looked at
     /// at once; this is for what time alone changes, and for what was missed.
     pub heal_every: Period,
+    /// The cluster domain, which nodes are told: the same as that of the name server.
+    pub domain: String,
 }
 
 impl Default for LbConfig {
     fn default() -> Self {
-        Self { heal_every: Period(Duration::from_secs(15)) }
+        Self { heal_every: Period(Duration::from_secs(15)), domain: Settings::DEFAULT_ZONE.to_owned() }
+    }
+}
+
+impl LbConfig {
+    /// The cluster domain as it is told, without the final dot.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(crate) fn domain(&self) -> Result<String, Malformed> {
+        let zone: DomainName = self.domain.parse()?;
+        Settings::new(zone, Seed::default()).map(|settings| settings.zone().to_string().trim_end_matches('.').to_owned())
     }
 }
 

@@ -5,10 +5,12 @@
 //! by the services and pools that the decision read. A crash before the commit leaves nothing, after it everything, the answer to
 //! the request id included. Any number of replicas may serve at once.
 //!
-//! The one reconciler gives addresses to services that wait for them. Endpoints are computed when they are asked for.
+//! The one reconciler gives addresses to services that wait for them. Endpoints are computed when they are asked for, and for all
+//! nodes at once when they change: see [`dataplane`].
 
 mod call;
 mod config;
+mod dataplane;
 mod healer;
 mod list;
 mod rpc;
@@ -18,7 +20,6 @@ mod watch;
 use std::sync::Arc;
 
 use polder_proto::lb::v1::announcement_service_server::AnnouncementServiceServer;
-use polder_proto::lb::v1::dataplane_service_server::DataplaneServiceServer;
 use polder_proto::lb::v1::service_catalog_service_server::ServiceCatalogServiceServer;
 use polder_proto::stored::Stored;
 use polder_runtime::component::Component;
@@ -29,6 +30,7 @@ use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, 
 
 pub use config::{Config, LbConfig};
 
+use dataplane::Feed;
 use healer::{HealMetrics, Healer};
 use service::Catalog;
 
@@ -38,7 +40,7 @@ const NAME: &str = "lb";
 /// Builds the load balancer over a store. Must be called inside a runtime.
 ///
 /// # Errors
-/// When the ledger cannot be started.
+/// When the cluster domain is none, or the ledger cannot be started.
 pub fn build(config: &LbConfig, store: Store, metrics: &Metrics) -> Result<Component, Failure> {
     polder_store::etcd::set_trace_injector(telemetry::inject);
     let clock: Clock = Arc::new(clock::now);
@@ -46,13 +48,16 @@ pub fn build(config: &LbConfig, store: Store, metrics: &Metrics) -> Result<Compo
     let ledger = Ledger::start(mirror.clone(), LedgerConfig::new(NAME, clock, Arc::new(entropy::draw)))?;
     metrics.collector::<Exporter>().add(NAME, &mirror, Some(&ledger));
     let healer = Healer::new(ledger.clone(), config.heal_every.0, HealMetrics::register(metrics));
+    let feed = Arc::new(Feed::new(mirror.clone(), &config.domain()?));
+    let following = Arc::clone(&feed);
     let ready = mirror.clone();
     Ok(Component::new(NAME)
         .grpc(ServiceCatalogServiceServer::new(rpc::Services::new(Catalog::new(ledger.clone()))))
-        .grpc(DataplaneServiceServer::new(rpc::Dataplane))
+        .grpc(rpc::DataplaneServer::new(feed, rpc::Dataplane))
         .grpc(AnnouncementServiceServer::new(rpc::Announcements))
         .ready_when(move || service::ready(&ready))
         .task("lb-healer", move |stop| healer.run(stop))
+        .task("lb-dataplane", move |stop| following.run(stop))
         .closing("lb-ledger", async move { ledger.shutdown().await })
         .closing("lb-mirror", async move { mirror.shutdown().await }))
 }

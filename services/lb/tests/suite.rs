@@ -4,6 +4,8 @@
 
 #[path = "suite/catalog.rs"]
 mod catalog;
+#[path = "suite/dataplane.rs"]
+mod dataplane;
 #[path = "suite/healing.rs"]
 mod healing;
 #[path = "suite/replicas.rs"]
