@@ -28,6 +28,7 @@ pub use evict::Eviction;
 pub use finding::{Finding, Severity};
 pub use impact::{Action, Impact, basis, impact};
 pub use neighbors::{Answer, Neighbors};
+pub use network::CLUSTER_DNS;
 pub use record::{
     Allocation, AnyOf, Block, Change, ComputeNetwork, Holding, Interface, Liveness, Namespace, Node, Order, Owner, OwnerKind, Pool,
     PoolSelectors, PoolState, Purpose, Quotas, Reservation, Route,

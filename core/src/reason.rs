@@ -127,6 +127,7 @@ reasons! {
     NodeLost = "NODE_LOST", 97, Precondition;
     NodeNotSeen = "NODE_NOT_SEEN", 98, Precondition;
     NodeUidMismatch = "NODE_UID_MISMATCH", 99, Aborted;
+    NodeLimit = "NODE_LIMIT", 100, Exhausted;
 
     // The compute network page.
     RangeTooSmall = "RANGE_TOO_SMALL", 110, Precondition;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cluster::{Change, Cluster};
 use crate::ipam::Allocation;
 use crate::lb::ServiceKey;
-use crate::net::{Label, Selector};
+use crate::net::Label;
 use crate::{ipam, lb};
 
 /// The object whose records these are. Every computed record has exactly one, and follows from it and the cluster's state alone.
@@ -55,7 +55,6 @@ pub fn touched(before: &Cluster, change: &Change, sources: &mut BTreeSet<Source>
 fn touched_by_allocation(cluster: &Cluster, allocation: &Arc<Allocation>, sources: &mut BTreeSet<Source>) {
     let Some(namespace) = &allocation.owner.namespace else { return };
     sources.insert(Source::Namespace(namespace.clone()));
-    let chosen = |selector: &Selector| !selector.is_empty() && selector.matches(&allocation.labels);
-    let behind = cluster.lb.services_in(namespace).filter(|service| chosen(&service.spec.selector));
+    let behind = cluster.lb.selecting(namespace, &allocation.labels);
     sources.extend(behind.map(|service| Source::Service(service.key.clone())));
 }

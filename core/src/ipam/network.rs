@@ -34,8 +34,11 @@ const POOLS: [(&str, Purpose, &str); 4] = [
     ("service", Purpose::ClusterService, "network.service_subnet"),
 ];
 
+/// The reservation of the addresses at which the cluster's DNS is asked.
+pub const CLUSTER_DNS: &str = "cluster-dns";
+
 /// The reservations that follow from it: name, whom they are for, and which address of every service subnet.
-const RESERVED: [(&str, &str, u128); 2] = [("cluster-api", "cluster API", 1), ("cluster-dns", "cluster DNS", 10)];
+const RESERVED: [(&str, &str, u128); 2] = [("cluster-api", "cluster API", 1), (CLUSTER_DNS, "cluster DNS", 10)];
 
 /// What an operator typed in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -3,6 +3,7 @@
 //! A node's own addresses are an allocation under a handle of Polder's own, made in the same transaction as the node: a node is
 //! never registered without its address.
 
+pub mod number;
 mod removal;
 
 use std::net::IpAddr;
@@ -56,13 +57,15 @@ pub struct Registration {
 /// Registers a node, or takes what it says now. Repeating it changes nothing.
 ///
 /// # Errors
-/// Those of [`allocate::plan`], when the node cannot have its address; `NODE_DRAINING` while a node of this name is being removed.
+/// Those of [`allocate::plan`], when the node cannot have its address; `NODE_DRAINING` while a node of this name is being removed;
+/// `NODE_LIMIT` when the cluster has as many nodes as there are numbers for them.
 pub fn register(cluster: &Cluster, request: &Registration, context: PlanContext) -> Result<Decision<Arc<Node>>, Refusal> {
     let known = cluster.ipam.node(&request.name);
     if let Some(known) = known {
         stays(&cluster.ipam, known)?;
     }
-    let node = Arc::new(registered(known, request, context));
+    let number = number::given(&cluster.ipam, known.map(AsRef::as_ref)).ok_or_else(|| number::none_left(&request.name))?;
+    let node = Arc::new(registered(known, request, number, context));
     let mut changes = addresses(cluster, request, &node.labels, context)?;
     if known != Some(&node) {
         changes.insert(0, Change::Node(node.name.clone(), Some(Arc::clone(&node))));
@@ -70,7 +73,7 @@ pub fn register(cluster: &Cluster, request: &Registration, context: PlanContext)
     Ok(Decision { changes, reads: READS, answer: node })
 }
 
-fn registered(known: Option<&Arc<Node>>, request: &Registration, context: PlanContext) -> Node {
+fn registered(known: Option<&Arc<Node>>, request: &Registration, number: u16, context: PlanContext) -> Node {
     let Registration { name, labels, zone, interfaces, routes, agent_version, tunnel_mac, .. } = request.clone();
     let fresh = Meta::new(context.now, context.entropy, 1);
     let mut node = Node {
@@ -88,6 +91,7 @@ fn registered(known: Option<&Arc<Node>>, request: &Registration, context: PlanCo
         operator_labels: known.map(|node| node.operator_labels.clone()).unwrap_or_default(),
         liveness: known.map(|node| node.liveness).unwrap_or_default(),
         removing: None,
+        number,
     };
     if known.is_some_and(|known| **known != node) {
         node.meta = node.meta.changed(context.now);
@@ -192,6 +196,8 @@ pub fn update(cluster: &Cluster, request: &Update, context: PlanContext) -> Resu
     changed.draining = fields.pick("draining", &request.draining, &node.draining);
     changed.excluded_from_external =
         fields.pick("exclude_from_external_load_balancers", &request.excluded_from_external, &node.excluded_from_external);
+    // One that finds none goes without, as before: its registration says so.
+    changed.number = number::given(&cluster.ipam, Some(node)).unwrap_or(0);
     if changed == **node {
         return Ok(Decision { changes: Vec::new(), reads: &[Domain::IpamNodes], answer: Arc::clone(node) });
     }

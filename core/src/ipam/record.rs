@@ -274,6 +274,8 @@ pub struct Node {
     pub liveness: Liveness,
     /// Since when it is being removed: its pods are freed some at a time, and then it goes.
     pub removing: Option<Timestamp>,
+    /// A small number of its own, which it keeps as long as it exists; 0 on a node from before there were numbers.
+    pub number: u16,
 }
 
 /// Whether a node lives, as the renewals of its agent tell.

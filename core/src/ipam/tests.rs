@@ -7,6 +7,7 @@ mod evicting;
 mod filling;
 mod liveness;
 mod neighbors;
+mod numbers;
 mod properties;
 mod repairing;
 mod views;

@@ -4,13 +4,16 @@
 //! that keeps the order per key and comes to the same view; the order of keys inside a transaction does not matter.
 
 mod handles;
+mod labelled;
 mod members;
 mod numbers;
 mod occupancy;
 mod ranges;
 mod read;
+mod selected;
 mod walk;
 
+pub use labelled::Labelled;
 pub(super) use occupancy::Rest;
 pub use walk::{Term, Walk};
 
@@ -21,6 +24,7 @@ use imbl::{OrdMap, OrdSet};
 use ipnet::IpNet;
 
 use self::handles::HandleIndex;
+use self::labelled::LabelIndex;
 use self::members::Members;
 use self::numbers::NumberSet;
 use self::occupancy::{ByFamily, Occupancy};
@@ -58,6 +62,7 @@ pub struct View {
     empty_blocks: OrdSet<IpNet>,
     handles: HandleIndex,
     in_namespace: OrdMap<Label, OrdMap<Uid, Arc<Allocation>>>,
+    labelled: LabelIndex,
     pod_addresses: OrdMap<Label, u64>,
     on_node: OrdMap<Name, OrdSet<Uid>>,
     occupancy: Occupancy,
@@ -201,6 +206,7 @@ impl View {
         }
         if let Some(namespace) = &allocation.owner.namespace {
             self.in_namespace.entry(namespace.clone()).or_default().insert(uid, Arc::clone(allocation));
+            self.labelled.insert(namespace, allocation, uid);
             let addresses = self.pod_addresses.get(namespace).copied().unwrap_or(0);
             put(&mut self.pod_addresses, namespace, Some(&(addresses + pod_addresses(allocation))));
         }
@@ -233,6 +239,7 @@ impl View {
     }
 
     fn forget_in_namespace(&mut self, uid: Uid, namespace: &Label, allocation: &Allocation) {
+        self.labelled.remove(namespace, allocation, uid);
         if let Some(here) = self.in_namespace.get_mut(namespace) {
             here.remove(&uid);
             if here.is_empty() {

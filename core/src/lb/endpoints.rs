@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::record::{Endpoint, Service, ServicePort, ServiceType, TargetPort};
 use crate::cluster::Cluster;
 use crate::ipam::Allocation;
-use crate::net::Family;
+use crate::net::{Family, Name};
 
 /// The endpoints of a service, by address.
 ///
@@ -14,19 +14,27 @@ use crate::net::Family;
 /// publishes them, they count as ready.
 #[must_use]
 pub fn endpoints(cluster: &Cluster, service: &Service) -> Vec<Endpoint> {
-    let publish = service.spec.publish_not_ready;
+    behind(cluster, service, None)
+}
+
+/// Those of the endpoints that are on a node, found without looking at the others.
+#[must_use]
+pub fn endpoints_on(cluster: &Cluster, service: &Service, node: &Name) -> Vec<Endpoint> {
+    behind(cluster, service, Some(node))
+}
+
+fn behind(cluster: &Cluster, service: &Service, on: Option<&Name>) -> Vec<Endpoint> {
     if service.spec.service_type == ServiceType::ExternalName {
         return Vec::new();
     }
     if service.spec.selector.is_empty() {
-        let given = service.spec.endpoints.iter().cloned();
-        return given.map(|endpoint| Endpoint { ready: endpoint.ready || publish, ..endpoint }).collect();
+        let given = service.spec.endpoints.iter().filter(|endpoint| on.is_none() || endpoint.node.as_ref() == on).cloned();
+        return given.map(|endpoint| Endpoint { ready: endpoint.ready || service.spec.publish_not_ready, ..endpoint }).collect();
     }
     let families = service.families();
     let speaks = |family: Family| families.is_empty() || families.contains(&family);
-    let here = cluster.ipam.allocations_in(&service.key.namespace);
-    let mut endpoints: Vec<Endpoint> = here
-        .filter(|allocation| service.spec.selector.matches(&allocation.labels))
+    let selected = cluster.ipam.selected(&service.key.namespace, &service.spec.selector, on);
+    let mut endpoints: Vec<Endpoint> = selected
         .flat_map(|allocation| {
             [Family::V4, Family::V6].into_iter().filter(|family| speaks(*family)).filter_map(|family| {
                 let holding = allocation.holdings.iter().find(|holding| Family::of(holding.address) == family)?;

@@ -2,9 +2,11 @@
 
 mod announcing;
 mod behind;
+mod dataplane;
 mod families;
 mod fixture;
 mod healing;
+mod indexes;
 mod random;
 mod sharing;
 mod simulated;

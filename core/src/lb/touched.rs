@@ -31,6 +31,5 @@ pub fn touched(before: &Cluster, change: &Change, services: &mut BTreeSet<Servic
 /// The services that the allocation stands behind.
 fn behind(cluster: &Cluster, allocation: &Allocation, services: &mut BTreeSet<ServiceKey>) {
     let Some(namespace) = &allocation.owner.namespace else { return };
-    let here = cluster.lb.services_in(namespace).filter(|service| !service.spec.selector.is_empty());
-    services.extend(here.filter(|service| service.spec.selector.matches(&allocation.labels)).map(|service| service.key.clone()));
+    services.extend(cluster.lb.selecting(namespace, &allocation.labels).map(|service| service.key.clone()));
 }

@@ -12,7 +12,8 @@ use imbl::{OrdMap, OrdSet};
 use super::announce::Board;
 use super::record::{Change, Service, ServiceKey, Vip};
 use super::runs::Runs;
-use crate::net::{AddrRange, Label};
+use super::selecting::Selecting;
+use crate::net::{AddrRange, Label, Labels};
 use crate::time::Timestamp;
 
 /// Addresses, each with the number of services that hold it.
@@ -34,6 +35,7 @@ pub struct View {
     sharers: OrdMap<Arc<str>, Counted>,
     waiting: OrdSet<(Timestamp, ServiceKey)>,
     board: Board,
+    selecting: Selecting,
 }
 
 impl View {
@@ -61,6 +63,14 @@ impl View {
     /// The services of one namespace, by name.
     pub fn services_in(&self, namespace: &Label) -> impl Iterator<Item = &Arc<Service>> + use<'_> {
         self.tenants.get(namespace).into_iter().flat_map(|tenant| tenant.services.values())
+    }
+
+    /// The services of a namespace whose selectors match the labels; one without a selector selects nothing.
+    pub fn selecting<'v>(&'v self, namespace: &Label, labels: &'v Labels) -> impl Iterator<Item = &'v Arc<Service>> + use<'v> {
+        let namespace = namespace.clone();
+        let candidates = self.selecting.candidates(&namespace, labels).into_iter();
+        let candidates = candidates.filter(move |key| key.namespace == namespace).filter_map(|key| self.service(key));
+        candidates.filter(|service| service.spec.selector.matches(labels))
     }
 
     /// How many services a namespace has.
@@ -162,6 +172,9 @@ impl View {
         if let Some(since) = service.waiting_since() {
             self.waiting.insert((since, key.clone()));
         }
+        if !service.spec.selector.is_empty() {
+            self.selecting.insert(key, &service.spec.selector);
+        }
     }
 
     fn remove(&mut self, key: &ServiceKey, service: &Service) {
@@ -190,6 +203,9 @@ impl View {
         }
         if let Some(since) = service.waiting_since() {
             self.waiting.remove(&(since, key.clone()));
+        }
+        if !service.spec.selector.is_empty() {
+            self.selecting.remove(key, &service.spec.selector);
         }
     }
 }

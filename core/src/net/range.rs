@@ -225,6 +225,25 @@ impl AddrRange {
     }
 }
 
+impl AddrRange {
+    /// The fewest prefixes that have the addresses of this range and no others, in order.
+    #[must_use]
+    pub fn nets(&self) -> Vec<IpNet> {
+        let (family, last) = (self.family(), number(self.end));
+        let (mut nets, mut next) = (Vec::new(), Some(number(self.start)));
+        while let Some(first) = next.filter(|first| *first <= last) {
+            let aligned = first.trailing_zeros().min(family.bits().into());
+            // One more than what is left does not fit into 128 bits where the range is all of IPv6.
+            let fitting = (last - first).checked_add(1).map_or(128, u128::ilog2);
+            let bits = aligned.min(fitting);
+            let length = u32::from(family.bits()) - bits;
+            nets.extend(u8::try_from(length).ok().and_then(|length| IpNet::new(family.address(first), length).ok()));
+            next = 1u128.checked_shl(bits).and_then(|size| first.checked_add(size));
+        }
+        nets
+    }
+}
+
 impl fmt::Display for AddrRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.start == self.end {

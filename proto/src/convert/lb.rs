@@ -1,6 +1,7 @@
 //! Services: requests to decisions, decisions to answers.
 
 pub mod announcement;
+pub mod dataplane;
 mod parse;
 mod show;
 

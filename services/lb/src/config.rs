@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use polder_core::dns::{DomainName, Seed, Settings};
+use polder_core::reason::Malformed;
 use polder_runtime::config::{Configured, Period, ProcessConfig};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,8 @@ pub struct LbConfig {
     pub spread_every: Period,
     /// Where agents and other replicas reach this one, as `http://10.0.0.1:7662`; empty: it is not told.
     pub advertise: String,
+    /// The cluster domain, which nodes are told: the same as that of the name server.
+    pub domain: String,
 }
 
 impl Default for LbConfig {
@@ -31,7 +35,19 @@ impl Default for LbConfig {
             lead_ttl: Period(Duration::from_secs(3)),
             spread_every: Period(Duration::from_secs(10)),
             advertise: String::new(),
+            domain: Settings::DEFAULT_ZONE.to_owned(),
         }
+    }
+}
+
+impl LbConfig {
+    /// The cluster domain as it is told, without the final dot.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(crate) fn domain(&self) -> Result<String, Malformed> {
+        let zone: DomainName = self.domain.parse()?;
+        Settings::new(zone, Seed::default()).map(|settings| settings.zone().to_string().trim_end_matches('.').to_owned())
     }
 }
 

@@ -6,12 +6,14 @@
 //! the request id included. Any number of replicas may serve at once.
 //!
 //! The healer gives addresses to services that wait for them. On the one replica that leads, the announcer assigns external
-//! addresses to nodes, and nodes hold the right to answer for them. Endpoints are computed when they are asked for.
+//! addresses to nodes, and nodes hold the right to answer for them. Endpoints are computed when they are asked for, and for all
+//! nodes at once when they change: see [`dataplane`].
 
 mod announcer;
 mod announcing;
 mod call;
 mod config;
+mod dataplane;
 mod healer;
 mod lead;
 mod list;
@@ -23,7 +25,6 @@ use std::sync::Arc;
 
 use polder_core::id::Uid;
 use polder_proto::lb::v1::announcement_service_server::AnnouncementServiceServer;
-use polder_proto::lb::v1::dataplane_service_server::DataplaneServiceServer;
 use polder_proto::lb::v1::service_catalog_service_server::ServiceCatalogServiceServer;
 use polder_proto::stored::Stored;
 use polder_runtime::component::Component;
@@ -36,6 +37,7 @@ pub use config::{Config, LbConfig};
 
 use announcer::{AnnounceMetrics, Announcer};
 use announcing::Announcing;
+use dataplane::Feed;
 use healer::{HealMetrics, Healer};
 use lead::{Lead, Times};
 use service::Catalog;
@@ -46,7 +48,7 @@ const NAME: &str = "lb";
 /// Builds the load balancer over a store. Must be called inside a runtime.
 ///
 /// # Errors
-/// When the ledger cannot be started.
+/// When the cluster domain is none, or the ledger cannot be started.
 pub fn build(config: &LbConfig, store: Store, metrics: &Metrics) -> Result<Component, Failure> {
     polder_store::etcd::set_trace_injector(telemetry::inject);
     let clock: Clock = Arc::new(clock::now);
@@ -59,13 +61,16 @@ pub fn build(config: &LbConfig, store: Store, metrics: &Metrics) -> Result<Compo
     let lead = Lead::new(replica, config.advertise.clone(), times, metrics);
     let announcer = Announcer::new(ledger.clone(), lead.clone(), config.spread_every.0, AnnounceMetrics::register(metrics));
     let announcing = Announcing::new(ledger.clone(), lead.clone());
+    let feed = Arc::new(Feed::new(mirror.clone(), &config.domain()?));
+    let following = Arc::clone(&feed);
     let (ready, led) = (mirror.clone(), mirror.clone());
     Ok(Component::new(NAME)
         .grpc(ServiceCatalogServiceServer::new(rpc::Services::new(Catalog::new(ledger.clone()))))
-        .grpc(DataplaneServiceServer::new(rpc::Dataplane))
+        .grpc(rpc::DataplaneServer::new(feed, rpc::Dataplane))
         .grpc(AnnouncementServiceServer::new(rpc::Announcements::new(announcing)))
         .ready_when(move || service::ready(&ready))
         .task("lb-healer", move |stop| healer.run(stop))
+        .task("lb-dataplane", move |stop| following.run(stop))
         .task("lb-lead", move |stop| lead.run(led, stop))
         .task("lb-announcer", move |stop| announcer.run(stop))
         .closing("lb-ledger", async move { ledger.shutdown().await })

@@ -5,7 +5,7 @@ mod dataplane;
 mod services;
 
 pub(crate) use announcements::Announcements;
-pub(crate) use dataplane::Dataplane;
+pub(crate) use dataplane::{Dataplane, DataplaneServer};
 pub(crate) use services::Services;
 
 use polder_core::reason::{Reason, Refusal};

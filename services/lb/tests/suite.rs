@@ -8,6 +8,8 @@ mod agent;
 mod announcing;
 #[path = "suite/catalog.rs"]
 mod catalog;
+#[path = "suite/dataplane.rs"]
+mod dataplane;
 #[path = "suite/healing.rs"]
 mod healing;
 #[path = "suite/replicas.rs"]

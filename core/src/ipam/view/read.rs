@@ -97,6 +97,11 @@ impl View {
         self.nodes.values()
     }
 
+    /// The nodes from a name on, by name.
+    pub fn nodes_from(&self, from: Bound<Name>) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes.range((from, Bound::Unbounded)).map(|(_, node)| node)
+    }
+
     /// The node with this name.
     #[must_use]
     pub fn node(&self, name: &Name) -> Option<&Arc<Node>> {
@@ -142,6 +147,12 @@ impl View {
     pub fn block_of(&self, address: IpAddr) -> Option<&Arc<Block>> {
         let (_, block) = self.blocks.range(..=host(address)).next_back()?;
         block.cidr.contains(&address).then_some(block)
+    }
+
+    /// Whether a pod of the node that holds the address is reached by itself, and not with a block of its node.
+    #[must_use]
+    pub fn is_borrowed(&self, node: &Name, address: IpAddr) -> bool {
+        self.block_of(address).is_none_or(|block| block.node != *node)
     }
 
     /// Every block that has an address of `range`, by address.

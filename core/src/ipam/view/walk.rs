@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::super::record::Allocation;
-use super::View;
+use super::{Labelled, View};
 use crate::id::Uid;
 use crate::net::{Label, Name};
 
@@ -23,6 +23,8 @@ pub enum Term {
     Node(Name),
     /// Those with an address in this pool.
     Pool(Name),
+    /// Those that may have this label: the index knows only a hash of it.
+    Label(Labelled),
 }
 
 /// Walks over the held allocations that satisfy one term of every group, by uid.
@@ -55,6 +57,7 @@ impl View {
             Term::Namespace(name) => self.in_namespace.get(name)?.range(from..).next().map(|(uid, _)| *uid),
             Term::Node(name) => self.on_node.get(name)?.range(from..).next().copied(),
             Term::Pool(name) => self.members.of(name)?.range(from..).next().copied(),
+            Term::Label(label) => self.labelled.first(*label, from),
         }
     }
 }

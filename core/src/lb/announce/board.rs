@@ -1,6 +1,7 @@
 //! The announcements in memory, with the indexes that follow from them.
 
 use std::net::IpAddr;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
@@ -21,6 +22,12 @@ impl Board {
     /// Every announcement, by address.
     pub fn announcements(&self) -> impl Iterator<Item = &Arc<Announcement>> {
         self.announcements.values()
+    }
+
+    /// Every announcement after an address; all of them without one.
+    pub fn after(&self, address: Option<IpAddr>) -> impl Iterator<Item = &Arc<Announcement>> + use<'_> {
+        let from = address.map_or(Bound::Unbounded, Bound::Excluded);
+        self.announcements.range((from, Bound::Unbounded)).map(|(_, record)| record)
     }
 
     /// The announcement of an address.

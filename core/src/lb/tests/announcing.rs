@@ -48,6 +48,7 @@ impl Site {
             operator_labels: Vec::new(),
             liveness: Liveness::Alive(Timestamp(1)),
             removing: None,
+            number: 1,
         };
         with(&mut node);
         self.put(ipam::Change::Node(node.name.clone(), Some(Arc::new(node))));

@@ -29,6 +29,17 @@ fn what_is_wrong_has_its_reason() {
     assert_eq!(reason("::ffff:10.0.0.1"), Reason::RangeMalformed);
 }
 
+#[test]
+fn a_range_is_cut_into_the_fewest_prefixes() {
+    let nets = |text: &str| range(text).nets().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    assert_eq!(nets("172.27.0.0/16"), "172.27.0.0/16");
+    assert_eq!(nets("10.0.0.13-10.0.0.20"), "10.0.0.13/32 10.0.0.14/31 10.0.0.16/30 10.0.0.20/32");
+    assert_eq!(nets("0.0.0.0/0"), "0.0.0.0/0");
+    assert_eq!(nets("::/0"), "::/0");
+    assert_eq!(nets("255.255.255.254-255.255.255.255"), "255.255.255.254/31");
+    assert_eq!(nets("fd00::-fd00::2"), "fd00::/127 fd00::2/128");
+}
+
 fn any_range() -> impl Strategy<Value = AddrRange> {
     (0u32..200, 0u32..40).prop_map(|(start, more)| {
         AddrRange::new(Family::V4.address(start.into()), Family::V4.address((start + more).into())).unwrap()

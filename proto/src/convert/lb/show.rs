@@ -38,14 +38,7 @@ pub(super) fn asked(service: &Service) -> pb::Service {
 }
 
 fn spec(spec: &ServiceSpec) -> pb::ServiceSpec {
-    let (session_affinity, session_affinity_timeout_seconds) = match spec.affinity {
-        Affinity::None => (pb::SessionAffinity::None, 0),
-        Affinity::ClientIp { timeout } => (pb::SessionAffinity::ClientIp, timeout),
-    };
-    let policy = |policy| match policy {
-        TrafficPolicy::Cluster => pb::TrafficPolicy::Cluster,
-        TrafficPolicy::Local => pb::TrafficPolicy::Local,
-    };
+    let (session_affinity, session_affinity_timeout_seconds) = affinity(spec.affinity);
     let family_policy = match spec.family_policy {
         FamilyPolicy::SingleStack => pb::IpFamilyPolicy::SingleStack,
         FamilyPolicy::PreferDualStack => pb::IpFamilyPolicy::PreferDualStack,
@@ -68,6 +61,21 @@ fn spec(spec: &ServiceSpec) -> pb::ServiceSpec {
         external_name: spec.external_name.clone(),
         endpoints: spec.endpoints.iter().map(|given| endpoint(&spec.ports, given)).collect(),
         health_check_port: spec.health_check_port.into(),
+    }
+}
+
+/// The kind of affinity, and its time-out in seconds.
+pub(super) const fn affinity(affinity: Affinity) -> (pb::SessionAffinity, u32) {
+    match affinity {
+        Affinity::None => (pb::SessionAffinity::None, 0),
+        Affinity::ClientIp { timeout } => (pb::SessionAffinity::ClientIp, timeout),
+    }
+}
+
+pub(super) const fn policy(policy: TrafficPolicy) -> pb::TrafficPolicy {
+    match policy {
+        TrafficPolicy::Cluster => pb::TrafficPolicy::Cluster,
+        TrafficPolicy::Local => pb::TrafficPolicy::Local,
     }
 }
 
@@ -106,7 +114,7 @@ const fn protocol(protocol: Protocol) -> pb::Protocol {
     }
 }
 
-fn port(port: &ServicePort) -> pb::ServicePort {
+pub(super) fn port(port: &ServicePort) -> pb::ServicePort {
     let target = match &port.target {
         TargetPort::Number(number) => pb::target_port::Target::Number((*number).into()),
         TargetPort::Name(name) => pb::target_port::Target::Name(name.to_string()),

@@ -78,6 +78,7 @@ fn node() -> Node {
         operator_labels: vec!["app".to_owned()],
         liveness: Liveness::NotSeen,
         removing: None,
+        number: 0,
     }
 }
 
@@ -146,6 +147,7 @@ fn all() -> Vec<Change> {
     let alive = seen("node-b", Liveness::Alive(Timestamp(1_700_000_000_000_005)));
     let lost = seen("node-c", Liveness::Lost(Timestamp(1_700_000_000_000_006)));
     let going = Node { name: "node-d".parse().unwrap(), removing: Some(Timestamp(1_700_000_000_000_008)), ..node.clone() };
+    let numbered = Node { name: "node-e".parse().unwrap(), number: 4095, ..node.clone() };
     let announced = Pool {
         name: "announced".parse().unwrap(),
         announce_interfaces: vec!["eth0".to_owned(), "eth1".to_owned()],
@@ -174,6 +176,7 @@ fn all() -> Vec<Change> {
         Change::Pool(ignoring.name.clone(), Some(Arc::new(ignoring))),
         Change::Neighbors(neighbors.node.clone(), Some(Arc::new(neighbors))),
         Change::Node(going.name.clone(), Some(Arc::new(going))),
+        Change::Node(numbered.name.clone(), Some(Arc::new(numbered))),
     ]
 }
 
@@ -231,6 +234,7 @@ fn what_cannot_be_read_is_named_and_what_is_no_record_is_passed_over() {
     }
     let newer = pb::Pool { version: 2, ..config::write_pool(&pool(), VERSION) }.encode_to_vec();
     let nothing = pb::Pool { version: 1, ..pb::Pool::default() }.encode_to_vec();
+    let number_out_of_bounds = pb::Node { number: 4096, ..super::usage::write_node(&node(), VERSION) }.encode_to_vec();
     let bad = [
         ("pools/Pod", &[][..]),
         ("pools/pod", &newer),
@@ -242,6 +246,7 @@ fn what_cannot_be_read_is_named_and_what_is_no_record_is_passed_over() {
         ("blocks/10.0.0.1-24", &encode(&all()[5]).value.unwrap()),
         ("blocks/10.0.0.0/24", &encode(&all()[5]).value.unwrap()),
         ("neighbors/n", b"\x08\x01"),
+        ("nodes/n", &number_out_of_bounds),
     ];
     for (key, value) in bad {
         assert_eq!(decode(key, Some(value)).unwrap_err().key, format!("{PREFIX}{key}"));

@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 use polder_core::id::Uid;
+use polder_core::ipam::node::number::MOST;
 use polder_core::ipam::{Allocation, Block, Holding, Interface, Liveness, Node, Owner, OwnerKind, Route};
 use polder_core::net::Name;
 use polder_core::time::Timestamp;
@@ -35,6 +36,7 @@ pub(super) fn write_node(node: &Node, version: u32) -> pb::Node {
         liveness: liveness.into(),
         liveness_since: since.0,
         removing_since: node.removing.map_or(0, |since| since.0),
+        number: node.number.into(),
     }
 }
 
@@ -84,7 +86,13 @@ pub(super) fn read_node(name: Name, stored: pb::Node) -> Result<Node, String> {
         excluded_from_external: stored.excluded_from_external,
         operator_labels: stored.operator_labels,
         removing: Some(Timestamp(stored.removing_since)).filter(|since| since.0 > 0),
+        number: read_node_number(stored.number)?,
     })
+}
+
+fn read_node_number(stored: u32) -> Result<u16, String> {
+    let number = u16::try_from(stored).ok().filter(|number| *number <= MOST);
+    number.ok_or_else(|| format!("{stored} is no number of a node: 0 to {MOST}"))
 }
 
 fn read_interface(stored: pb::Interface) -> Result<Interface, String> {

@@ -1,10 +1,13 @@
 //! `polder.lb.v1.DataplaneService`.
 
+mod watching;
+
 use futures::stream::BoxStream;
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::dataplane_service_server::DataplaneService;
 use tonic::{Request, Status, Streaming};
 
+pub(crate) use self::watching::DataplaneServer;
 use super::{Answered, not_built};
 
 /// See the module.
@@ -16,7 +19,8 @@ impl DataplaneService for Dataplane {
     type ReportDataplaneStream = BoxStream<'static, Result<pb::ReportDataplaneResponse, Status>>;
 
     async fn watch_dataplane(&self, _: Request<pb::WatchDataplaneRequest>) -> Answered<Self::WatchDataplaneStream> {
-        Err(not_built("Telling nodes what to program"))
+        // These calls go to `Watching`, which sends what is encoded already.
+        Err(not_built("Telling nodes what to program by messages of their own"))
     }
 
     async fn report_dataplane(&self, _: Request<Streaming<pb::ReportDataplaneRequest>>) -> Answered<Self::ReportDataplaneStream> {

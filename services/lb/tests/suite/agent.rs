@@ -110,6 +110,7 @@ pub(crate) async fn register(addresses: &Addresses, name: &str, edit: impl FnOnc
         operator_labels: Vec::new(),
         liveness: Liveness::Alive(Timestamp(1)),
         removing: None,
+        number: 1,
     };
     edit(&mut node);
     addresses.put(ipam::Change::Node(node.name.clone(), Some(Arc::new(node)))).await;

@@ -146,28 +146,53 @@ impl Addresses {
     }
 
     pub(crate) async fn pod(&self, number: u8, app: &str) {
-        let address = [172, 27, 0, number].into();
-        let allocation = Allocation {
-            handle: format!("pod-{number}").into(),
-            meta: Meta { uid: Uid(number.into()), ..META },
-            holdings: vec![Holding { address, block: None }],
-            owner: Owner {
-                kind: OwnerKind::Pod,
-                namespace: Some("shop".parse().unwrap()),
-                name: format!("pod-{number}").parse().unwrap(),
-                node: None,
-                interface: String::new(),
-                container: String::new(),
-                uid: String::new(),
-            },
-            labels: Labels::new([("app".to_owned(), app.to_owned())]).unwrap(),
-            ready: true,
-            hostname: None,
-            subdomain: None,
-            named_ports: Vec::new(),
-            released: None,
-        };
-        self.put(ipam::Change::Allocation(allocation.meta.uid, Some(Arc::new(allocation)))).await;
+        self.put(ipam::Change::Allocation(Uid(number.into()), Some(Arc::new(pod(number, app))))).await;
+    }
+}
+
+/// A ready pod on no node.
+pub(crate) fn pod(number: u8, app: &str) -> Allocation {
+    let address = [172, 27, 0, number].into();
+    Allocation {
+        handle: format!("pod-{number}").into(),
+        meta: Meta { uid: Uid(number.into()), ..META },
+        holdings: vec![Holding { address, block: None }],
+        owner: Owner {
+            kind: OwnerKind::Pod,
+            namespace: Some("shop".parse().unwrap()),
+            name: format!("pod-{number}").parse().unwrap(),
+            node: None,
+            interface: String::new(),
+            container: String::new(),
+            uid: String::new(),
+        },
+        labels: Labels::new([("app".to_owned(), app.to_owned())]).unwrap(),
+        ready: true,
+        hostname: None,
+        subdomain: None,
+        named_ports: Vec::new(),
+        released: None,
+    }
+}
+
+/// A node that lives, in a zone.
+pub(crate) fn node(name: &str, uid: u8, zone: &str) -> ipam::Node {
+    ipam::Node {
+        name: name.parse().unwrap(),
+        meta: Meta { uid: Uid(uid.into()), ..META },
+        labels: Labels::default(),
+        zone: zone.to_owned(),
+        interfaces: Vec::new(),
+        agent_version: String::new(),
+        routes: Vec::new(),
+        tunnel_mac: String::new(),
+        unschedulable: false,
+        draining: false,
+        excluded_from_external: false,
+        operator_labels: Vec::new(),
+        liveness: ipam::Liveness::Alive(Timestamp(1)),
+        removing: None,
+        number: uid.into(),
     }
 }
 

@@ -1,0 +1,146 @@
+//! One node's stream.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, stream};
+use polder_core::id::{Revision, Uid};
+use polder_core::ipam::liveness;
+use polder_core::lb::dataplane::Key;
+use polder_core::net::Name;
+use polder_core::reason::{Reason, Refusal};
+use polder_proto::types::v1::WatchEventType;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::encoded::{Body, Encoded};
+use super::feed::Feed;
+use super::image::Image;
+use super::ring::{Delta, Found, Own};
+
+/// The longest silence.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// A node's place in the feed.
+pub(crate) struct Reader {
+    feed: Arc<Feed>,
+    node: Name,
+    uid: Uid,
+    /// What is left of the snapshot: its image, and the last key that was told.
+    snapshot: Option<(Image, Option<Key>)>,
+    /// The revision that the node has resumed from, until something is told.
+    resumed: Option<Revision>,
+    place: u64,
+    woken: watch::Receiver<u64>,
+    ready: VecDeque<Encoded>,
+    beat: Instant,
+}
+
+impl Reader {
+    /// Begins with a snapshot, or after a revision.
+    ///
+    /// # Errors
+    /// `NODE_NOT_FOUND`, `NODE_UID_MISMATCH`, `NOT_SYNCED`, `RESUME_TOKEN_COMPACTED`, `STORE_UNAVAILABLE`.
+    pub(crate) async fn open(feed: Arc<Feed>, node: Name, uid: Uid, after: Option<Revision>) -> Result<Self, Refusal> {
+        let (snapshot, place) = match after {
+            None => {
+                let (image, place) = feed.start(&node, uid).await?;
+                (Some((image, None)), place)
+            }
+            Some(revision) => (None, feed.resume(&node, uid, revision).await?),
+        };
+        let (woken, ready, beat) = (feed.woken(), VecDeque::new(), Instant::now() + HEARTBEAT);
+        Ok(Self { feed, node, uid, snapshot, resumed: after, place, woken, ready, beat })
+    }
+
+    /// The messages of the watch, until the node goes, is another by now, or falls too far behind.
+    pub(crate) fn messages(self) -> impl Stream<Item = Result<Encoded, Refusal>> {
+        stream::try_unfold(self, |mut reader| async move {
+            let message = reader.next().await?;
+            Ok(Some((message, reader)))
+        })
+    }
+
+    async fn next(&mut self) -> Result<Encoded, Refusal> {
+        let message = loop {
+            if let Some(message) = self.ready.pop_front() {
+                break message;
+            }
+            if self.more_of_snapshot() {
+                continue;
+            }
+            self.woken.mark_unchanged();
+            match self.feed.at(self.place) {
+                Found::Delta(delta) => {
+                    self.place += 1;
+                    self.tell(&delta)?;
+                }
+                Found::Gone => return Err(lagged()),
+                Found::Nothing(revision) => match timeout_at(self.beat, self.woken.changed()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => {
+                        return Err(Refusal::new(Reason::ShuttingDown, "The process is shutting down. Ask another replica."));
+                    }
+                    Err(_) => break Encoded::mark(WatchEventType::Heartbeat, revision),
+                },
+            }
+        };
+        self.beat = Instant::now() + HEARTBEAT;
+        Ok(message)
+    }
+
+    /// Makes the next messages of the snapshot ready, if it is not all told.
+    fn more_of_snapshot(&mut self) -> bool {
+        let Some((image, last)) = &mut self.snapshot else { return false };
+        let revision = image.revision;
+        match image.piece(&self.node, last.as_ref()) {
+            Some((bodies, end)) => {
+                *last = Some(end);
+                let messages = bodies.iter().map(|body| Encoded::of(WatchEventType::Snapshot, revision, body));
+                self.ready.extend(messages);
+            }
+            None => {
+                self.ready.push_back(Encoded::mark(WatchEventType::Synced, revision));
+                self.snapshot = None;
+            }
+        }
+        true
+    }
+
+    /// Makes the messages of a delta ready, and the mark that they are all: a node programs a revision when it has it in full.
+    fn tell(&mut self, delta: &Delta) -> Result<(), Refusal> {
+        if let Some(nodes) = delta.nodes.as_ref().filter(|nodes| nodes.names.contains(&self.node)) {
+            liveness::renewing(&nodes.after.ipam, &self.node, self.uid)?;
+        }
+        // Another replica may have cut the changes at other revisions: what the node has is then in the middle of this delta.
+        let exact = self.resumed.take().is_none_or(|revision| revision <= delta.floor);
+        self.ready.extend(delta.messages.iter().cloned());
+        for key in delta.own.iter().flat_map(|own| &own.keys) {
+            self.ready.extend(
+                delta
+                    .own
+                    .as_ref()
+                    .and_then(|own| difference(own, &self.node, key, exact))
+                    .map(|(event, body)| Encoded::of(event, delta.revision, &body)),
+            );
+        }
+        // Also when it is all there is for this node: others wait until the node says that it has the revision.
+        self.ready.push_back(Encoded::mark(WatchEventType::Heartbeat, delta.revision));
+        Ok(())
+    }
+}
+
+/// How an object of the node's own looks now, if that is new to the node; whatever it knows, when `exact` is false.
+fn difference(own: &Own, node: &Name, key: &Key, exact: bool) -> Option<(WatchEventType, Body)> {
+    let (before, after) = (own.before.body(node, key), own.after.body(node, key));
+    match after {
+        after if exact && before == after => None,
+        Some(body) => Some((WatchEventType::Put, body)),
+        None => Some((WatchEventType::Delete, Body::bare(key))),
+    }
+}
+
+fn lagged() -> Refusal {
+    Refusal::new(Reason::WatchLagged, "The reader fell behind by more than is kept. Start again from a snapshot.")
+}
