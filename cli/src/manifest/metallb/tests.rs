@@ -39,7 +39,10 @@ fn pools_carry_what_advertisements_on_the_local_network_say_of_them() {
         "labels": { "for": "teams" }, "priority": 50, "namespaces": ["blue", "blue-test"],
         "namespaceSelectors": [{ "expression": "team=blue" }], "ownerSelectors": [{ "expression": "tier notin (internal),app" }],
     });
-    assert_eq!(object(&manifest, Kind::Pool, "team-blue"), (pool("team-blue", &["192.168.20.0/28"], &blue), vec![]));
+    assert_eq!(
+        object(&manifest, Kind::Pool, "team-blue"),
+        (pool("team-blue", &["192.168.20.0/28", "fd00:0020::/124"], &blue), vec![])
+    );
     let by_name = json!({ "explicitOnly": true, "nodeSelectors": nodes, "announceInterfaces": ["eth0", "bond0.20"] });
     assert_eq!(object(&manifest, Kind::Pool, "by-name"), (pool("by-name", &["192.168.30.7/32"], &by_name), vec![]));
     assert_eq!(manifest.notes, Vec::<String>::new());
@@ -51,12 +54,8 @@ fn pools_carry_what_advertisements_on_the_local_network_say_of_them() {
 fn services_ask_by_their_annotations() {
     let manifest = read("layer2.yaml", LAYER2).unwrap();
     let web = one(&manifest, Kind::Service, "web");
-    assert_eq!(
-        web.object["spec"]["external"],
-        json!({ "addresses": ["192.168.20.3", "fc00:f853:ccd:e799::7"], "sharingKey": "front" })
-    );
-    let kept =
-        json!({ "metallb.io/loadBalancerIPs": "192.168.20.3, fc00:f853:0ccd:e799::7", "metallb.io/allow-shared-ip": "front" });
+    assert_eq!(web.object["spec"]["external"], json!({ "addresses": ["192.168.20.3", "fd00:20::7"], "sharingKey": "front" }));
+    let kept = json!({ "metallb.io/loadBalancerIPs": "192.168.20.3, fd00:0020::7", "metallb.io/allow-shared-ip": "front" });
     assert_eq!(web.object["annotations"], kept, "all but what MetalLB has written itself");
     assert_eq!(
         web.notes,
