@@ -147,3 +147,22 @@ async fn allocation(client: &Client, namespace: &str, name: &str) -> Result<Valu
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use polder_proto::dynamic;
+    use prost_reflect::{DeserializeOptions, DynamicMessage};
+
+    use super::*;
+
+    #[test]
+    fn a_wait_is_asked_for_in_the_words_of_the_api() {
+        let how = Removal { wait: Some(Duration::from_millis(1500)), ..Removal::default() };
+        let request = service_request("shop", "web", how);
+        assert_eq!(request["wait"], "1.5s");
+        assert_eq!(service_request("shop", "web", Removal::default()).get("wait"), None, "absent: do not wait");
+        let input = dynamic::method("polder.lb.v1.ServiceCatalogService", "DeleteService").unwrap().input();
+        let options = DeserializeOptions::new().deny_unknown_fields(true);
+        DynamicMessage::deserialize_with_options(input, Value::Object(request), &options).unwrap();
+    }
+}

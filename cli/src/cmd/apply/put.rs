@@ -255,13 +255,18 @@ async fn upsert(client: &Client, intent: &Intent, kind: &Upsert, how: &How) -> R
     let before = existing(client, &get, object([("name", json!(intent.name))])).await?;
     let put = format!("{}/Update{}", kind.service, kind.noun);
     let field = kind.field();
+    let answer = client.change(&put, upsert_request(intent, kind, how)).await?;
+    Ok((effect(before.as_ref().map(|answer| &answer[&field]), &answer[&field]), answer))
+}
+
+fn upsert_request(intent: &Intent, kind: &Upsert, how: &How) -> Map<String, Value> {
+    let field = kind.field();
     let mut request =
         object([(field.as_str(), json!(intent.object)), ("allowMissing", json!(true)), ("validateOnly", json!(how.dry_run))]);
     if intent.kind == Kind::Pool {
         how.ask(&Step::One(intent), &mut request);
     }
-    let answer = client.change(&put, request).await?;
-    Ok((effect(before.as_ref().map(|answer| &answer[&field]), &answer[&field]), answer))
+    request
 }
 
 async fn network(client: &Client, intent: &Intent, how: &How) -> Result<Put, Failure> {
@@ -377,3 +382,6 @@ fn is_default(value: &Value) -> bool {
         Value::Number(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;
