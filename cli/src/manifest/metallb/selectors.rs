@@ -48,9 +48,12 @@ fn expression(item: &Value) -> Result<Requirement, String> {
         return Err(format!("matchExpressions: `{other}` is not a field; there are key, operator, values"));
     }
     let text = |key: &str| item[key].as_str().ok_or_else(|| format!("matchExpressions: {key}: is required"));
-    let values = item["values"].as_array().map_or(&[][..], Vec::as_slice);
-    let values = values.iter().map(|value| value.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
-    let values = values.ok_or("matchExpressions: values: are texts; put them in quotes")?;
+    let values = match &item["values"] {
+        Value::Null => Some(Vec::new()),
+        Value::Array(values) => values.iter().map(|value| value.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    };
+    let values = values.ok_or("matchExpressions: values: is a list of texts; put them in quotes")?;
     requirement(text("key")?, text("operator")?, &values)
 }
 
