@@ -43,9 +43,12 @@ fn list(answer: &Value, namespace: &str, name: &str) -> String {
         };
         let _ = writeln!(out, "{mark} {}: {}{}", text(step, &["step"]), text(step, &["message"]), reason(step));
         for about in items(step, &["objects"]) {
-            let namespace = about["namespace"].as_str().unwrap_or_default();
-            let _ =
-                writeln!(out, "    {} {}", text(about, &["kind"]).to_lowercase(), qualified(namespace, &text(about, &["name"])));
+            let of = about["namespace"].as_str().unwrap_or_default();
+            let (kind, title) = (text(about, &["kind"]).to_lowercase(), qualified(of, &text(about, &["name"])));
+            // That a step is about the service itself goes without saying.
+            if kind != "service" || title != format!("{namespace}/{name}") {
+                let _ = writeln!(out, "    {kind} {title}");
+            }
         }
     }
     let mut pools = items(answer, &["pools"]).peekable();
@@ -123,7 +126,8 @@ mod tests {
         let answer = json!({
             "service": { "spec": { "external": { "addresses": ["10.0.0.13"] } } },
             "steps": [
-                { "step": "type", "status": "CONDITION_STATUS_TRUE", "message": "LoadBalancer" },
+                { "step": "type", "status": "CONDITION_STATUS_TRUE", "message": "LoadBalancer",
+                  "objects": [{ "kind": "service", "namespace": "shop", "name": "api" }] },
                 { "step": "address", "status": "CONDITION_STATUS_FALSE", "reason": "ADDRESS_IN_USE", "message": "10.0.0.13 is held",
                   "objects": [{ "kind": "Service", "namespace": "shop", "name": "web" }] },
                 { "step": "endpoints", "status": "CONDITION_STATUS_FALSE", "reason": "NO_READY_ENDPOINTS", "message": "0 ready" },

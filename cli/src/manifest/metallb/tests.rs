@@ -135,8 +135,9 @@ fn pools_of_old_say_themselves_how_they_are_announced() {
     assert_eq!(object(&manifest, Kind::BgpAdvertisement, "old-2"), (second, vec![]));
     let lan = pool("old-lan", &["192.0.2.64-192.0.2.95"], &json!({ "explicitOnly": true }));
     assert_eq!(object(&manifest, Kind::Pool, "old-lan"), (lan, vec![]));
-    let plain = of("AddressPool", "p", "{protocol: bgp, addresses: [192.0.2.0/24]}");
+    let plain = of("AddressPool", "p", "{protocol: bgp, addresses: [192.0.2.0/24], avoidBuggyIPs: true}");
     let alone = read("f", &plain).unwrap();
+    assert_eq!(object(&alone, Kind::Pool, "p").0["avoidBuggyIps"], true);
     let advertised = json!({ "name": "p-1", "pools": ["p"] });
     assert_eq!(object(&alone, Kind::BgpAdvertisement, "p-1").0, advertised, "each address by itself, when nothing else is said");
 }
@@ -209,6 +210,52 @@ fn several_advertisements_of_one_pool_unite_or_say_what_is_lost() {
     let alone = read("f", &advertise("a", "{}")).unwrap();
     assert!(alone.intents.is_empty() && alone.documents == 1, "{alone:?}");
     assert!(alone.notes[0].contains("it means no pool of this run"), "{:?}", alone.notes);
+}
+
+#[test]
+fn what_a_peer_loses_is_told_with_what_happens_instead() {
+    let lost = "{myASN: 1, peerASN: 2, peerAddress: 10.0.0.1, connectTime: 5s, vrf: red, disableMP: true, localASN: 7, \
+                dualStackAddressFamily: true}";
+    let notes = read("f", &of("BGPPeer", "p", lost)).unwrap().intents.remove(0).notes;
+    let fields = ["connectTime", "vrf", "disableMP", "dualStackAddressFamily", "localASN"];
+    assert_eq!(notes.len(), fields.len(), "{notes:?}");
+    for (note, field) in notes.iter().zip(fields) {
+        assert!(note.starts_with(&format!("spec.{field} is not carried over: ")) && !note.contains("no meaning"), "{note}");
+    }
+    let usual = "{myASN: 1, peerASN: 2, peerAddress: 10.0.0.1, vrf: '', disableMP: false, localASN: 0, sourceAddress: ''}";
+    let peer = read("f", &of("BGPPeer", "p", usual)).unwrap().intents.remove(0);
+    assert_eq!((peer.notes, peer.object.get("sourceAddress")), (vec![], None), "what says nothing loses nothing");
+}
+
+#[test]
+fn annotations_of_services_are_acted_on_where_they_can_be() {
+    let service = |kind: &str, annotations: &str, more: &str| {
+        let head = format!("apiVersion: v1\nkind: Service\nmetadata: {{name: x, annotations: {{{annotations}}}}}\n");
+        read("f", &format!("{head}spec: {{type: {kind}, ports: [{{port: 1}}]{more}}}\n"))
+    };
+    let both = "metallb.io/address-pool: new, metallb.universe.tf/address-pool: old, metallb.io/later: x";
+    let intent = service("LoadBalancer", both, "").unwrap().intents.remove(0);
+    assert_eq!(intent.object["spec"]["external"], json!({ "pools": ["new"] }));
+    assert_eq!(
+        intent.notes,
+        [
+            "metadata.annotations[metallb.io/later] is kept as text and not acted on",
+            "metadata.annotations[metallb.universe.tf/address-pool] is not acted on: metallb.io/address-pool is given and counts",
+        ]
+    );
+    let inside = service("ClusterIP", "metallb.universe.tf/allow-shared-ip: k", "").unwrap().intents.remove(0);
+    assert_eq!(inside.object["spec"].get("external"), None);
+    assert!(inside.notes[0].ends_with("is not acted on: only a LoadBalancer has addresses outside"), "{:?}", inside.notes);
+    let addresses = "metallb.io/loadBalancerIPs: 'fd00:0::1'";
+    let same = service("LoadBalancer", addresses, ", loadBalancerIP: 'fd00::1'").unwrap().intents.remove(0);
+    assert_eq!(same.object["spec"]["external"]["addresses"], json!(["fd00::1"]), "the same twice is no contradiction");
+    for (annotations, more, part) in [
+        (addresses, ", loadBalancerIP: 10.0.0.1", "asks for fd00:0::1, spec.loadBalancerIP for 10.0.0.1; one of the two has to go"),
+        ("metallb.universe.tf/loadBalancerIPs: '10.0.0.1,'", "", "metadata.annotations[metallb.universe.tf/loadBalancerIPs]: ``"),
+    ] {
+        let why = service("LoadBalancer", annotations, more).unwrap_err().text();
+        assert!(why.contains(part), "{why}");
+    }
 }
 
 #[test]
