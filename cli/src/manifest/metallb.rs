@@ -83,7 +83,7 @@ impl Config {
     /// # Errors
     /// [`Failure::Usage`] naming the document and the field.
     pub fn resolve(self, manifest: &mut Manifest) -> Result<(), Failure> {
-        let mut parts = Parts::default();
+        let (mut parts, mut names) = (Parts::default(), BTreeSet::new());
         let (mut pools, mut layer2, mut advertisements, mut peers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for document in self.documents {
             match document.kind.as_str() {
@@ -109,7 +109,13 @@ impl Config {
         }
         for advertisement in advertisements {
             let document = advertisement.document.clone();
-            manifest.intents.push(checked(advertisement.resolved(&mut parts)?, &document)?);
+            let intent = advertisement.resolved(&mut parts)?;
+            // Those of an AddressPool have names that are made here.
+            if !names.insert(intent.name.clone()) {
+                let why = format!("advertisement `{}` is described twice in one run", intent.name);
+                return Err(document.wrong("metadata.name", &why));
+            }
+            manifest.intents.push(checked(intent, &document)?);
         }
         manifest.notes.extend(layer2.iter().flat_map(Layer2::titled_notes));
         manifest.notes.extend(parts.titled_notes());
@@ -165,11 +171,11 @@ fn flag(document: &Document, field: &str) -> Result<Option<bool>, Failure> {
 
 /// A list of words below `spec`, each once.
 fn words(document: &Document, field: &str) -> Result<Vec<String>, Failure> {
-    let mut found: Vec<String> = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
     for (at, item) in document.list(&["spec", field])?.iter().enumerate() {
         let word = item.as_str().map(str::trim).filter(|word| !word.is_empty());
         let word = word.ok_or_else(|| document.wrong(&format!("spec.{field}[{at}]"), "is a word"))?;
-        if !found.iter().any(|known| known == word) {
+        if seen.insert(word) {
             found.push(word.to_owned());
         }
     }

@@ -115,7 +115,7 @@ impl Advertisement {
     /// # Errors
     /// [`Failure::Usage`] for a name that nobody has given.
     pub(super) fn resolved(mut self, parts: &mut Parts) -> Result<Intent, Failure> {
-        let mut all: Vec<String> = Vec::new();
+        let (mut all, mut seen) = (Vec::new(), BTreeSet::new());
         for (at, text) in self.communities.iter().enumerate() {
             let value = match parts.community(text) {
                 Some(value) => value,
@@ -126,7 +126,7 @@ impl Advertisement {
                     return Err(self.document.wrong(&format!("{}[{at}]", self.place), &why));
                 }
             };
-            if !all.contains(&value) {
+            if seen.insert(value.clone()) {
                 all.push(value);
             }
         }

@@ -296,6 +296,10 @@ fn what_cannot_be_is_refused_with_its_field() {
         (pool("serviceAllocation: [x]"), "spec.serviceAllocation"),
         (pool("serviceAllocation: {namespaceSelectors: [{matchLabel: {a: b}}]}"), "spec.serviceAllocation.namespaceSelectors[0]"),
         (pool("x: 1") + &of("AddressPool", "x", "{protocol: layer2, addresses: [192.0.2.0/24]}"), "pool `x` is described twice"),
+        (
+            of("AddressPool", "x", "{protocol: bgp, addresses: [192.0.2.0/24]}") + &of("BGPAdvertisement", "x-1", "{}"),
+            "advertisement `x-1` is described twice",
+        ),
         (of("AddressPool", "x", "{protocol: ospf, addresses: [192.0.2.0/24]}"), "spec.protocol"),
         (
             of("AddressPool", "x", "{protocol: layer2, addresses: [192.0.2.0/24], bgpAdvertisements: [{}]}"),

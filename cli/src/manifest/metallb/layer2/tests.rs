@@ -40,3 +40,36 @@ fn pairs_of_nodes_and_interfaces_cannot_be_said() {
     let three = [way(&["r=a"], &["eth0"]), way(&["r=b"], &["eth0"]), way(&["r=b"], &["eth1"])];
     assert!(!united(&three).1);
 }
+
+/// Every node and interface that the ways let, in a world with one more of each than anybody names.
+fn lets(ways: &[Way]) -> std::collections::BTreeSet<(usize, usize)> {
+    let (nodes, interfaces) = (["r=0", "r=1", ""], ["e0", "e1", "e2"]);
+    let one = |way: &Way, node: usize, interface: usize| {
+        let node = way.nodes.is_empty() || way.nodes.iter().any(|selector| selector.to_string() == nodes[node]);
+        node && (way.interfaces.is_empty() || way.interfaces.iter().any(|name| name == interfaces[interface]))
+    };
+    let all = (0..3).flat_map(|node| (0..3).map(move |interface| (node, interface)));
+    all.filter(|(node, interface)| ways.iter().any(|way| one(way, *node, *interface))).collect()
+}
+
+#[test]
+fn exact_is_exact_and_the_rest_only_lets_more() {
+    let part = |bits: usize, of: [&'static str; 2]| -> Vec<&'static str> {
+        of.into_iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, name)| name).collect()
+    };
+    let every: Vec<Way> = (0..16).map(|bits| way(&part(bits, ["r=0", "r=1"]), &part(bits >> 2, ["e0", "e1"]))).collect();
+    let mut inexact = 0;
+    for one in &every {
+        for two in &every {
+            for three in &every {
+                let ways = [one.clone(), two.clone(), three.clone()];
+                let (together, exact) = united(&ways);
+                let (wanted, got) = (lets(&ways), lets(std::slice::from_ref(&together)));
+                assert!(got.is_superset(&wanted), "{ways:?} as {together:?}");
+                assert!(!exact || got == wanted, "{ways:?} as {together:?}");
+                inexact += usize::from(!exact);
+            }
+        }
+    }
+    assert!(inexact > 0 && inexact < 2048, "most can be said: {inexact}");
+}
