@@ -24,7 +24,7 @@ pub async fn run(context: &Context, first: &str, second: Option<&str>, namespace
     let answer = context.client.call("lb.ServiceCatalogService/ExplainService", Value::Object(request)).await?;
     let shown = match context.format {
         Format::Json | Format::Yaml => data(&answer, context.format)?,
-        Format::Table | Format::Wide | Format::Name => list(&answer, namespace, name),
+        Format::Table | Format::Wide | Format::Name => list(&answer, (namespace, name), context.format == Format::Wide),
     };
     if items(&answer, &["steps"]).any(is_bad) { Err(Failure::Negative(shown)) } else { Ok(shown) }
 }
@@ -33,7 +33,8 @@ fn is_bad(step: &Value) -> bool {
     step["status"] == "CONDITION_STATUS_FALSE"
 }
 
-fn list(answer: &Value, namespace: &str, name: &str) -> String {
+/// The list; `all` shows of good steps too what they rest on.
+fn list(answer: &Value, (namespace, name): (&str, &str), all: bool) -> String {
     let mut out = format!("{namespace}/{name}\n");
     for step in items(answer, &["steps"]) {
         let mark = match text(step, &["status"]).as_str() {
@@ -42,7 +43,7 @@ fn list(answer: &Value, namespace: &str, name: &str) -> String {
             _ => "·",
         };
         let _ = writeln!(out, "{mark} {}: {}{}", text(step, &["step"]), text(step, &["message"]), reason(step));
-        for about in items(step, &["objects"]) {
+        for about in items(step, &["objects"]).filter(|_| all || mark != "✔") {
             let of = about["namespace"].as_str().unwrap_or_default();
             let (kind, title) = (text(about, &["kind"]).to_lowercase(), qualified(of, &text(about, &["name"])));
             // That a step is about the service itself goes without saying.
@@ -127,7 +128,7 @@ mod tests {
             "service": { "spec": { "external": { "addresses": ["10.0.0.13"] } } },
             "steps": [
                 { "step": "type", "status": "CONDITION_STATUS_TRUE", "message": "LoadBalancer",
-                  "objects": [{ "kind": "service", "namespace": "shop", "name": "api" }] },
+                  "objects": [{ "kind": "service", "namespace": "shop", "name": "api" }, { "kind": "pool", "name": "external" }] },
                 { "step": "address", "status": "CONDITION_STATUS_FALSE", "reason": "ADDRESS_IN_USE", "message": "10.0.0.13 is held",
                   "objects": [{ "kind": "Service", "namespace": "shop", "name": "web" }] },
                 { "step": "endpoints", "status": "CONDITION_STATUS_FALSE", "reason": "NO_READY_ENDPOINTS", "message": "0 ready" },
@@ -141,7 +142,9 @@ mod tests {
             · announcement: waits for an address\n\
             try:   polder who 10.0.0.13; polder explain ADDRESS_IN_USE\n\
             try:   polder get pods -n shop; polder explain NO_READY_ENDPOINTS\n";
-        assert_eq!(list(&answer, "shop", "api"), wanted);
+        assert_eq!(list(&answer, ("shop", "api"), false), wanted);
+        let more = wanted.replace("LoadBalancer\n", "LoadBalancer\n    pool external\n");
+        assert_eq!(list(&answer, ("shop", "api"), true), more, "but that it is about the service itself goes without saying");
     }
 
     #[test]
@@ -161,13 +164,13 @@ mod tests {
               ✔ far: would give 203.0.113.9\n  \
               ✔ wide: 7 free\n\
             try:   polder get pools -o wide; polder explain POOL_EXHAUSTED\n";
-        assert_eq!(list(&answer, "default", "api"), wanted);
+        assert_eq!(list(&answer, ("default", "api"), true), wanted);
     }
 
     #[test]
     fn a_step_of_a_later_release_is_shown_like_any_other() {
         let answer =
             json!({ "steps": [{ "step": "moon", "status": "CONDITION_STATUS_FALSE", "reason": "MOON_DARK", "message": "dark" }] });
-        assert_eq!(list(&answer, "a", "b"), "a/b\n✖ moon: dark (MOON_DARK)\ntry:   polder explain MOON_DARK\n");
+        assert_eq!(list(&answer, ("a", "b"), false), "a/b\n✖ moon: dark (MOON_DARK)\ntry:   polder explain MOON_DARK\n");
     }
 }
