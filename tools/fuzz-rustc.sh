@@ -9,6 +9,6 @@ counters=(
     -C llvm-args=-sanitizer-coverage-inline-8bit-counters
 )
 case " $* " in
-*" --crate-name polder_core "* | *" --crate-name polder_proto "*) exec "$@" "${counters[@]}" ;;
+*" --crate-name polder_core "* | *" --crate-name polder_proto "* | *" --crate-name polder_cli "*) exec "$@" "${counters[@]}" ;;
 *) exec "$@" ;;
 esac

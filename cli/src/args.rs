@@ -1,9 +1,11 @@
 //! The command line of `polder`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::duration;
 use crate::output::Format;
 use crate::up::UpArgs;
 
@@ -64,6 +66,20 @@ pub struct Holders {
     pub accept: Vec<String>,
 }
 
+/// How long `--wait` waits when it does not say.
+const WAIT: &str = "60s";
+
+/// The longest wait that the services take.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+fn wait_of(text: &str) -> Result<Duration, String> {
+    let length = duration::parse(text).ok_or("write a length of time such as 30s or 2m")?;
+    if length.is_zero() || length > LONGEST_WAIT {
+        return Err("the services wait for up to 5m".to_owned());
+    }
+    Ok(length)
+}
+
 fn plan_of(text: &str) -> Result<(String, String), String> {
     let (document, etag) = text.split_once('=').ok_or("write DOCUMENT=ETAG, as `polder plan` prints it")?;
     Ok((document.to_owned(), etag.to_owned()))
@@ -76,9 +92,10 @@ pub enum Verb {
     Up(Box<UpArgs>),
     /// List objects of a kind, or show one.
     Get {
-        /// pools, services, nodes, allocations, namespaces, reservations, endpoints, records, network
+        /// pools, services, nodes, allocations, namespaces, reservations, bgp-peers, bgp-advertisements, announcements,
+        /// endpoints, records, network
         kind: String,
-        /// The name of one object; of records, the name they are of.
+        /// The name of one object; of records, the name they are of; of an announcement, the address.
         name: Option<String>,
         /// Where to look.
         #[command(flatten)]
@@ -101,6 +118,20 @@ pub enum Verb {
         /// Change a pool or the network only as `polder plan` has shown: `pool/NAME=ETAG`, `computenetwork=ETAG`.
         #[arg(long, value_parser = plan_of, value_name = "DOCUMENT=ETAG")]
         if_match: Vec<(String, String)>,
+        /// Wait until every live node and name server has what was changed, at most this long, 5m at the longest; else exit
+        /// with 6. What was changed stands.
+        #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = WAIT, value_parser = wait_of, conflicts_with = "dry_run")]
+        wait: Option<Duration>,
+    },
+    /// Print what `apply` would make of manifests as Polder's own documents, without asking a server. What cannot be carried
+    /// over is printed as notes; exit code 0, with `--strict` 1 when there are any.
+    Convert {
+        /// A file, a folder, or `-` for standard input; may be given several times.
+        #[arg(short, long = "filename", required = true)]
+        filename: Vec<PathBuf>,
+        /// Exit with 1 when something cannot be carried over; everything else is printed nevertheless.
+        #[arg(long)]
+        strict: bool,
     },
     /// Show what applying manifests would change, who would lose which address, and the command that does exactly that.
     Plan {
@@ -113,7 +144,7 @@ pub enum Verb {
     },
     /// Delete an object, or what manifests describe.
     Delete {
-        /// pool, service, node, pod, namespace, reservation
+        /// pool, service, node, pod, namespace, reservation, bgp-peer, bgp-advertisement
         #[arg(required_unless_present = "filename")]
         kind: Option<String>,
         /// Its name.
@@ -128,14 +159,31 @@ pub enum Verb {
         /// Also when it holds addresses (nodes).
         #[arg(long)]
         force: bool,
+        /// Wait until every live node and name server knows that it is gone, at most this long, 5m at the longest; else exit
+        /// with 6.
+        #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = WAIT, value_parser = wait_of)]
+        wait: Option<Duration>,
     },
-    /// Keep a node from taking new pods.
+    /// Keep a node from taking new pods, or move the external addresses that it answers for to other nodes.
     Drain {
         /// The node.
         node: String,
-        /// End the drain: it takes new pods again.
+        /// Its announcements, not its pods.
+        #[arg(long)]
+        announcements: bool,
+        /// End the drain: it takes new pods again, or answers for addresses again.
         #[arg(long)]
         end: bool,
+    },
+    /// Move an external address to another node, without losing a connection.
+    Move {
+        /// announcement
+        kind: String,
+        /// The address.
+        address: String,
+        /// The node, where it stays while it can; without it Polder chooses, now and later.
+        #[arg(long, value_name = "NODE")]
+        to: Option<String>,
     },
     /// Give an object another name; what it holds stays.
     Rename {
@@ -160,6 +208,9 @@ pub enum Verb {
         kind_or_name: String,
         /// `NAMESPACE/NAME`, after `service`.
         name: Option<String>,
+        /// The namespace of a name without one.
+        #[arg(short, long, default_value = "default")]
+        namespace: String,
     },
     /// Ask the name server, and say where its answer is from.
     Dig {

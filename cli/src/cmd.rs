@@ -1,12 +1,15 @@
 //! One file for each verb. Each asks the services and returns the text to print.
 
+pub mod announcements;
 pub mod apply;
 pub mod ask;
 pub mod change;
+pub mod convert;
 pub mod delete;
 pub mod explain;
 pub mod get;
 pub mod plan;
+pub mod why;
 
 use polder_core::reason::{Reason, Refusal};
 use polder_core::time::Timestamp;

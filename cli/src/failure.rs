@@ -8,7 +8,7 @@
 //! | 3 | not found |
 //! | 4 | exists already, or somebody else changed it |
 //! | 5 | the state forbids it, or something is used up |
-//! | 6 | unavailable, or no answer in time |
+//! | 6 | unavailable, or no answer in time; with `--wait`: the change is made, and not everybody has it in time |
 //! | 7 | not allowed |
 //! | 130 | interrupted |
 
@@ -27,6 +27,8 @@ pub enum Failure {
     Usage(String),
     /// The command worked and the answer is no: the whole answer, in the form that was asked for. It goes to standard output.
     Negative(String),
+    /// The change is made, and not everybody has it in time: what was done and who lacks it. It goes to standard output.
+    Late(String),
     /// Something on this side failed: a file, a port, the store.
     Local(String),
 }
@@ -44,6 +46,7 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::Negative(_) | Self::Local(_) => 1,
+            Self::Late(_) => 6,
             Self::Refused(status) => match status.code() {
                 Code::InvalidArgument => 2,
                 Code::NotFound => 3,
@@ -79,7 +82,7 @@ impl Failure {
     pub fn text(&self) -> String {
         match self {
             Self::Usage(message) | Self::Local(message) => format!("error: {message}\n"),
-            Self::Negative(answer) => answer.clone(),
+            Self::Negative(answer) | Self::Late(answer) => answer.clone(),
             Self::Refused(status) => refusal_text(status),
         }
     }
@@ -91,6 +94,7 @@ impl Failure {
             Self::Refused(status) => (**status).clone(),
             Self::Usage(message) => Status::invalid_argument(message),
             Self::Negative(message) | Self::Local(message) => Status::unknown(message),
+            Self::Late(message) => Status::deadline_exceeded(message),
         };
         let body = serde_json::Value::Object(status::rest::rpc_status(&status));
         serde_json::to_string_pretty(&body).unwrap_or_default() + "\n"
@@ -136,6 +140,7 @@ mod tests {
         assert_eq!(code(Reason::StoreUnavailable), 6);
         assert_eq!(code(Reason::PermissionDenied), 7);
         assert_eq!(Failure::Usage(String::new()).exit_code(), 2);
+        assert_eq!(Failure::Late(String::new()).exit_code(), 6);
     }
 
     #[test]

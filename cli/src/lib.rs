@@ -6,6 +6,7 @@
 pub mod args;
 pub mod client;
 pub mod cmd;
+pub mod duration;
 pub mod failure;
 pub mod manifest;
 pub mod output;
@@ -19,6 +20,7 @@ use args::{Cli, Global, Holders, Verb};
 use client::Client;
 use cmd::Context;
 use cmd::apply::How;
+use cmd::delete::Removal;
 use failure::Failure;
 use output::Format;
 
@@ -36,6 +38,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let outcome = runtime.block_on(async {
         match cli.verb {
             Verb::Explain { reason } => cmd::explain::run(&reason),
+            Verb::Convert { filename, strict } => cmd::convert::run(&filename, strict, format),
             verb => ask(&cli.global, verb).await,
         }
     });
@@ -48,9 +51,9 @@ fn finish(outcome: Result<String, Failure>, format: Format) -> ExitCode {
             print!("{text}");
             ExitCode::SUCCESS
         }
-        Err(Failure::Negative(answer)) => {
-            print!("{answer}");
-            ExitCode::FAILURE
+        Err(failure @ (Failure::Negative(_) | Failure::Late(_))) => {
+            print!("{}", failure.text());
+            ExitCode::from(failure.exit_code())
         }
         Err(failure) => {
             let text = if format == Format::Json { failure.json() } else { failure.text() };
@@ -78,23 +81,27 @@ async fn ask(global: &Global, verb: Verb) -> Result<String, Failure> {
     let context = Context { client, format: global.output, headers: !global.no_headers, now: polder_runtime::clock::now() };
     match verb {
         Verb::Get { kind, name, namespace, filter } => cmd::get::run(&context, &kind, name.as_deref(), &namespace, &filter).await,
-        Verb::Apply { filename, dry_run, holders, if_match } => {
-            let how = How { dry_run, if_match: if_match.into_iter().collect(), ..how(holders) };
+        Verb::Apply { filename, dry_run, holders, if_match, wait } => {
+            let how = How { dry_run, wait, if_match: if_match.into_iter().collect(), ..how(holders) };
             cmd::apply::run(&context, &cmd::apply::read(&filename)?, &how).await
         }
         Verb::Plan { filename, holders } => cmd::plan::run(&context, &filename, &how(holders)).await,
-        Verb::Delete { kind: Some(kind), name: Some(name), namespace, force, .. } => {
-            cmd::delete::one(&context, &kind, &name, &namespace, force).await
+        Verb::Delete { kind: Some(kind), name: Some(name), namespace, force, wait, .. } => {
+            cmd::delete::one(&context, (&kind, &namespace, &name), Removal { force, wait }).await
         }
-        Verb::Delete { filename, force, .. } => cmd::delete::all(&context, &cmd::apply::read(&filename)?, force).await,
+        Verb::Delete { filename, force, wait, .. } => {
+            cmd::delete::all(&context, &cmd::apply::read(&filename)?.intents, Removal { force, wait }).await
+        }
         Verb::Who { address, at } => cmd::ask::who(&context, &address, at.as_deref()).await,
-        Verb::Why { kind_or_name, name } => cmd::ask::why(&context, &kind_or_name, name.as_deref()).await,
+        Verb::Why { kind_or_name, name, namespace } => cmd::why::run(&context, &kind_or_name, name.as_deref(), &namespace).await,
         Verb::Dig { name, record_type } => cmd::ask::dig(&context, &name, &record_type).await,
         Verb::History { address } => cmd::ask::history(&context, &address).await,
-        Verb::Drain { node, end } => cmd::change::drain(&context, &node, end).await,
+        Verb::Drain { node, announcements: false, end } => cmd::change::drain(&context, &node, end).await,
+        Verb::Drain { node, announcements: true, end } => cmd::announcements::drain(&context, &node, end).await,
+        Verb::Move { kind, address, to } => cmd::announcements::shift(&context, &kind, &address, to.as_deref()).await,
         Verb::Rename { kind, from, to } => cmd::change::rename(&context, &kind, &from, &to).await,
         Verb::Check { fix } => cmd::ask::check(&context, fix).await,
         Verb::Health => context.client.health().await,
-        Verb::Up(_) | Verb::Explain { .. } => Err(Failure::Local("this verb asks no server".to_owned())),
+        Verb::Up(_) | Verb::Explain { .. } | Verb::Convert { .. } => Err(Failure::Local("this verb asks no server".to_owned())),
     }
 }

@@ -97,7 +97,7 @@ pub fn run(args: &UpArgs) -> ExitCode {
 }
 
 async fn serve(process: Process, config: UpConfig, manifests: &[PathBuf]) -> Result<(), Failure> {
-    let intents = apply::read(manifests).map_err(|failure| failure.text())?;
+    let manifest = apply::read(manifests).map_err(|failure| failure.text())?;
     let store = Store::open(&config.store_url()).await?;
     let ipam = polder_ipam::build(&config.ipam, store.clone(), process.metrics())?;
     let lb = polder_lb::build(&config.lb, store.clone(), process.metrics())?;
@@ -112,7 +112,7 @@ async fn serve(process: Process, config: UpConfig, manifests: &[PathBuf]) -> Res
         let client = Client::new(links.ipam, links.lb, links.dns);
         client.until_ready().await?;
         let context = Context { client, format: Format::Table, headers: true, now: polder_runtime::clock::now() };
-        let applied = apply::run(&context, &intents, &apply::How::default()).await?;
+        let applied = apply::run(&context, &manifest, &apply::How::default()).await?;
         let assigned = get::overview(&context).await?;
         Ok::<String, crate::failure::Failure>(format!("{applied}\n{assigned}"))
     };
@@ -121,7 +121,7 @@ async fn serve(process: Process, config: UpConfig, manifests: &[PathBuf]) -> Res
         summary = summary => {
             let summary = summary.map_err(|failure| failure.text());
             match summary {
-                Ok(text) if intents.is_empty() => drop(text),
+                Ok(text) if manifest.intents.is_empty() => drop(text),
                 Ok(text) => print!("{text}"),
                 Err(text) => {
                     stop.cancel();

@@ -1,6 +1,8 @@
-//! Fuzz targets for everything that is parsed: ranges, selectors, filters, names, page tokens, update masks, stored bytes.
+//! Fuzz targets for everything that is parsed: ranges, selectors, filters, names, page tokens, update masks, stored bytes,
+//! manifests.
 //!
-//! A crate of its own, because a target crosses `core` and `proto` and neither should carry a driver and a corpus. A target is a
+//! A crate of its own, because a target crosses `core`, `proto` and the manifests of `cli`, and none should carry a driver and a
+//! corpus. A target is a
 //! plain function of bytes that asserts what must hold for every input; [`driver`] replays the kept corpus (`corpus/<target>/`)
 //! and then mutates it, seeded, so that a failure can be had again. `cargo test -p polder-fuzz` does a bounded number of
 //! iterations; `make fuzz TIME=60` goes on for that long for each target, with the parsers instrumented, so that inputs which

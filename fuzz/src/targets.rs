@@ -4,6 +4,9 @@ pub mod addresses;
 pub mod arithmetic;
 pub mod filter_meaning;
 pub mod filters;
+pub mod manifest_values;
+pub mod manifests;
+pub mod metallb_annotations;
 pub mod names;
 pub mod page_tokens;
 pub mod selector_meaning;
@@ -31,7 +34,7 @@ pub struct Target {
 
 /// Every target.
 #[must_use]
-pub const fn all() -> [Target; 10] {
+pub const fn all() -> [Target; 13] {
     [
         addresses::TARGET,
         arithmetic::TARGET,
@@ -43,6 +46,9 @@ pub const fn all() -> [Target; 10] {
         page_tokens::TARGET,
         update_masks::TARGET,
         stored::TARGET,
+        manifests::TARGET,
+        manifest_values::TARGET,
+        metallb_annotations::TARGET,
     ]
 }
 

@@ -32,4 +32,7 @@ targets! {
     page_tokens 100_000
     update_masks 1_000
     stored 8_000
+    manifests 500
+    manifest_values 1_500
+    metallb_annotations 3_000
 }

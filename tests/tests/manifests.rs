@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
 
-use polder_tests::tool::{Finished, dig};
+use polder_tests::tool::{Finished, dig, polder};
 use polder_tests::{Shape, Site, eventually};
 use serde_json::Value;
 
@@ -94,6 +94,11 @@ fn kubernetes_objects_are_taken(site: &Site) {
     }
     let again = apply(site, KUBERNETES).ok();
     assert!(again.lines().count() == 6 && again.lines().all(|line| line.ends_with(" unchanged")), "{again}");
+    let converted = polder(&[], &["convert", "-f", "-"], KUBERNETES);
+    assert_eq!(converted.err.lines().count(), NOTES.len(), "the same is lost: {converted:?}");
+    let again = apply(site, &converted.ok());
+    assert_eq!(again.err, "", "nothing is lost twice");
+    assert!(again.out.lines().count() == 6 && again.out.lines().all(|line| line.ends_with(" unchanged")), "{again:?}");
 
     let endpoints = |name: &str| site.polder(&["get", "endpoints", name, "-n", "team", "--no-headers"]).ok();
     let given: Vec<String> = endpoints("legacy").split_whitespace().map(str::to_owned).collect();
@@ -153,6 +158,8 @@ fn what_is_wrong_changes_nothing(site: &Site) {
         ("apiVersion: v1\nkind: List\nitems: {a: b}\n", "document 2: items: is a list"),
         ("apiVersion: polder.dev/v1\nkind: Pool\nmetadata: {name: x}\nspec: {rangs: []}\n", "document 2: spec: "),
         ("apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {ports: [{name: x}]}\n", "spec.ports[0].port"),
+        ("apiVersion: v1\nkind: Namespace\nmetadata: {name: x, labels: {a: 1}}\n", "document 2: spec: "),
+        ("apiVersion: polder.dev/v1\nkind: Endpoints\nmetadata: {name: x}\nspec: {ports: []}\n", "spec.ports: is not a field"),
         ("kind: Pod\n", "apiVersion and kind are required"),
         ("a: [\n", "document 2"),
     ] {
@@ -187,7 +194,9 @@ fn pools_and_reservations_of_calico_are_taken() {
     let applied = apply(&site, calico);
     assert!(applied.out.contains("pool/blue created") && applied.out.contains("reservation/printers created"), "{applied:?}");
     assert!(applied.err.contains("note: pool/blue: spec.ipipMode"), "{applied:?}");
-    assert!(apply(&site, calico).out.contains("pool/blue unchanged"));
+    for again in [apply(&site, calico), apply(&site, &polder(&[], &["convert", "-f", "-"], calico).ok())] {
+        assert_eq!(again.out, "pool/blue unchanged\nreservation/printers unchanged\n", "{again:?}");
+    }
     let addresses = "apiVersion: polder.dev/v1\nkind: Pool\nmetadata: {name: nodes}\n\
                      spec: {purpose: POOL_PURPOSE_NODE, ranges: [192.0.2.0/28]}\n";
     let _ = apply(&site, addresses).ok();

@@ -184,6 +184,17 @@ fn why_tells_the_decision(site: &Site) {
     {
         assert!(pending.out.contains(part), "{}", pending.out);
     }
+    let tries: Vec<&str> = pending.out.lines().filter(|line| line.starts_with("try:   ")).collect();
+    assert_eq!(
+        tries,
+        [
+            "try:   polder who 10.0.0.13; polder explain ADDRESS_IN_USE",
+            "try:   polder get pods -n shop; polder explain NO_READY_ENDPOINTS"
+        ],
+        "{}",
+        pending.out
+    );
+    assert_eq!(site.polder(&["why", "service", "api", "-n", "shop"]).out, pending.out);
     let data = site.polder(&["why", "shop/api", "-o", "json"]);
     assert_eq!(data.code, 1, "in every form");
     let reasons: Vec<Value> = json(data.out)["steps"].as_array().unwrap().iter().map(|step| step["reason"].clone()).collect();
@@ -282,7 +293,14 @@ fn refusals_say_what_and_end_with_their_code(site: &Site) {
     let data = site.polder(&["delete", "pool", "pod", "-o", "json"]);
     let status = json(data.err);
     assert_eq!((data.code, &status["code"], &status["details"][0]["reason"]), (5, &9.into(), &"POOL_IN_USE".into()));
-    for arguments in [&["frobnicate"][..], &["get"], &["apply"], &["get", "pods", "-o", "banana"], &["delete", "network", "x"]] {
+    for arguments in [&["frobnicate"][..], &["get"], &["apply"], &["get", "pods", "-o", "banana"], &["delete", "network", "x"]]
+        .into_iter()
+        .chain([
+            &["apply", "-f", "-", "--wait", "soon"][..],
+            &["apply", "-f", "-", "--wait", "6m"],
+            &["apply", "--wait", "--dry-run", "-f", "-"],
+        ])
+    {
         assert_eq!(site.polder(arguments).code, 2, "{arguments:?}");
     }
 }
@@ -316,6 +334,7 @@ fn nodes_are_drained_and_pools_renamed(site: &Site) {
     assert!(site.polder(&["who", "10.77.0.9"]).ok().contains("of pool new is free"));
     fails(site.polder(&["rename", "pool", "pod", "racks"]), 2, &["compute network", "FIELD_IMMUTABLE"]);
     fails(site.polder(&["rename", "node", "a", "b"]), 2, &["`rename` knows pools"]);
+    fails(site.polder(&["move", "pod", "10.0.0.13"]), 2, &["`move` knows announcements, not `pod`"]);
     assert_eq!(site.polder(&["delete", "pool", "new"]).ok(), "pool/new deleted\n");
 }
 

@@ -4,31 +4,33 @@
 //! refused, and applying again goes on.
 
 mod put;
+mod wait;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::Context;
 use crate::failure::Failure;
-use crate::manifest::{self, Intent};
+use crate::manifest::{Manifest, Reader};
 
 pub use self::put::{Done, How, Step, put, steps};
+pub use self::wait::Newest;
 
 /// Reads every manifest that the paths name: files, folders (their `.yaml`, `.yml` and `.json` files by name), `-`.
 ///
 /// # Errors
 /// [`Failure::Local`] for a file that cannot be read, [`Failure::Usage`] for what is wrong in it, and when none has a document.
-pub fn read(paths: &[PathBuf]) -> Result<Vec<Intent>, Failure> {
-    let mut intents = Vec::new();
+pub fn read(paths: &[PathBuf]) -> Result<Manifest, Failure> {
+    let mut reader = Reader::default();
     for path in paths.iter().map(|path| files(path)).collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
-        intents.extend(manifest::read(&path.display().to_string(), &contents(&path)?)?);
+        reader.add(&path.display().to_string(), &contents(&path)?)?;
     }
-    if intents.is_empty() && !paths.is_empty() {
+    let manifest = reader.finish()?;
+    if manifest.documents == 0 && !paths.is_empty() {
         let places: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         return Err(Failure::Usage(format!("there is no document in {}", places.join(", "))));
     }
-    intents.sort_by_key(|intent| intent.kind);
-    Ok(intents)
+    Ok(manifest)
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
@@ -55,20 +57,27 @@ fn contents(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Applies intents one by one; gives a line for each. Notes go to standard error as they come.
+/// Applies intents one by one; gives a line for each. Notes go to standard error as they come. With a wait it is over when every
+/// node and name server has the last change, or the time is up.
 ///
 /// # Errors
 /// [`Failure::Usage`] for an `--if-match` of something that is not applied; the first refusal, after the lines of what went well
-/// before it have been printed.
-pub async fn run(context: &Context, intents: &[Intent], how: &How) -> Result<String, Failure> {
-    let steps = steps(intents);
+/// before it have been printed; [`Failure::Late`] when the wait was too short.
+pub async fn run(context: &Context, manifest: &Manifest, how: &How) -> Result<String, Failure> {
+    let steps = steps(&manifest.intents);
     how.check(&steps)?;
+    tell_lost(manifest);
+    let at_once = How { wait: None, ..how.clone() };
+    let mut newest = Newest::default();
     let mut lines = String::new();
     let dry = if how.dry_run { " (dry run)" } else { "" };
-    for step in &steps {
+    for (at, step) in steps.iter().enumerate() {
         tell_notes(step);
+        // Who has the last change has those before it, so one wait is enough.
+        let how = if at + 1 == steps.len() { how } else { &at_once };
         match put(&context.client, step, how).await {
             Ok(done) => {
+                newest.see(&done.answer);
                 for finding in done.findings() {
                     eprintln!("note: {finding}");
                 }
@@ -82,7 +91,17 @@ pub async fn run(context: &Context, intents: &[Intent], how: &How) -> Result<Str
             }
         }
     }
-    Ok(lines)
+    match how.wait {
+        Some(limit) => newest.tell(&context.client, limit, context.now, lines).await,
+        None => Ok(lines),
+    }
+}
+
+/// What of documents that are no object of their own cannot be carried over.
+pub(super) fn tell_lost(manifest: &Manifest) {
+    for note in &manifest.notes {
+        eprintln!("note: {note}");
+    }
 }
 
 /// What of the documents cannot be carried over.

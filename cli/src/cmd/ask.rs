@@ -1,4 +1,4 @@
-//! The question verbs: who, why, dig, history, check, health.
+//! The question verbs: who, dig, history, check, health.
 
 use std::fmt::Write as _;
 
@@ -64,41 +64,6 @@ pub async fn history(context: &Context, address: &str) -> Result<String, Failure
         return Ok(format!("Nothing is recorded of {address}.\n"));
     }
     Ok(table::render(context.headers.then_some(&["TIME", "STANDING", "WHAT", "ACTOR"][..]), &rows))
-}
-
-/// `polder why NAMESPACE/NAME`: the decision list of a service; exit code 1 when a step fails.
-///
-/// # Errors
-/// [`Failure::Usage`] for a name that is not `NAMESPACE/NAME`, [`Failure::Negative`] when a step fails; what the server refused.
-pub async fn why(context: &Context, first: &str, second: Option<&str>) -> Result<String, Failure> {
-    let name = match (first, second) {
-        ("service" | "services" | "svc", Some(name)) => name,
-        (name, None) => name,
-        (kind, Some(_)) => return Err(Failure::Usage(format!("`why` knows services, not `{kind}`"))),
-    };
-    let (namespace, name) = name.split_once('/').unwrap_or(("default", name));
-    let request = object([("namespace", json!(namespace)), ("name", json!(name))]);
-    let answer = context.client.call("lb.ServiceCatalogService/ExplainService", Value::Object(request)).await?;
-    let well = items(&answer, &["steps"]).all(|step| text(step, &["status"]) != "CONDITION_STATUS_FALSE");
-    if matches!(context.format, Format::Json | Format::Yaml) {
-        return verdict(well, data(&answer, context.format)?);
-    }
-    let mut out = format!("{namespace}/{name}\n");
-    for step in items(&answer, &["steps"]) {
-        let mark = match text(step, &["status"]).as_str() {
-            "CONDITION_STATUS_TRUE" => "✔",
-            "CONDITION_STATUS_FALSE" => "✖",
-            _ => "·",
-        };
-        let _ = write!(out, "{mark} {}: {}", text(step, &["step"]), text(step, &["message"]));
-        match text(step, &["reason"]).as_str() {
-            "<none>" => out.push('\n'),
-            reason => {
-                let _ = writeln!(out, " ({reason})");
-            }
-        }
-    }
-    verdict(well, out)
 }
 
 /// The answer, as what it is: a yes or a no.

@@ -35,7 +35,8 @@ pub async fn rename(context: &Context, kind: &str, from: &str, to: &str) -> Resu
     done(context, &answer, || format!("pool/{from} is pool/{to} now\n"))
 }
 
-fn done(context: &Context, answer: &Value, words: impl FnOnce() -> String) -> Result<String, Failure> {
+/// The whole answer, or the words for it.
+pub(super) fn done(context: &Context, answer: &Value, words: impl FnOnce() -> String) -> Result<String, Failure> {
     match context.format {
         Format::Json | Format::Yaml => data(answer, context.format),
         Format::Table | Format::Wide | Format::Name => Ok(words()),

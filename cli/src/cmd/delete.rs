@@ -1,22 +1,35 @@
 //! `polder delete`: objects by kind and name, or what manifests describe, in the reverse order of applying.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use polder_core::reason::{Reason, Refusal};
 use polder_runtime::status;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::apply::Newest;
 use super::{Context, object};
 use crate::client::Client;
+use crate::duration;
 use crate::failure::Failure;
 use crate::manifest::{Intent, Kind};
 use crate::output::columns::{items, text};
 
-/// Deletes one object.
+/// How objects are deleted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Removal {
+    /// Also when it holds addresses.
+    pub force: bool,
+    /// How long to wait until every node and name server knows.
+    pub wait: Option<Duration>,
+}
+
+/// Deletes one object, by its kind, its namespace and its name.
 ///
 /// # Errors
-/// [`Failure::Usage`] for an unknown kind; what the server refused.
-pub async fn one(context: &Context, kind: &str, name: &str, namespace: &str, force: bool) -> Result<String, Failure> {
+/// [`Failure::Usage`] for an unknown kind; what the server refused; [`Failure::Late`] when the wait was too short.
+pub async fn one(context: &Context, what: (&str, &str, &str), how: Removal) -> Result<String, Failure> {
+    let (kind, namespace, name) = what;
     let kind = match kind {
         "pool" | "pools" => Kind::Pool,
         "reservation" | "reservations" => Kind::Reservation,
@@ -24,33 +37,39 @@ pub async fn one(context: &Context, kind: &str, name: &str, namespace: &str, for
         "node" | "nodes" | "no" => Kind::Node,
         "service" | "services" | "svc" => Kind::Service,
         "pod" | "pods" | "po" | "allocation" | "allocations" => Kind::Allocation,
+        "bgp-peer" | "bgp-peers" | "bgppeer" | "bgppeers" => Kind::BgpPeer,
+        "bgp-advertisement" | "bgp-advertisements" | "bgpadvertisement" | "bgpadvertisements" => Kind::BgpAdvertisement,
         _ => {
-            let message = format!("`{kind}` cannot be deleted; pool, reservation, namespace, node, service and pod can");
+            let message = format!(
+                "`{kind}` cannot be deleted; pool, reservation, namespace, node, service, pod, bgp-peer and bgp-advertisement can"
+            );
             return Err(Failure::Usage(message));
         }
     };
-    remove(&context.client, kind, namespace, name, force).await?;
-    Ok(format!("{}/{name} deleted\n", kind.word()))
+    let mut newest = Newest::default();
+    newest.see(&remove(&context.client, kind, (namespace, name), how).await?);
+    told(context, newest, how, format!("{}/{name} deleted\n", kind.word())).await
 }
 
 /// Deletes what manifests describe; what is gone already is no failure.
 ///
 /// # Errors
-/// The first refusal.
-pub async fn all(context: &Context, intents: &[Intent], force: bool) -> Result<String, Failure> {
-    let mut lines = String::new();
+/// The first refusal; [`Failure::Late`] when the wait was too short.
+pub async fn all(context: &Context, intents: &[Intent], how: Removal) -> Result<String, Failure> {
+    let (mut lines, mut newest) = (String::new(), Newest::default());
+    let at_once = Removal { wait: None, ..how };
+    let last = intents.iter().find(|intent| kept(intent).is_empty());
     for intent in intents.iter().rev() {
-        let kept = match intent.kind {
-            Kind::Network => "the compute network stays; apply another one to change it",
-            Kind::Endpoints => "given endpoints go with their service",
-            _ => "",
-        };
-        if !kept.is_empty() {
-            eprintln!("note: {}: {kept}", intent.title());
+        if !kept(intent).is_empty() {
+            eprintln!("note: {}: {}", intent.title(), kept(intent));
             continue;
         }
-        let state = match remove(&context.client, intent.kind, &intent.namespace, &intent.name, force).await {
-            Ok(()) => "deleted",
+        let how = if last.is_some_and(|last| std::ptr::eq(last, intent)) { how } else { at_once };
+        let state = match remove(&context.client, intent.kind, (&intent.namespace, &intent.name), how).await {
+            Ok(answer) => {
+                newest.see(&answer);
+                "deleted"
+            }
             Err(failure) if failure.is_not_found() => "not found",
             Err(failure) => {
                 print!("{lines}");
@@ -60,19 +79,37 @@ pub async fn all(context: &Context, intents: &[Intent], force: bool) -> Result<S
         };
         let _ = writeln!(lines, "{} {state}", intent.title());
     }
-    Ok(lines)
+    told(context, newest, how, lines).await
 }
 
-async fn remove(client: &Client, kind: Kind, namespace: &str, name: &str, force: bool) -> Result<(), Failure> {
+/// The lines, and after a wait how far the changes have come.
+async fn told(context: &Context, newest: Newest, how: Removal, lines: String) -> Result<String, Failure> {
+    match how.wait {
+        Some(limit) => newest.tell(&context.client, limit, context.now, lines).await,
+        None => Ok(lines),
+    }
+}
+
+/// Why an object stays; empty when it is deleted.
+const fn kept(intent: &Intent) -> &'static str {
+    match intent.kind {
+        Kind::Network => "the compute network stays; apply another one to change it",
+        Kind::Endpoints => "given endpoints go with their service",
+        _ => "",
+    }
+}
+
+async fn remove(client: &Client, kind: Kind, what: (&str, &str), how: Removal) -> Result<Value, Failure> {
+    let (namespace, name) = what;
     let by_name = object([("name", json!(name))]);
     let (method, request) = match kind {
         Kind::Pool => ("ipam.PoolService/DeletePool", by_name),
         Kind::Reservation => ("ipam.PoolService/DeleteReservation", by_name),
         Kind::Namespace => ("ipam.NamespaceService/DeleteNamespace", by_name),
-        Kind::Node => ("ipam.NodeService/DeleteNode", object([("name", json!(name)), ("force", json!(force))])),
-        Kind::Service | Kind::Endpoints => {
-            ("lb.ServiceCatalogService/DeleteService", object([("namespace", json!(namespace)), ("name", json!(name))]))
-        }
+        Kind::Node => ("ipam.NodeService/DeleteNode", object([("name", json!(name)), ("force", json!(how.force))])),
+        Kind::BgpPeer => ("lb.AnnouncementService/DeleteBgpPeer", by_name),
+        Kind::BgpAdvertisement => ("lb.AnnouncementService/DeleteBgpAdvertisement", by_name),
+        Kind::Service | Kind::Endpoints => ("lb.ServiceCatalogService/DeleteService", service_request(namespace, name, how)),
         Kind::Allocation => {
             let found = allocation(client, namespace, name).await?;
             // By uid, so that nobody else's address is freed when the name has changed hands meanwhile.
@@ -80,7 +117,11 @@ async fn remove(client: &Client, kind: Kind, namespace: &str, name: &str, force:
         }
         Kind::Network => return Err(Failure::Usage("the compute network cannot be deleted; apply another one".to_owned())),
     };
-    client.change(method, request).await.map(|_| ())
+    client.change(method, request).await
+}
+
+fn service_request(namespace: &str, name: &str, how: Removal) -> Map<String, Value> {
+    object([("namespace", json!(namespace)), ("name", json!(name)), ("wait", json!(how.wait.map(duration::json)))])
 }
 
 /// The allocation that a pod of this name holds.
@@ -104,5 +145,24 @@ async fn allocation(client: &Client, namespace: &str, name: &str) -> Result<Valu
             );
             Err(Failure::Usage(message))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use polder_proto::dynamic;
+    use prost_reflect::{DeserializeOptions, DynamicMessage};
+
+    use super::*;
+
+    #[test]
+    fn a_wait_is_asked_for_in_the_words_of_the_api() {
+        let how = Removal { wait: Some(Duration::from_millis(1500)), ..Removal::default() };
+        let request = service_request("shop", "web", how);
+        assert_eq!(request["wait"], "1.5s");
+        assert_eq!(service_request("shop", "web", Removal::default()).get("wait"), None, "absent: do not wait");
+        let input = dynamic::method("polder.lb.v1.ServiceCatalogService", "DeleteService").unwrap().input();
+        let options = DeserializeOptions::new().deny_unknown_fields(true);
+        DynamicMessage::deserialize_with_options(input, Value::Object(request), &options).unwrap();
     }
 }

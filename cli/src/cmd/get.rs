@@ -31,7 +31,7 @@ fn own_name(value: &Value) -> String {
     text(value, &["name"])
 }
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 9] = [
     Kind {
         word: "pool",
         names: &["pool", "pools"],
@@ -91,6 +91,36 @@ const KINDS: [Kind; 6] = [
         columns: columns::SERVICES,
         name: own_name,
         missing: Reason::ServiceNotFound,
+    },
+    Kind {
+        word: "bgp-peer",
+        names: &["bgp-peer", "bgp-peers", "bgppeer", "bgppeers"],
+        method: "lb.AnnouncementService/ListBgpPeers",
+        items: "bgpPeers",
+        namespaced: false,
+        columns: columns::BGP_PEERS,
+        name: own_name,
+        missing: Reason::BgpPeerNotFound,
+    },
+    Kind {
+        word: "bgp-advertisement",
+        names: &["bgp-advertisement", "bgp-advertisements", "bgpadvertisement", "bgpadvertisements"],
+        method: "lb.AnnouncementService/ListBgpAdvertisements",
+        items: "bgpAdvertisements",
+        namespaced: false,
+        columns: columns::BGP_ADVERTISEMENTS,
+        name: own_name,
+        missing: Reason::BgpAdvertisementNotFound,
+    },
+    Kind {
+        word: "announcement",
+        names: &["announcement", "announcements"],
+        method: "lb.AnnouncementService/ListAnnouncements",
+        items: "announcements",
+        namespaced: false,
+        columns: columns::ANNOUNCEMENTS,
+        name: |announcement| text(announcement, &["address"]),
+        missing: Reason::AnnouncementNotFound,
     },
 ];
 

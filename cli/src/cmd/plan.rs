@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::apply::{Done, How, Step, put, read, steps, tell_notes};
+use super::apply::{Done, How, Step, put, read, steps, tell_lost, tell_notes};
 use crate::failure::Failure;
 use crate::output::columns::{items, text, word};
 use crate::output::{Format, data};
@@ -17,10 +17,11 @@ use crate::output::{Format, data};
 /// The first refusal, after what was found before it has been printed; [`Failure::Negative`] when something that was found would
 /// refuse the change.
 pub async fn run(context: &Context, files: &[PathBuf], how: &How) -> Result<String, Failure> {
-    let intents = read(files)?;
+    let manifest = read(files)?;
     let how = How { dry_run: true, ..how.clone() };
     let (mut lines, mut found) = (String::new(), Vec::new());
-    for step in steps(&intents) {
+    tell_lost(&manifest);
+    for step in steps(&manifest.intents) {
         tell_notes(&step);
         match put(&context.client, &step, &how).await {
             Ok(done) => {

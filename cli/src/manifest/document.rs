@@ -1,8 +1,11 @@
 //! YAML documents with `apiVersion` and `kind`.
 
+use polder_proto::dynamic::descriptors;
+use prost_reflect::{DeserializeOptions, DynamicMessage};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::Intent;
 use crate::failure::Failure;
 
 /// The most bytes a manifest may have.
@@ -53,6 +56,33 @@ impl Document {
             namespace if namespace.is_empty() => "default".to_owned(),
             namespace => namespace,
         }
+    }
+
+    /// The items of the list at a path; none when there is no list.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when something else stands there.
+    pub fn list(&self, path: &[&str]) -> Result<&[Value], Failure> {
+        match self.at(path) {
+            None => Ok(&[]),
+            Some(Value::Array(items)) => Ok(items),
+            Some(_) => Err(self.wrong(&path.join("."), "is a list")),
+        }
+    }
+
+    /// Refuses an intent whose object its message does not have, before anything is sent.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] with what the message makes of it.
+    pub fn check(&self, intent: &Intent) -> Result<(), Failure> {
+        let message = intent.kind.message();
+        let descriptor = descriptors()
+            .get_message_by_name(message)
+            .ok_or_else(|| Failure::Local(format!("`{message}` is not a message of this release")))?;
+        let options = DeserializeOptions::new().deny_unknown_fields(true);
+        DynamicMessage::deserialize_with_options(descriptor, Value::Object(intent.object.clone()), &options)
+            .map(|_| ())
+            .map_err(|error| self.wrong("spec", &error.to_string()))
     }
 
     /// A mistake in this document.

@@ -2,6 +2,7 @@
 //!
 //! Each is carried over field by field. A field that has no meaning here is told as a note with its path.
 
+mod metallb;
 mod pod;
 mod service;
 mod slice;

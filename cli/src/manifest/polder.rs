@@ -1,17 +1,16 @@
 //! Polder's own manifests: `metadata` with name, namespace, labels; `spec` is proto3 JSON of the API's message.
 
-use polder_proto::dynamic::descriptors;
-use prost_reflect::{DeserializeOptions, DynamicMessage};
 use serde_json::{Map, Value};
 
 use super::document::Document;
 use super::{Intent, Kind};
 use crate::failure::Failure;
 
+const METADATA: [&str; 4] = ["name", "namespace", "labels", "annotations"];
+
 /// How a kind of manifest becomes a message.
 struct Shape {
     kind: Kind,
-    message: &'static str,
     /// Whether the object lives in a namespace.
     namespaced: bool,
     /// Whether there is only one and it has no name.
@@ -21,15 +20,18 @@ struct Shape {
 }
 
 fn shape(kind: &str) -> Option<Shape> {
-    let plain = |kind, message| Shape { kind, message, namespaced: false, single: false, nested: false };
+    let plain = |kind| Shape { kind, namespaced: false, single: false, nested: false };
     Some(match kind {
-        "ComputeNetwork" => Shape { single: true, ..plain(Kind::Network, "polder.ipam.v1.ComputeNetwork") },
-        "Pool" => plain(Kind::Pool, "polder.ipam.v1.Pool"),
-        "Reservation" => plain(Kind::Reservation, "polder.ipam.v1.Reservation"),
-        "Namespace" => plain(Kind::Namespace, "polder.ipam.v1.Namespace"),
-        "Node" => plain(Kind::Node, "polder.ipam.v1.RegisterNodeRequest"),
-        "Service" => Shape { namespaced: true, nested: true, ..plain(Kind::Service, "polder.lb.v1.Service") },
-        "Allocation" => Shape { namespaced: true, ..plain(Kind::Allocation, "polder.ipam.v1.AllocationSpec") },
+        "ComputeNetwork" => Shape { single: true, ..plain(Kind::Network) },
+        "Pool" => plain(Kind::Pool),
+        "Reservation" => plain(Kind::Reservation),
+        "Namespace" => plain(Kind::Namespace),
+        "Node" => plain(Kind::Node),
+        "BGPPeer" => plain(Kind::BgpPeer),
+        "BGPAdvertisement" => plain(Kind::BgpAdvertisement),
+        "Service" => Shape { namespaced: true, nested: true, ..plain(Kind::Service) },
+        "Endpoints" => Shape { namespaced: true, ..plain(Kind::Endpoints) },
+        "Allocation" => Shape { namespaced: true, ..plain(Kind::Allocation) },
         _ => return None,
     })
 }
@@ -43,7 +45,8 @@ fn read(document: &Document, shape: &Shape) -> Result<Intent, Failure> {
     check_keys(document, &document.body, "", &["apiVersion", "kind", "metadata", "spec"])?;
     let empty = Map::new();
     let metadata = document.at(&["metadata"]).and_then(Value::as_object).unwrap_or(&empty);
-    check_keys(document, metadata, "metadata.", &["name", "namespace", "labels", "annotations"])?;
+    let described = if shape.kind == Kind::Endpoints { &METADATA[..2] } else { &METADATA[..] };
+    check_keys(document, metadata, "metadata.", described)?;
     let name = if shape.single { String::new() } else { document.name()? };
     let namespace = if shape.namespaced { document.namespace() } else { String::new() };
     let mut object = match document.at(&["spec"]) {
@@ -52,12 +55,14 @@ fn read(document: &Document, shape: &Shape) -> Result<Intent, Failure> {
         Some(Value::Object(spec)) => spec.clone(),
         Some(_) => return Err(document.wrong("spec", "is a mapping")),
     };
-    if shape.kind == Kind::Allocation {
-        own(&mut object, &namespace, &name);
-    } else {
-        for (key, value) in [("name", &name), ("namespace", &namespace)] {
-            if !value.is_empty() {
-                object.insert(key.to_owned(), Value::from(value.as_str()));
+    match shape.kind {
+        Kind::Allocation => own(&mut object, &namespace, &name),
+        Kind::Endpoints => check_keys(document, &object, "spec.", &["endpoints"])?,
+        _ => {
+            for (key, value) in [("name", &name), ("namespace", &namespace)] {
+                if !value.is_empty() {
+                    object.insert(key.to_owned(), Value::from(value.as_str()));
+                }
             }
         }
     }
@@ -66,7 +71,6 @@ fn read(document: &Document, shape: &Shape) -> Result<Intent, Failure> {
             object.insert(key.to_owned(), value.clone());
         }
     }
-    check_message(document, shape.message, &object)?;
     Ok(Intent { kind: shape.kind, namespace, name, object, notes: Vec::new() })
 }
 
@@ -88,17 +92,6 @@ fn check_keys(document: &Document, map: &Map<String, Value>, prefix: &str, known
     }
 }
 
-/// Refuses what the message does not have, before anything is sent.
-fn check_message(document: &Document, message: &str, object: &Map<String, Value>) -> Result<(), Failure> {
-    let descriptor = descriptors()
-        .get_message_by_name(message)
-        .ok_or_else(|| Failure::Local(format!("`{message}` is not a message of this release")))?;
-    let options = DeserializeOptions::new().deny_unknown_fields(true);
-    DynamicMessage::deserialize_with_options(descriptor, Value::Object(object.clone()), &options)
-        .map(|_| ())
-        .map_err(|error| document.wrong("spec", &error.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::read;
@@ -107,7 +100,7 @@ mod tests {
     #[test]
     fn a_pool_is_its_message() {
         let text = "apiVersion: polder.dev/v1\nkind: Pool\nmetadata: {name: external, labels: {a: b}}\nspec: {purpose: POOL_PURPOSE_EXTERNAL_SERVICE, ranges: [10.0.0.13-10.0.0.20]}\n";
-        let intents = read("f", text).unwrap();
+        let intents = read("f", text).unwrap().intents;
         assert_eq!((intents[0].title().as_str(), intents[0].kind), ("pool/external", Kind::Pool));
         assert_eq!(intents[0].object["ranges"][0], "10.0.0.13-10.0.0.20");
         assert_eq!(intents[0].object["labels"]["a"], "b");
@@ -130,7 +123,7 @@ mod tests {
     #[test]
     fn documents_are_applied_in_an_order_in_which_each_finds_what_it_needs() {
         let text = "apiVersion: polder.dev/v1\nkind: Allocation\nmetadata: {name: a}\n---\napiVersion: polder.dev/v1\nkind: Node\nmetadata: {name: n}\n---\napiVersion: polder.dev/v1\nkind: ComputeNetwork\nspec: {nodeRange: [10.0.0.10]}\n";
-        let kinds: Vec<Kind> = read("f", text).unwrap().iter().map(|intent| intent.kind).collect();
+        let kinds: Vec<Kind> = read("f", text).unwrap().intents.iter().map(|intent| intent.kind).collect();
         assert_eq!(kinds, [Kind::Network, Kind::Node, Kind::Allocation]);
     }
 }

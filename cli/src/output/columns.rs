@@ -221,5 +221,9 @@ pub const SERVICES: &[Column] = &[
     }),
 ];
 
+mod bgp;
+
+pub use bgp::{ANNOUNCEMENTS, BGP_ADVERTISEMENTS, BGP_PEERS};
+
 #[cfg(test)]
 mod tests;

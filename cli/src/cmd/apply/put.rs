@@ -1,11 +1,13 @@
 //! The calls that make what a document describes, and what they answered.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::client::Client;
 use crate::cmd::object;
+use crate::duration;
 use crate::failure::Failure;
 use crate::manifest::{Intent, Kind};
 use crate::output::columns::{items, text};
@@ -44,6 +46,8 @@ pub struct How {
     pub accepted: Vec<String>,
     /// The plans that `polder plan` has shown, by title: `pool/pod`.
     pub if_match: BTreeMap<String, String>,
+    /// How long to wait until every node and name server has the change.
+    pub wait: Option<Duration>,
 }
 
 impl How {
@@ -176,8 +180,10 @@ pub async fn put(client: &Client, step: &Step<'_>, how: &How) -> Result<Done, Fa
         Kind::Reservation => upsert(client, intent, &Upsert::ipam("PoolService", "Reservation"), how).await?,
         Kind::Namespace => upsert(client, intent, &Upsert::ipam("NamespaceService", "Namespace"), how).await?,
         Kind::Node => node(client, intent, dry_run).await?,
-        Kind::Service => service(client, intent, dry_run).await?,
-        Kind::Endpoints => endpoints(client, intent, dry_run).await?,
+        Kind::BgpPeer => upsert(client, intent, &Upsert::lb("BgpPeer"), how).await?,
+        Kind::BgpAdvertisement => upsert(client, intent, &Upsert::lb("BgpAdvertisement"), how).await?,
+        Kind::Service => service(client, intent, how).await?,
+        Kind::Endpoints => endpoints(client, intent, how).await?,
         Kind::Allocation => allocation(client, intent, dry_run).await?,
     };
     Ok(Done { effects: vec![(intent.title(), effect)], answer })
@@ -215,8 +221,14 @@ impl Upsert {
         Self { service: format!("ipam.{service}"), noun }
     }
 
+    fn lb(noun: &'static str) -> Self {
+        Self { service: "lb.AnnouncementService".to_owned(), noun }
+    }
+
+    /// The noun as a field of proto3 JSON: `bgpPeer`.
     fn field(&self) -> String {
-        self.noun.to_lowercase()
+        let mut letters = self.noun.chars();
+        letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
     }
 }
 
@@ -243,13 +255,18 @@ async fn upsert(client: &Client, intent: &Intent, kind: &Upsert, how: &How) -> R
     let before = existing(client, &get, object([("name", json!(intent.name))])).await?;
     let put = format!("{}/Update{}", kind.service, kind.noun);
     let field = kind.field();
+    let answer = client.change(&put, upsert_request(intent, kind, how)).await?;
+    Ok((effect(before.as_ref().map(|answer| &answer[&field]), &answer[&field]), answer))
+}
+
+fn upsert_request(intent: &Intent, kind: &Upsert, how: &How) -> Map<String, Value> {
+    let field = kind.field();
     let mut request =
         object([(field.as_str(), json!(intent.object)), ("allowMissing", json!(true)), ("validateOnly", json!(how.dry_run))]);
     if intent.kind == Kind::Pool {
         how.ask(&Step::One(intent), &mut request);
     }
-    let answer = client.change(&put, request).await?;
-    Ok((effect(before.as_ref().map(|answer| &answer[&field]), &answer[&field]), answer))
+    request
 }
 
 async fn network(client: &Client, intent: &Intent, how: &How) -> Result<Put, Failure> {
@@ -278,17 +295,21 @@ async fn current_service(client: &Client, intent: &Intent) -> Result<Option<Valu
     Ok(answer.map(|mut answer| answer["service"].take()))
 }
 
-async fn put_service(client: &Client, service: &Value, dry_run: bool) -> Result<Value, Failure> {
-    let request = object([
+fn service_request(service: &Value, how: &How) -> Map<String, Value> {
+    object([
         ("service", service.clone()),
         ("allowMissing", json!(true)),
         ("allowPending", json!(true)),
-        ("validateOnly", json!(dry_run)),
-    ]);
-    client.change("lb.ServiceCatalogService/UpdateService", request).await
+        ("validateOnly", json!(how.dry_run)),
+        ("wait", json!(how.wait.map(duration::json))),
+    ])
 }
 
-async fn service(client: &Client, intent: &Intent, dry_run: bool) -> Result<Put, Failure> {
+async fn put_service(client: &Client, service: &Value, how: &How) -> Result<Value, Failure> {
+    client.change("lb.ServiceCatalogService/UpdateService", service_request(service, how)).await
+}
+
+async fn service(client: &Client, intent: &Intent, how: &How) -> Result<Put, Failure> {
     let before = current_service(client, intent).await?;
     let mut wanted = Value::Object(intent.object.clone());
     // Endpoints of a service without selector come from EndpointSlices, in documents of their own.
@@ -297,12 +318,12 @@ async fn service(client: &Client, intent: &Intent, dry_run: bool) -> Result<Put,
     if let Some(before) = before.as_ref().filter(|_| !given) {
         wanted["spec"]["endpoints"] = before["spec"]["endpoints"].clone();
     }
-    let answer = put_service(client, &wanted, dry_run).await?;
+    let answer = put_service(client, &wanted, how).await?;
     Ok((effect(before.as_ref(), &answer["service"]), answer))
 }
 
 /// Puts the slice's endpoints in place of those of its own family that the service has now.
-async fn endpoints(client: &Client, intent: &Intent, dry_run: bool) -> Result<Put, Failure> {
+async fn endpoints(client: &Client, intent: &Intent, how: &How) -> Result<Put, Failure> {
     let Some(before) = current_service(client, intent).await? else {
         let message = format!("service `{}/{}` does not exist; apply it before its endpoints", intent.namespace, intent.name);
         return Err(Failure::Usage(message));
@@ -314,7 +335,7 @@ async fn endpoints(client: &Client, intent: &Intent, dry_run: bool) -> Result<Pu
     let all: Vec<Value> = other.cloned().chain(given.clone()).collect();
     let mut wanted = before.clone();
     wanted["spec"]["endpoints"] = Value::Array(all);
-    let answer = put_service(client, &wanted, dry_run).await?;
+    let answer = put_service(client, &wanted, how).await?;
     Ok((effect(Some(&before), &answer["service"]), answer))
 }
 
@@ -361,3 +382,6 @@ fn is_default(value: &Value) -> bool {
         Value::Number(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::manifest::{Intent, Kind, read};
 
 fn one(text: &str) -> Intent {
-    let mut intents = read("calico.yaml", text).unwrap();
+    let mut intents = read("calico.yaml", text).unwrap().intents;
     assert_eq!(intents.len(), 1);
     intents.remove(0)
 }

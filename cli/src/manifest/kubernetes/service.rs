@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::copy;
+use super::{copy, metallb};
 use crate::failure::Failure;
 use crate::manifest::document::Document;
 use crate::manifest::notes::{leftovers, strangers};
@@ -64,7 +64,8 @@ pub(super) fn intent(document: &Document) -> Result<Intent, Failure> {
     object.insert("namespace".to_owned(), json!(namespace));
     object.insert("name".to_owned(), json!(name));
     copy(document, &["metadata", "labels"], &mut object, "labels");
-    annotations(document, &mut object, &mut notes);
+    copy(document, &["metadata", "annotations"], &mut object, "annotations");
+    metallb::apply(document, &mut object, &mut spec, &mut notes)?;
     object.insert("spec".to_owned(), Value::Object(spec));
     Ok(Intent { kind: Kind::Service, namespace, name, object, notes })
 }
@@ -159,13 +160,4 @@ fn one_port(document: &Document, at: usize, port: &Value, notes: &mut Vec<String
         notes.push(format!("{path}.nodePort is not carried over: Polder does not offer node ports"));
     }
     Ok(mapped)
-}
-
-fn annotations(document: &Document, object: &mut Map<String, Value>, notes: &mut Vec<String>) {
-    copy(document, &["metadata", "annotations"], object, "annotations");
-    for key in document.at(&["metadata", "annotations"]).and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key) {
-        if key.starts_with("metallb.io/") || key.starts_with("metallb.universe.tf/") {
-            notes.push(format!("metadata.annotations[{key}] is kept as text and not acted on"));
-        }
-    }
 }

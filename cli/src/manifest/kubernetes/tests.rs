@@ -22,7 +22,7 @@ spec:
   - {name: http, port: 80, targetPort: web, nodePort: 30080}
   - {name: dns, port: 53, targetPort: 5353, protocol: UDP}
 ";
-    let intent = read("f", text).unwrap().remove(0);
+    let intent = read("f", text).unwrap().intents.remove(0);
     assert_eq!((intent.kind, intent.namespace.as_str(), intent.title().as_str()), (Kind::Service, "shop", "service/web"));
     let spec = &intent.object["spec"];
     assert_eq!(spec["type"], "SERVICE_TYPE_LOAD_BALANCER");
@@ -44,7 +44,7 @@ spec:
 #[test]
 fn cluster_ip_none_is_headless() {
     let text = "apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {clusterIP: None, ports: [{port: 5432}]}\n";
-    let spec = read("f", text).unwrap().remove(0).object["spec"].clone();
+    let spec = read("f", text).unwrap().intents.remove(0).object["spec"].clone();
     assert_eq!(
         (&spec["headless"], &spec["clusterIps"], &spec["type"]),
         (&json!(true), &json!([]), &json!("SERVICE_TYPE_CLUSTER_IP"))
@@ -66,7 +66,7 @@ spec:
 status:
   conditions: [{type: Ready, status: 'False'}]
 ";
-    let intent = read("f", text).unwrap().remove(0);
+    let intent = read("f", text).unwrap().intents.remove(0);
     assert_eq!(intent.title(), "pod/web-1");
     assert_eq!(intent.object["handle"], "pod/shop/web-1");
     assert_eq!(intent.object["owner"]["node"], "node-a");
@@ -78,7 +78,7 @@ status:
 
 #[test]
 fn a_pod_without_status_counts_as_ready_and_says_so() {
-    let intent = read("f", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n").unwrap().remove(0);
+    let intent = read("f", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n").unwrap().intents.remove(0);
     assert_eq!(intent.object["ready"], true);
     assert!(intent.notes.iter().any(|note| note.contains("counts as ready")), "{:?}", intent.notes);
 }
@@ -95,7 +95,7 @@ endpoints:
 - {addresses: [192.0.2.7], hostname: one, conditions: {ready: null}}
 - {addresses: [192.0.2.8], conditions: {ready: false}}
 ";
-    let intent = read("f", text).unwrap().remove(0);
+    let intent = read("f", text).unwrap().intents.remove(0);
     assert_eq!((intent.kind, intent.name.as_str(), intent.namespace.as_str()), (Kind::Endpoints, "db", "shop"));
     let endpoints = &intent.object["endpoints"];
     assert_eq!(

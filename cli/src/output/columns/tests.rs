@@ -36,3 +36,39 @@ fn pools_show_their_numbers() {
     });
     assert_eq!(row(POOLS, &pool)[1..7], ["external-service", "10.0.0.13-10.0.0.20", "3", "5", ">18446744073709551615", "enabled"]);
 }
+
+fn wide_row(columns: &[Column], object: &Value) -> Vec<String> {
+    columns.iter().map(|column| (column.cell)(object, Timestamp(60_000_000))).collect()
+}
+
+#[test]
+fn announcements_say_who_answers_and_since_when() {
+    let headers: Vec<&str> = ANNOUNCEMENTS.iter().map(|column| column.header).collect();
+    assert_eq!(headers, ["ADDRESS", "NODE", "EPOCH", "SERVICES", "AGE", "PREVIOUS", "PINNED", "CANDIDATES"]);
+    let held = json!({
+        "address": "10.0.0.13", "node": "node-a", "epoch": "7", "updateTime": "1970-01-01T00:00:15Z", "previousNode": "node-b",
+        "services": [{ "kind": "Service", "namespace": "shop", "name": "web" }, { "namespace": "shop", "name": "dns" }],
+        "pinned": true, "candidates": ["node-b", "node-c"],
+    });
+    let cells = ["10.0.0.13", "node-a", "7", "shop/web,shop/dns", "45s", "node-b", "true", "node-b,node-c"];
+    assert_eq!(wide_row(ANNOUNCEMENTS, &held), cells);
+    let by_bgp = json!({ "address": "10.0.0.14", "bgpOnly": true });
+    assert_eq!(row(ANNOUNCEMENTS, &by_bgp), ["10.0.0.14", "<bgp>", "<none>", "<none>", "<unknown>"]);
+}
+
+#[test]
+fn peers_and_advertisements_show_their_defaults() {
+    let peer = json!({
+        "name": "tor-1", "peerAddress": "10.0.0.1", "peerAsn": 64512, "localAsn": 64513, "createTime": "1970-01-01T00:00:15Z",
+        "conditions": [{ "type": "Established", "status": "CONDITION_STATUS_TRUE" }], "nodeSelectors": [{ "expression": "rack=a" }],
+    });
+    let cells = ["tor-1", "10.0.0.1", "64512", "64513", "established", "45s", "rack=a", "179", "90s", "false", "false", "<none>"];
+    assert_eq!(wide_row(BGP_PEERS, &peer), cells);
+    let behind = json!({ "name": "x", "interface": "eth1", "conditions": [{ "type": "Established", "reason": "NOT_ANNOUNCED" }] });
+    assert_eq!(row(BGP_PEERS, &behind)[1..5], ["%eth1", "<none>", "<none>", "NOT_ANNOUNCED"]);
+    let advertisement = json!({ "name": "all", "communities": ["65000:100"], "aggregationLengthV4": 24 });
+    let cells = ["all", "<all>", "<all>", "65000:100", "<unknown>", "/24,/128", "<none>", "<all>", "<all>", "<none>"];
+    assert_eq!(wide_row(BGP_ADVERTISEMENTS, &advertisement), cells);
+    let chosen = json!({ "pools": ["a"], "poolSelectors": [{ "expression": "x=y" }, {}], "peers": ["tor-1"] });
+    assert_eq!(row(BGP_ADVERTISEMENTS, &chosen)[1..3], ["a,x=y or <any>", "tor-1"]);
+}
