@@ -100,7 +100,7 @@ async fn serve(process: Process, config: UpConfig, manifests: &[PathBuf]) -> Res
     let manifest = apply::read(manifests).map_err(|failure| failure.text())?;
     let store = Store::open(&config.store_url()).await?;
     let ipam = polder_ipam::build(&config.ipam, store.clone(), process.metrics())?;
-    let lb = polder_lb::build(&config.lb, store.clone(), process.metrics())?;
+    let lb = polder_lb::build(&config.lb, store.clone(), &process)?;
     let dns = polder_dns::build(&config.dns, store, process.metrics())?;
     let links = Upstreams { ipam: process.local(&ipam), lb: process.local(&lb), dns: process.local(&dns.component) };
     let options = polder_gateway::Options { body_limit: config.process.limits.message_bytes, ..polder_gateway::Options::default() };

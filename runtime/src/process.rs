@@ -73,6 +73,22 @@ pub struct Process {
     stop: CancellationToken,
 }
 
+/// Makes links to elsewhere with a process's own certificates. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Dialer(TlsConfig);
+
+impl Dialer {
+    /// A link to the replicas of a service: see [`Process::remote`].
+    ///
+    /// # Errors
+    /// [`LinkError`] for addresses or certificates that cannot be used.
+    pub fn remote<U: AsRef<str>>(&self, uris: &[U]) -> Result<Link, LinkError> {
+        let tls = tls::client(&self.0);
+        let tls = tls.map_err(|error| LinkError::BadAddress { uri: joined(uris), why: error.to_string() })?;
+        Link::remote(uris, tls.as_ref())
+    }
+}
+
 impl Process {
     /// A process with an empty registry. Nothing global is touched, so tests may have many.
     ///
@@ -119,9 +135,13 @@ impl Process {
     /// # Errors
     /// [`LinkError`] for addresses or certificates that cannot be used.
     pub fn remote<U: AsRef<str>>(&self, uris: &[U]) -> Result<Link, LinkError> {
-        let tls = tls::client(&self.config.tls);
-        let tls = tls.map_err(|error| LinkError::BadAddress { uri: joined(uris), why: error.to_string() })?;
-        Link::remote(uris, tls.as_ref())
+        self.dialer().remote(uris)
+    }
+
+    /// What makes links to elsewhere, for a component that learns only later where to.
+    #[must_use]
+    pub fn dialer(&self) -> Dialer {
+        Dialer(self.config.tls.clone())
     }
 
     /// Binds the ports, starts everything, and serves. When this returns, every port answers.

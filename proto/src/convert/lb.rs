@@ -3,7 +3,10 @@
 pub mod announcement;
 pub mod dataplane;
 mod parse;
+pub mod report;
 mod show;
+
+use std::time::Duration;
 
 use polder_core::id::RequestId;
 use polder_core::lb::{Draft, Service, ServiceKey, Wishes};
@@ -24,6 +27,8 @@ pub struct Manner {
     pub validate_only: bool,
     /// What becomes of wishes that cannot be met now.
     pub wishes: Wishes,
+    /// How long to wait until nodes and name servers have it; `None`: not at all.
+    pub wait: Option<Duration>,
 }
 
 /// A service to be made.
@@ -77,6 +82,8 @@ pub struct Deletion {
     pub request_id: Option<RequestId>,
     /// Plan only.
     pub validate_only: bool,
+    /// How long to wait until nodes and name servers have it; `None`: not at all.
+    pub wait: Option<Duration>,
 }
 
 /// Reads a request for a new service.
@@ -84,9 +91,8 @@ pub struct Deletion {
 /// # Errors
 /// Every bad field.
 pub fn creation(request: pb::CreateServiceRequest) -> Result<Creation, Refusal> {
-    refuse_wait(request.wait.is_some())?;
     let mut bad = Violations::new();
-    let manner = manner(&request.request_id, request.validate_only, request.allow_pending, &mut bad);
+    let manner = manner(&request.request_id, request.validate_only, request.allow_pending, request.wait, &mut bad);
     let draft = required(request.service, &mut bad).and_then(|service| draft(service, &mut bad));
     bad.finish(draft.map(|draft| Creation { draft, manner }))
 }
@@ -96,9 +102,8 @@ pub fn creation(request: pb::CreateServiceRequest) -> Result<Creation, Refusal> 
 /// # Errors
 /// Every bad field.
 pub fn revision(request: pb::UpdateServiceRequest) -> Result<Revision, Refusal> {
-    refuse_wait(request.wait.is_some())?;
     let mut bad = Violations::new();
-    let manner = manner(&request.request_id, request.validate_only, request.allow_pending, &mut bad);
+    let manner = manner(&request.request_id, request.validate_only, request.allow_pending, request.wait, &mut bad);
     let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
     let Some(incoming) = required(request.service, &mut bad) else { return bad.finish(None) };
     let key = match paths.is_empty() {
@@ -119,12 +124,12 @@ pub fn revision(request: pb::UpdateServiceRequest) -> Result<Revision, Refusal> 
 /// # Errors
 /// Every bad field.
 pub fn deletion(request: &pb::DeleteServiceRequest) -> Result<Deletion, Refusal> {
-    refuse_wait(request.wait.is_some())?;
     let mut bad = Violations::new();
     let request_id = request_id(&request.request_id, &mut bad);
     let key = parse::key(&request.namespace, &request.name, "", &mut bad);
+    let wait = report::wait(request.wait, &mut bad);
     let (etag, validate_only) = (request.etag.clone(), request.validate_only);
-    bad.finish(key.map(|key| Deletion { key, etag, request_id, validate_only }))
+    bad.finish(key.map(|key| Deletion { key, etag, request_id, validate_only, wait }))
 }
 
 /// Reads the name of a service.
@@ -137,9 +142,9 @@ pub fn key(namespace: &str, name: &str) -> Result<ServiceKey, Refusal> {
     bad.finish(key)
 }
 
-fn manner(id: &str, validate_only: bool, allow_pending: bool, bad: &mut Violations) -> Manner {
+fn manner(id: &str, validate_only: bool, allow_pending: bool, wait: Option<prost_types::Duration>, bad: &mut Violations) -> Manner {
     let wishes = if allow_pending { Wishes::MayWait } else { Wishes::MetOrRefused };
-    Manner { request_id: request_id(id, bad), validate_only, wishes }
+    Manner { request_id: request_id(id, bad), validate_only, wishes, wait: report::wait(wait, bad) }
 }
 
 fn required(service: Option<pb::Service>, bad: &mut Violations) -> Option<pb::Service> {
@@ -147,17 +152,6 @@ fn required(service: Option<pb::Service>, bad: &mut Violations) -> Option<pb::Se
         bad.add("service", Reason::FieldRequired, "a service is required");
     }
     service
-}
-
-/// Waiting needs reports of nodes and DNS servers. A wait that is not kept would be a false promise.
-fn refuse_wait(asked: bool) -> Result<(), Refusal> {
-    match asked {
-        false => Ok(()),
-        true => {
-            let message = "Waiting until nodes and DNS servers have a change is not built yet. Ask again without `wait`.";
-            Err(Refusal::new(Reason::NotImplemented, message).with("field", "wait"))
-        }
-    }
 }
 
 #[cfg(test)]

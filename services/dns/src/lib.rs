@@ -68,7 +68,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     metrics.collector::<Exporter>().add("dns", &mirror, None);
     let (following, followed, ready) = (Arc::clone(&names), mirror.clone(), Arc::clone(&names));
     let progress = Progress::new(Arc::clone(&names), mirror.clone(), name.to_string());
-    let service = Service::new(Arc::clone(&names));
+    let service = Service::new(Arc::clone(&names), name);
     let component = Component::new("dns")
         .grpc(DnsServiceServer::new(Rpc::new(service)))
         .ready_when(move || ready.ready())

@@ -117,7 +117,7 @@ impl DnsService for Rpc {
         let micros = i64::try_from(reached.since.0).unwrap_or_default();
         let nanos = i32::try_from(micros % 1_000_000 * 1000).unwrap_or_default();
         Ok(Response::new(WaitForRevisionResponse {
-            server: "dns".to_owned(),
+            server: self.service.name().to_owned(),
             serving_revision: reached.revision.0,
             serving_since: Some(prost_types::Timestamp { seconds: micros / 1_000_000, nanos }),
         }))

@@ -8,6 +8,7 @@ use polder_core::dns::message::Message;
 use polder_core::dns::wire::{MOST_TCP, encode_query};
 use polder_core::dns::{Client, DomainName, Outcome, Record, Snapshot, Source, Transport, answer};
 use polder_core::id::Revision;
+use polder_core::net::Name;
 use polder_core::reason::{Reason, Refusal};
 use polder_proto::convert::dns::{Page, Question, RecordKey, no_zone};
 
@@ -20,6 +21,7 @@ const NDOTS: usize = 5;
 #[derive(Clone)]
 pub(crate) struct Service {
     names: Arc<Names>,
+    name: Name,
 }
 
 /// An answer, with the names that were tried before.
@@ -59,8 +61,13 @@ impl Ord for Listed {
 }
 
 impl Service {
-    pub(crate) const fn new(names: Arc<Names>) -> Self {
-        Self { names }
+    pub(crate) const fn new(names: Arc<Names>, name: Name) -> Self {
+        Self { names, name }
+    }
+
+    /// The server's name among its replicas.
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_str()
     }
 
     /// What is served, once anything is.

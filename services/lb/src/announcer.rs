@@ -112,6 +112,7 @@ impl Announcer {
         let told = self.lead.with(|reign, now| {
             reign.presence.forget(&snapshot.view, now);
             reign.rights.forget(now);
+            reign.words.forget(|node| snapshot.view.ipam.node(node).is_some());
             (reign.presence.willing(now), reign.presence.next_silence(now))
         });
         let Some((willing, silence)) = told.filter(|_| snapshot.synced) else {

@@ -25,6 +25,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::convergence::Words;
+
 /// The key of the lead.
 const KEY: &str = "/polder/lb/lead";
 /// The form of its value.
@@ -43,6 +45,8 @@ pub(crate) struct Reign {
     pub(crate) rights: Rights,
     /// Who is heard of.
     pub(crate) presence: Presence,
+    /// How far nodes have come.
+    pub(crate) words: Words,
 }
 
 /// Times of the lead.
@@ -65,17 +69,21 @@ struct Shared {
     reign: Mutex<Option<Reign>>,
     known: watch::Sender<Option<stored::Leader>>,
     stirred: Notify,
+    progress: watch::Sender<u64>,
     leading: Gauge,
     taken: Counter,
+    conflicts: Counter,
 }
 
 impl Lead {
     /// The lead as a replica of this name and address begins to see it: nobody's.
     pub(crate) fn new(replica: String, address: String, times: Times, metrics: &Metrics) -> Self {
-        let (leading, taken) = (Gauge::default(), Counter::default());
+        let (leading, taken, conflicts) = (Gauge::default(), Counter::default(), Counter::default());
         metrics.register(|registry| {
             registry.register("polder_lb_leading", "Whether this replica grants the right to answer", leading.clone());
             registry.register("polder_lb_leads_taken", "How often this replica has taken the lead", taken.clone());
+            let conflicted = "Reports of nodes that a stranger answers for an external address";
+            registry.register("polder_lb_announcement_conflicts", conflicted, conflicts.clone());
         });
         Self(Arc::new(Shared {
             origin: clock::monotonic(),
@@ -84,8 +92,10 @@ impl Lead {
             reign: Mutex::new(None),
             known: watch::Sender::new(None),
             stirred: Notify::new(),
+            progress: watch::Sender::new(0),
             leading,
             taken,
+            conflicts,
         }))
     }
 
@@ -127,6 +137,33 @@ impl Lead {
     /// Waits until something has changed.
     pub(crate) async fn stirred(&self) {
         self.0.stirred.notified().await;
+    }
+
+    /// Whether this replica leads for sure.
+    pub(crate) fn leads(&self) -> bool {
+        self.with(|_, _| ()).is_some()
+    }
+
+    /// Where the replica serves that leads, when it is another one and says so.
+    pub(crate) fn address(&self) -> Option<String> {
+        let known = self.0.known.borrow();
+        let other = known.as_ref().filter(|leader| leader.replica != self.0.me.replica && !leader.address.is_empty());
+        other.map(|leader| leader.address.clone())
+    }
+
+    /// Says that a node has come further.
+    pub(crate) fn progressed(&self) {
+        self.0.progress.send_modify(|count| *count += 1);
+    }
+
+    /// Counts that a stranger answers for an address.
+    pub(crate) fn conflicted(&self) {
+        self.0.conflicts.inc();
+    }
+
+    /// Waits until a node has come further.
+    pub(crate) async fn progress(&self) {
+        drop(self.0.progress.subscribe().changed().await);
     }
 
     /// The moment, later, as a point in the time of the runtime.
@@ -189,7 +226,7 @@ impl Lead {
     fn begin(&self, tenure: Tenure, answering: Vec<Name>) {
         let (now, ttl) = (self.now(), self.0.times.right);
         let presence = Presence::new(ttl, &answering, ttl * GRACE, now);
-        let reign = Reign { tenure, rights: Rights::new(ttl, now), presence };
+        let reign = Reign { tenure, rights: Rights::new(ttl, now), presence, words: Words::default() };
         *self.0.reign.lock().unwrap_or_else(PoisonError::into_inner) = Some(reign);
         self.0.known.send_replace(Some(self.0.me.clone()));
         self.0.leading.set(1);

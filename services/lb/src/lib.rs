@@ -13,6 +13,7 @@ mod announcer;
 mod announcing;
 mod call;
 mod config;
+mod convergence;
 mod dataplane;
 mod healer;
 mod lead;
@@ -28,7 +29,7 @@ use polder_proto::lb::v1::announcement_service_server::AnnouncementServiceServer
 use polder_proto::lb::v1::service_catalog_service_server::ServiceCatalogServiceServer;
 use polder_proto::stored::Stored;
 use polder_runtime::component::Component;
-use polder_runtime::metrics::Metrics;
+use polder_runtime::process::Process;
 use polder_runtime::tasks::Failure;
 use polder_runtime::{clock, entropy, telemetry};
 use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, Store};
@@ -37,6 +38,7 @@ pub use config::{Config, LbConfig};
 
 use announcer::{AnnounceMetrics, Announcer};
 use announcing::Announcing;
+use convergence::Converging;
 use dataplane::Feed;
 use healer::{HealMetrics, Healer};
 use lead::{Lead, Times};
@@ -45,11 +47,12 @@ use service::Catalog;
 /// The name of the service in keys, logs and metrics.
 const NAME: &str = "lb";
 
-/// Builds the load balancer over a store. Must be called inside a runtime.
+/// Builds the load balancer over a store, for a process. Must be called inside a runtime.
 ///
 /// # Errors
 /// When the cluster domain is none, or the ledger cannot be started.
-pub fn build(config: &LbConfig, store: Store, metrics: &Metrics) -> Result<Component, Failure> {
+pub fn build(config: &LbConfig, store: Store, process: &Process) -> Result<Component, Failure> {
+    let metrics = process.metrics();
     polder_store::etcd::set_trace_injector(telemetry::inject);
     let clock: Clock = Arc::new(clock::now);
     let mirror = Mirror::<Stored>::open(store, MirrorConfig::for_service(NAME, Arc::clone(&clock)));
@@ -63,10 +66,11 @@ pub fn build(config: &LbConfig, store: Store, metrics: &Metrics) -> Result<Compo
     let announcing = Announcing::new(ledger.clone(), lead.clone());
     let feed = Arc::new(Feed::new(mirror.clone(), &config.domain()?));
     let following = Arc::clone(&feed);
+    let converging = Converging::new(mirror.clone(), Arc::clone(&feed), lead.clone(), process.dialer());
     let (ready, led) = (mirror.clone(), mirror.clone());
     Ok(Component::new(NAME)
-        .grpc(ServiceCatalogServiceServer::new(rpc::Services::new(Catalog::new(ledger.clone()))))
-        .grpc(rpc::DataplaneServer::new(feed, rpc::Dataplane))
+        .grpc(ServiceCatalogServiceServer::new(rpc::Services::new(Catalog::new(ledger.clone(), converging.clone()))))
+        .grpc(rpc::DataplaneServer::new(feed, rpc::Dataplane::new(converging)))
         .grpc(AnnouncementServiceServer::new(rpc::Announcements::new(announcing)))
         .ready_when(move || service::ready(&ready))
         .task("lb-healer", move |stop| healer.run(stop))

@@ -16,6 +16,7 @@ use polder_store::{Ledger, Mirror, Snapshot};
 use prost::Message;
 
 use crate::call::Call;
+use crate::convergence::Converging;
 
 /// How long a reader waits for a revision that it has heard of already.
 pub(crate) const CATCH_UP: Duration = Duration::from_secs(2);
@@ -27,14 +28,15 @@ const STALE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct Catalog {
     ledger: Ledger<Stored>,
+    converging: Converging,
 }
 
 /// What a change answers: recorded with the commit, and given again to a repetition.
 type Changed = pb::UpdateServiceResponse;
 
 impl Catalog {
-    pub(crate) const fn new(ledger: Ledger<Stored>) -> Self {
-        Self { ledger }
+    pub(crate) const fn new(ledger: Ledger<Stored>, converging: Converging) -> Self {
+        Self { ledger, converging }
     }
 
     /// The view for a read: whole, and as new as this process has it.
@@ -59,17 +61,16 @@ impl Catalog {
     pub(crate) async fn create(&self, call: &Call, creation: Creation) -> Result<Changed, Refusal> {
         let Creation { draft, manner } = creation;
         let wishes = manner.wishes;
-        self.change(call, manner.request_id, manner.validate_only, move |cluster, context| {
-            plan::create(cluster, draft.clone(), wishes, context)
-        })
-        .await
+        let how = How { request_id: manner.request_id, validate_only: manner.validate_only, wait: manner.wait };
+        self.change(call, how, move |cluster, context| plan::create(cluster, draft.clone(), wishes, context)).await
     }
 
     /// Changes a service, or makes it where that is allowed.
     pub(crate) async fn update(&self, call: &Call, revision: convert::Revision) -> Result<Changed, Refusal> {
         let manner = revision.manner.clone();
         let wishes = manner.wishes;
-        self.change(call, manner.request_id, manner.validate_only, move |cluster, context| {
+        let how = How { request_id: manner.request_id, validate_only: manner.validate_only, wait: manner.wait };
+        self.change(call, how, move |cluster, context| {
             let current = cluster.lb.service(&revision.key);
             match current {
                 None if revision.allow_missing && revision.etag.is_empty() => {
@@ -87,18 +88,23 @@ impl Catalog {
 
     /// Ends a service and frees its addresses.
     pub(crate) async fn delete(&self, call: &Call, deletion: Deletion) -> Result<Changed, Refusal> {
-        let Deletion { key, etag, request_id, validate_only } = deletion;
-        self.change(call, request_id, validate_only, move |cluster, _| plan::delete(cluster, &key, &etag)).await
+        let Deletion { key, etag, request_id, validate_only, wait } = deletion;
+        let how = How { request_id, validate_only, wait };
+        self.change(call, how, move |cluster, _| plan::delete(cluster, &key, &etag)).await
     }
 
-    /// Decides on the newest view and commits, or only says what would come of it. The same planner does both.
+    /// Decides on the newest view and commits, or only says what would come of it; the same planner does both. Then waits, if it
+    /// shall, until the change has come everywhere. The change stands, whatever becomes of the wait.
     async fn change(
         &self,
         call: &Call,
-        request_id: Option<RequestId>,
-        validate_only: bool,
+        How { request_id, validate_only, wait }: How,
         decide: impl Fn(&Cluster, PlanContext) -> Result<Decision, Refusal> + Send + 'static,
     ) -> Result<Changed, Refusal> {
+        let wait = wait.filter(|_| !validate_only);
+        if wait.is_some() {
+            self.converging.possible().await?;
+        }
         let planner = move |cluster: &Cluster, context: PlanContext| verdict(cluster, &decide(cluster, context)?);
         let (answer, revision) = if validate_only {
             let (plan, revision) = self.ledger.preview(planner).await?;
@@ -110,8 +116,24 @@ impl Catalog {
         let changed = Changed::decode(answer.as_slice());
         let changed =
             changed.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
-        Ok(Changed { revision: revision.0, ..changed })
+        let convergence = match wait {
+            Some(_) => Some(self.converging.of(revision, wait).await.unwrap_or_else(|_| unknown(revision))),
+            None => None,
+        };
+        Ok(Changed { revision: revision.0, convergence, ..changed })
     }
+}
+
+/// How a change is to be made.
+struct How {
+    request_id: Option<RequestId>,
+    validate_only: bool,
+    wait: Option<Duration>,
+}
+
+/// What is said of a change that stands when nobody can be asked any more how far it has come.
+fn unknown(revision: Revision) -> pb::Convergence {
+    pb::Convergence { revision: revision.0, converged: false, nodes: Vec::new(), dns_servers: Vec::new() }
 }
 
 /// The plan of a decision. Its answer shows the service in the state that the decision leads to.

@@ -8,6 +8,8 @@ mod agent;
 mod announcing;
 #[path = "suite/catalog.rs"]
 mod catalog;
+#[path = "suite/converging.rs"]
+mod converging;
 #[path = "suite/dataplane.rs"]
 mod dataplane;
 #[path = "suite/healing.rs"]

@@ -123,7 +123,7 @@ pub fn check(cluster: &Cluster, target: &Target<'_>, node: &Node) -> Result<(), 
 
 fn living(cluster: &Cluster) -> Willing {
     let alive = cluster.ipam.nodes().filter(|node| matches!(node.liveness, Liveness::Alive(_)));
-    Willing { nodes: alive.map(|node| node.name.clone()).collect(), still: false }
+    Willing { nodes: alive.map(|node| node.name.clone()).collect(), ..Willing::default() }
 }
 
 fn pinned(record: &Arc<Announcement>, pinned: bool, context: PlanContext) -> Change {

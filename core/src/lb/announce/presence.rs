@@ -2,9 +2,11 @@
 //!
 //! A node that renews its rights, or asks for none, is willing to answer for addresses. One that falls silent for a time to live
 //! is gone: its rights have run out, and others may take over. When most nodes fall silent at once it is far more likely that the
-//! lead is cut off than that they have died, and nodes that lose the control plane together go on answering: then nothing moves.
+//! lead is cut off than that they have died, and nodes that lose the control plane together go on answering: then nothing moves,
+//! but for addresses of which a node that is still there has found, by asking the network, that nobody answers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Moment;
@@ -24,6 +26,8 @@ pub struct Willing {
     pub nodes: BTreeSet<Name>,
     /// Most nodes have fallen silent at once: nothing moves away from a node because of its silence.
     pub still: bool,
+    /// Addresses that nobody on the network answers for, whoever should: they move all the same.
+    pub unanswered: BTreeSet<IpAddr>,
 }
 
 /// When nodes were heard of last. Bounded by the number of nodes that exist: see [`Presence::forget`].
@@ -31,6 +35,7 @@ pub struct Willing {
 pub struct Presence {
     ttl: Duration,
     heard: BTreeMap<Name, Moment>,
+    unanswered: BTreeMap<IpAddr, Moment>,
 }
 
 impl Presence {
@@ -39,7 +44,7 @@ impl Presence {
     #[must_use]
     pub fn new<'n>(ttl: Duration, answering: impl IntoIterator<Item = &'n Name>, grace: Duration, now: Moment) -> Self {
         let until = (now + grace).saturating_sub(ttl);
-        Self { ttl, heard: answering.into_iter().map(|node| (node.clone(), until)).collect() }
+        Self { ttl, heard: answering.into_iter().map(|node| (node.clone(), until)).collect(), unanswered: BTreeMap::new() }
     }
 
     /// Whether the node counts as heard of.
@@ -56,10 +61,24 @@ impl Presence {
         }
     }
 
+    /// Notes that a node has asked the network for an address and got no answer. Remembered for the window, and only while most
+    /// nodes are silent: before that it says nothing that silence does not say.
+    pub fn unanswered(&mut self, address: IpAddr, now: Moment) {
+        if self.is_still(now) {
+            self.unanswered.insert(address, now);
+        }
+    }
+
+    fn is_still(&self, now: Moment) -> bool {
+        let silent = self.heard.values().filter(|last| **last + self.ttl <= now).count();
+        self.heard.len() >= LEAST && silent * 2 > self.heard.len()
+    }
+
     /// Forgets nodes that nobody waits for: those that are gone or leaving, and those silent for the window that answer for
     /// nothing any more.
     pub fn forget(&mut self, cluster: &Cluster, now: Moment) {
         let window = self.ttl + WINDOW;
+        self.unanswered.retain(|_, at| *at + WINDOW > now);
         self.heard.retain(|name, last| {
             let Some(node) = cluster.ipam.node(name) else { return false };
             let leaves = super::target::leaving(cluster, node).is_some() || node.excluded_from_external;
@@ -73,8 +92,9 @@ impl Presence {
     pub fn willing(&self, now: Moment) -> Willing {
         let nodes: BTreeSet<Name> =
             self.heard.iter().filter(|(_, last)| **last + self.ttl > now).map(|(name, _)| name.clone()).collect();
-        let silent = self.heard.len() - nodes.len();
-        Willing { still: self.heard.len() >= LEAST && silent * 2 > self.heard.len(), nodes }
+        let still = self.is_still(now);
+        let fresh = self.unanswered.iter().filter(|(_, at)| still && **at + WINDOW > now);
+        Willing { still, unanswered: fresh.map(|(address, _)| *address).collect(), nodes }
     }
 
     /// When a node that is heard of now falls silent next, unless it is heard of again; `None` when there is none.

@@ -83,7 +83,8 @@ impl<'a> Work<'a> {
         };
         let node = self.cluster.ipam.node(&record.node);
         let may = node.is_some_and(|node| target.check(node).is_ok());
-        let heard = self.willing.still || self.willing.nodes.contains(&record.node);
+        let trusted = self.willing.still && !self.willing.unanswered.contains(&target.address);
+        let heard = trusted || self.willing.nodes.contains(&record.node);
         let stays = node.is_some_and(|node| leaving(self.cluster, node).is_none());
         if may && heard && stays {
             return;

@@ -129,7 +129,7 @@ fn three_nodes(services: usize) -> (Site, Willing) {
     for n in 0..services {
         site.create(&format!("shop/s{n}"), |_| {}).unwrap();
     }
-    (site, Willing { nodes: names(&["node-a", "node-b", "node-c"]), still: false })
+    (site, Willing { nodes: names(&["node-a", "node-b", "node-c"]), ..Willing::default() })
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_silent_node_loses_what_others_can_take_and_keeps_the_rest() {
 
     let nobody = Willing::default();
     assert_eq!(site.settle(&nobody, false), 0, "whoever comes back goes on");
-    let still = Willing { nodes: names(&["node-a"]), still: true };
+    let still = Willing { nodes: names(&["node-a"]), still: true, ..Willing::default() };
     assert_eq!(site.settle(&still, true), 0, "when most are silent at once nothing moves");
 }
 
@@ -322,18 +322,27 @@ fn most_nodes_silent_at_once_is_not_most_nodes_dead() {
     let mut presence = Presence::new(ttl, [], Duration::ZERO, at(0));
     let all = [name("node-a"), name("node-b"), name("node-c")];
     all.iter().for_each(|node| presence.hear(node, at(0)));
-    assert_eq!(presence.willing(at(999)), Willing { nodes: all.iter().cloned().collect(), still: false });
+    assert_eq!(presence.willing(at(999)), Willing { nodes: all.iter().cloned().collect(), ..Willing::default() });
     site.settle(&presence.willing(at(999)), true);
     presence.hear(&all[0], at(900));
     presence.hear(&all[1], at(900));
     assert_eq!(presence.next_silence(at(950)), Some(at(1000)));
-    assert_eq!(presence.willing(at(1000)), Willing { nodes: names(&["node-a", "node-b"]), still: false }, "one of three may die");
+    assert_eq!(
+        presence.willing(at(1000)),
+        Willing { nodes: names(&["node-a", "node-b"]), ..Willing::default() },
+        "one of three may die"
+    );
     presence.hear(&all[0], at(1900));
     assert!(presence.willing(at(1950)).still, "two of three at once are a broken network");
     let much_later = at(1000) + presence::WINDOW * 100;
     presence.hear(&all[0], much_later);
     presence.forget(&site.cluster, much_later);
     assert!(presence.willing(much_later).still, "they are not given up while addresses are assigned to them");
+    let lost = site.cluster.lb.board().on(&all[1]).next().unwrap().address;
+    presence.unanswered(lost, much_later);
+    site.settle(&presence.willing(much_later), false);
+    assert_eq!(site.on(&lost.to_string()).as_deref(), Some("node-a"), "but for an address that nobody answers for");
+    assert!(site.cluster.lb.board().load(&all[1]) > 0);
     let ctx = site.ctx();
     let changes = operate::drain(&site.cluster, &all[1], ctx).unwrap();
     site.take(changes);

@@ -106,6 +106,11 @@ impl Feed {
         self.ring().at(place)
     }
 
+    /// Whether a node that has everything up to `has` lacks something of what there was at `wanted`; also when that is not known.
+    pub(crate) fn owes(&self, has: Revision, wanted: Revision) -> bool {
+        self.ring().owes(has, wanted)
+    }
+
     /// What there is now, and the place of what comes after it.
     ///
     /// # Errors

@@ -119,6 +119,12 @@ impl Ring {
         }
     }
 
+    /// Whether a node that has everything up to `has` lacks something of what there was at `wanted`, as far as is known.
+    pub(super) fn owes(&self, has: Revision, wanted: Revision) -> bool {
+        let known = self.image.as_ref().is_some_and(|image| image.revision >= wanted) && has >= self.floor;
+        !known || self.deltas.iter().any(|delta| delta.revision > has && delta.floor < wanted)
+    }
+
     /// The place of everything after a revision.
     ///
     /// # Errors

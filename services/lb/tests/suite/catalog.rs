@@ -3,7 +3,6 @@
 use polder_core::reason::Reason;
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::announcement_service_client::AnnouncementServiceClient;
-use polder_proto::lb::v1::dataplane_service_client::DataplaneServiceClient;
 use polder_proto::types::v1::ConditionStatus;
 
 use super::agent::{Agent, Network, register};
@@ -182,8 +181,4 @@ async fn what_is_not_built_says_so() {
     let asked = pb::ListBgpPeersRequest::default();
     let peers = AnnouncementServiceClient::new(lb.link.clone()).list_bgp_peers(asked).await;
     assert_eq!(refused(peers).0, Reason::NotImplemented);
-    let convergence = DataplaneServiceClient::new(lb.link.clone()).get_convergence(pb::GetConvergenceRequest::default()).await;
-    assert_eq!(refused(convergence).0, Reason::NotImplemented);
-    let waiting = pb::CreateServiceRequest { wait: Some(prost_types::Duration::default()), ..creation(web("shop/web")) };
-    assert_eq!(refused(lb.client().create_service(waiting).await).0, Reason::NotImplemented);
 }
