@@ -1,9 +1,10 @@
-//! Services: their virtual IPs, their endpoints, and the decisions about them.
+//! Services: their virtual IPs, their endpoints, how they are advertised, and the decisions about all that.
 
 mod address;
 mod ask;
 mod assign;
 pub mod audit;
+pub mod bgp;
 pub mod check;
 mod choose;
 pub mod endpoints;

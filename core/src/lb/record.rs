@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::bgp::{BgpAdvertisement, BgpPeer};
 use crate::meta::Meta;
 use crate::net::{Family, Label, Labels, Name, Selector};
 use crate::reason::Reason;
@@ -293,6 +294,10 @@ impl Service {
 pub enum Change {
     /// A service.
     Service(ServiceKey, Option<Arc<Service>>),
+    /// A BGP peer.
+    BgpPeer(Label, Option<Arc<BgpPeer>>),
+    /// A BGP advertisement.
+    BgpAdvertisement(Label, Option<Arc<BgpAdvertisement>>),
 }
 
 impl Change {
@@ -301,6 +306,7 @@ impl Change {
     pub const fn domain(&self) -> Domain {
         match self {
             Self::Service(..) => Domain::LbServices,
+            Self::BgpPeer(..) | Self::BgpAdvertisement(..) => Domain::LbAnnouncements,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
+use super::bgp::Book;
 use super::record::{Change, Service, ServiceKey, Vip};
 use super::runs::Runs;
 use crate::net::{AddrRange, Label};
@@ -32,6 +33,7 @@ pub struct View {
     held: Runs,
     sharers: OrdMap<Arc<str>, Counted>,
     waiting: OrdSet<(Timestamp, ServiceKey)>,
+    pub(super) bgp: Book,
 }
 
 impl View {
@@ -117,7 +119,14 @@ impl View {
 
     /// Moves the view by one committed change.
     pub fn apply(&mut self, change: &Change) {
-        let Change::Service(key, record) = change;
+        match change {
+            Change::Service(key, record) => self.apply_service(key, record.as_ref()),
+            Change::BgpPeer(name, record) => self.bgp.put_peer(name, record.as_ref()),
+            Change::BgpAdvertisement(name, record) => self.bgp.put_advertisement(name, record.as_ref()),
+        }
+    }
+
+    fn apply_service(&mut self, key: &ServiceKey, record: Option<&Arc<Service>>) {
         if let Some(old) = self.service(key).cloned() {
             self.remove(key, &old);
         }

@@ -1,5 +1,6 @@
 //! Services: requests to decisions, decisions to answers.
 
+pub mod bgp;
 mod parse;
 mod show;
 

@@ -1,4 +1,4 @@
-//! Polder's services: their virtual IPs, their endpoints.
+//! Polder's services: their virtual IPs, their endpoints, and how BGP advertises them.
 //!
 //! It owns `/polder/lb/` in the store and reads pools, reservations, namespaces and allocations. Every change is decided by a pure
 //! planner of [`polder_core::lb`] and committed by the ledger as one transaction: a service together with its addresses, guarded
@@ -7,6 +7,7 @@
 //!
 //! The one reconciler gives addresses to services that wait for them. Endpoints are computed when they are asked for.
 
+mod bgp;
 mod call;
 mod config;
 mod healer;
@@ -29,6 +30,7 @@ use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, 
 
 pub use config::{Config, LbConfig};
 
+use bgp::Bgp;
 use healer::{HealMetrics, Healer};
 use service::Catalog;
 
@@ -46,11 +48,13 @@ pub fn build(config: &LbConfig, store: Store, metrics: &Metrics) -> Result<Compo
     let ledger = Ledger::start(mirror.clone(), LedgerConfig::new(NAME, clock, Arc::new(entropy::draw)))?;
     metrics.collector::<Exporter>().add(NAME, &mirror, Some(&ledger));
     let healer = Healer::new(ledger.clone(), config.heal_every.0, HealMetrics::register(metrics));
+    let catalog = Catalog::new(ledger.clone());
+    let bgp = Bgp::new(catalog.clone(), ledger.clone());
     let ready = mirror.clone();
     Ok(Component::new(NAME)
-        .grpc(ServiceCatalogServiceServer::new(rpc::Services::new(Catalog::new(ledger.clone()))))
+        .grpc(ServiceCatalogServiceServer::new(rpc::Services::new(catalog)))
         .grpc(DataplaneServiceServer::new(rpc::Dataplane))
-        .grpc(AnnouncementServiceServer::new(rpc::Announcements))
+        .grpc(AnnouncementServiceServer::new(rpc::Announcements::new(bgp)))
         .ready_when(move || service::ready(&ready))
         .task("lb-healer", move |stop| healer.run(stop))
         .closing("lb-ledger", async move { ledger.shutdown().await })

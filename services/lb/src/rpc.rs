@@ -1,6 +1,7 @@
 //! The gRPC services: each method decodes, calls and encodes, and knows no rules.
 
 mod announcements;
+mod bgp;
 mod dataplane;
 mod services;
 
