@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+#[path = "suite/bgp.rs"]
+mod bgp;
 #[path = "suite/catalog.rs"]
 mod catalog;
 #[path = "suite/healing.rs"]
