@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::record::{Asn, Router};
+use super::record::Asn;
 use crate::ipam::AnyOf;
 use crate::net::{Family, Selector};
 use crate::reason::{Malformed, Reason, Violations, shown};
@@ -81,35 +81,36 @@ pub fn router_id(address: IpAddr) -> Result<Ipv4Addr, Malformed> {
     }
 }
 
-/// The address that nodes speak from to this router.
+/// The address that nodes speak from to a router at `peer`, where that is known, or behind an interface.
 ///
 /// # Errors
 /// [`Reason::FamilyMismatch`], [`Reason::ConflictingFields`].
-pub fn source(router: &Router, source: IpAddr) -> Result<(), Malformed> {
-    match router {
-        Router::Address(peer) if Family::of(*peer) == Family::of(source) => Ok(()),
-        Router::Address(peer) => {
+pub fn source(source: IpAddr, peer: Option<IpAddr>, behind_interface: bool) -> Result<IpAddr, Malformed> {
+    if behind_interface {
+        let description = "sessions behind an interface speak from its link-local address; take the source address away";
+        return Err(Malformed::new(Reason::ConflictingFields, description));
+    }
+    match peer {
+        Some(peer) if Family::of(peer) != Family::of(source) => {
             let description = format!("{source} is not of the family of the router's address {peer}");
             Err(Malformed::new(Reason::FamilyMismatch, description))
         }
-        Router::Interface(_) => {
-            let description = "sessions behind an interface speak from its link-local address; take the source address away";
-            Err(Malformed::new(Reason::ConflictingFields, description))
-        }
+        Some(_) | None => Ok(source),
     }
 }
 
-/// Whether a session with this router may go over several hops.
+/// Whether a session may go over several hops: between these autonomous systems, where both are known, and behind an interface
+/// or not.
 ///
 /// # Errors
 /// [`Reason::ConflictingFields`].
-pub fn multihop(router: Option<&Router>, asns: Option<(Asn, Asn)>) -> Result<(), Malformed> {
+pub fn multihop(asns: Option<(Asn, Asn)>, behind_interface: bool) -> Result<(), Malformed> {
     let conflict = |why: String| Err(Malformed::new(Reason::ConflictingFields, why));
-    match (asns, router) {
-        (Some((peer, local)), _) if peer == local => {
+    match asns {
+        Some((peer, local)) if peer == local => {
             conflict(format!("only external sessions are told that they go over several hops, and {peer} is the nodes' own"))
         }
-        (_, Some(Router::Interface(_))) => conflict("a router behind an interface is one hop away".to_owned()),
+        _ if behind_interface => conflict("a router behind an interface is one hop away".to_owned()),
         _ => Ok(()),
     }
 }

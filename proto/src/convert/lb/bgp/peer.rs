@@ -1,5 +1,6 @@
 //! A BGP peer.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use polder_core::cluster::Cluster;
@@ -110,7 +111,7 @@ fn at(field: &str) -> String {
 }
 
 fn spec(peer: &pb::BgpPeer, bad: &mut Violations) -> Option<PeerSpec> {
-    let router = router(peer, bad);
+    let place = Place::read(peer, bad);
     let peer_asn = bad.take(at("peer_asn"), Asn::new(peer.peer_asn));
     let local_asn = bad.take(at("local_asn"), Asn::new(peer.local_asn));
     let port = match peer.peer_port {
@@ -118,15 +119,15 @@ fn spec(peer: &pb::BgpPeer, bad: &mut Violations) -> Option<PeerSpec> {
         number => port(number, at("peer_port"), bad),
     };
     if peer.ebgp_multihop {
-        bad.take(at("ebgp_multihop"), check::multihop(router.as_ref(), peer_asn.zip(local_asn)));
+        bad.take(at("ebgp_multihop"), check::multihop(peer_asn.zip(local_asn), place.behind_interface));
     }
     let (hold, keepalive) = timers(peer, bad);
     let read = PeerSpec {
-        source: source(peer, router.as_ref(), bad),
+        source: source(peer, &place, bad),
         router_id: router_id(&peer.router_id, bad),
         nodes: selectors(&peer.node_selectors, &at("node_selectors"), bad),
         bfd: peer.bfd.as_ref().map(|given| bfd(given, peer.ebgp_multihop, bad)),
-        router: router?,
+        router: place.router()?,
         peer_asn: peer_asn?,
         local_asn: local_asn?,
         port: port?,
@@ -138,36 +139,48 @@ fn spec(peer: &pb::BgpPeer, bad: &mut Violations) -> Option<PeerSpec> {
     Some(read)
 }
 
-fn router(peer: &pb::BgpPeer, bad: &mut Violations) -> Option<Router> {
-    match (peer.peer_address.is_empty(), peer.interface.is_empty()) {
-        (true, true) => {
-            let why = "a router is found at an address or behind an interface; give peer_address or interface";
-            bad.add(at("peer_address"), Reason::FieldRequired, why);
-            None
+/// Where the router is, as far as it can be read: at this address, or behind an interface.
+struct Place {
+    address: Option<IpAddr>,
+    interface: Option<String>,
+    behind_interface: bool,
+}
+
+impl Place {
+    fn read(peer: &pb::BgpPeer, bad: &mut Violations) -> Self {
+        let given = |text: &str| !text.is_empty();
+        let address = given(&peer.peer_address)
+            .then(|| bad.take(at("peer_address"), parse_addr(&peer.peer_address).and_then(check::peer_address)))
+            .flatten();
+        let interface = given(&peer.interface).then(|| bad.take(at("interface"), check::interface(&peer.interface))).flatten();
+        match (given(&peer.peer_address), given(&peer.interface)) {
+            (false, false) => {
+                let why = "a router is found at an address or behind an interface; give peer_address or interface";
+                bad.add(at("peer_address"), Reason::FieldRequired, why);
+            }
+            (true, true) => {
+                let why = "a router is found at an address or behind an interface; give one of peer_address and interface";
+                bad.add(at("interface"), Reason::ConflictingFields, why);
+            }
+            (true, false) | (false, true) => {}
         }
-        (false, false) => {
-            let why = "a router is found at an address or behind an interface; give one of peer_address and interface";
-            bad.add(at("interface"), Reason::ConflictingFields, why);
-            None
-        }
-        (false, true) => {
-            let address = parse_addr(&peer.peer_address).and_then(check::peer_address);
-            bad.take(at("peer_address"), address).map(Router::Address)
-        }
-        (true, false) => bad.take(at("interface"), check::interface(&peer.interface)).map(Router::Interface),
+        Self { address, interface, behind_interface: given(&peer.interface) && !given(&peer.peer_address) }
+    }
+
+    fn router(self) -> Option<Router> {
+        self.address.map(Router::Address).or_else(|| self.interface.map(Router::Interface))
     }
 }
 
-fn source(peer: &pb::BgpPeer, router: Option<&Router>, bad: &mut Violations) -> Option<std::net::IpAddr> {
+fn source(peer: &pb::BgpPeer, place: &Place, bad: &mut Violations) -> Option<IpAddr> {
     if peer.source_address.is_empty() {
         return None;
     }
-    let address = bad.take(at("source_address"), parse_addr(&peer.source_address).and_then(check::host))?;
-    bad.take(at("source_address"), router.map_or(Ok(()), |router| check::source(router, address)))?;
-    Some(address)
+    let address = parse_addr(&peer.source_address).and_then(check::host);
+    bad.take(at("source_address"), address.and_then(|address| check::source(address, place.address, place.behind_interface)))
 }
 
-fn router_id(text: &str, bad: &mut Violations) -> Option<std::net::Ipv4Addr> {
+fn router_id(text: &str, bad: &mut Violations) -> Option<Ipv4Addr> {
     match text {
         "" => None,
         text => bad.take(at("router_id"), parse_addr(text).and_then(check::router_id)),
