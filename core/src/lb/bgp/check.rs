@@ -127,11 +127,11 @@ pub fn hold(time: Duration) -> Result<u16, Malformed> {
     }
 }
 
-/// The time between two keepalives, in seconds, under this hold time, where it is known.
+/// The time between two keepalives, in seconds, under this hold time, where it is known. `None`: without a hold time there are none.
 ///
 /// # Errors
 /// [`Reason::CountOutOfBounds`], [`Reason::ConflictingFields`].
-pub fn keepalive(time: Duration, hold: Option<u16>) -> Result<u16, Malformed> {
+pub fn keepalive(time: Duration, hold: Option<u16>) -> Result<Option<u16>, Malformed> {
     let seconds = seconds(time)?;
     match hold {
         Some(0) if seconds > 0 => {
@@ -145,7 +145,7 @@ pub fn keepalive(time: Duration, hold: Option<u16>) -> Result<u16, Malformed> {
         Some(1..) if seconds == 0 => {
             Err(Malformed::new(Reason::CountOutOfBounds, "0 s would send no keepalives; give at least 1 s"))
         }
-        _ => Ok(seconds),
+        _ => Ok(Some(seconds).filter(|seconds| *seconds > 0)),
     }
 }
 

@@ -94,7 +94,7 @@ pub struct PeerSpec {
     pub router_id: Option<Ipv4Addr>,
     /// How long a silent session lives, in seconds; 0: for ever.
     pub hold: u16,
-    /// How often to send a keepalive, in seconds; `None`: a third of the hold time.
+    /// How often to send a keepalive, in seconds, at least 1; `None`: a third of the hold time.
     pub keepalive: Option<u16>,
     /// The router is more than one hop away.
     pub multihop: bool,

@@ -199,7 +199,7 @@ fn timers(peer: &pb::BgpPeer, bad: &mut Violations) -> (Option<u16>, Option<u16>
         Some(None) => Some(HOLD),
         None => None,
     };
-    let keepalive = keepalive.flatten().and_then(|time| bad.take(at("keepalive_time"), check::keepalive(time, hold)));
+    let keepalive = keepalive.flatten().and_then(|time| bad.take(at("keepalive_time"), check::keepalive(time, hold)).flatten());
     (hold, keepalive)
 }
 

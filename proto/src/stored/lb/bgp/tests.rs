@@ -106,11 +106,8 @@ fn every_field_comes_back() {
         local_pref: None,
         communities: Vec::new(),
     };
-    let mut idle = peer();
-    (idle.spec.keepalive, idle.spec.hold) = (Some(0), 0);
     for change in [
         put(&peer()),
-        put(&idle),
         put(&bare_peer(Router::Interface("eth0".to_owned()))),
         put(&bare_peer(Router::Address("2001:db8::1".parse().unwrap()))),
         put(&advertisement()),
