@@ -52,7 +52,7 @@ impl Rival<'_> {
 
 /// The first rival of the advertisement, by name, as far as peers of interest go. Only internal peers hear of a preference.
 ///
-/// Advertisements for certain services are rivals where a service that there is now matches both.
+/// Advertisements for certain services are rivals where both choose an address that there is now.
 pub(super) fn rival<'a>(
     cluster: &'a Cluster,
     one: &'a BgpAdvertisement,
@@ -87,11 +87,12 @@ fn same_prefix(cluster: &Cluster, pool: &Pool, one: &AdvertisementSpec, other: &
             one == other || lengths(range).1 >= one.max(other)
         });
     }
-    let mut both =
-        cluster.lb.services().filter(|service| one.services.matches(&service.labels) && other.services.matches(&service.labels));
     let prefix = |spec: &AdvertisementSpec, address: IpAddr| fitting(pool, address, spec.length(Family::of(address)));
-    both.any(|service| {
+    let theirs = |address: IpAddr| cluster.lb.holders(address).any(|holder| other.services.matches(&holder.labels));
+    let mut ours = cluster.lb.services().filter(|service| one.services.matches(&service.labels));
+    // Services that share an address may be chosen by one each.
+    ours.any(|service| {
         let mut vips = service.external.iter().map(|vip| vip.address);
-        vips.any(|vip| prefix(one, vip).is_some_and(|net| prefix(other, vip) == Some(net)))
+        vips.any(|vip| theirs(vip) && prefix(one, vip).is_some_and(|net| prefix(other, vip) == Some(net)))
     })
 }

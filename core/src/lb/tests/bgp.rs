@@ -1,6 +1,7 @@
 //! BGP: decisions about peers and advertisements, and the routes that follow.
 
 mod advertisements;
+mod histories;
 mod peers;
 mod random;
 mod routes;
