@@ -2,7 +2,8 @@
 //! refusal.
 //!
 //! Pools and nodes belong to others: what becomes of them afterwards is not refused there. Routes follow from the state as it is,
-//! and [`conditions`](super::conditions) say what has become wrong.
+//! and [`conditions`](super::conditions) say what has become wrong. Nor is it a reason to refuse a change of something else, such
+//! as labels, of the peer or advertisement concerned.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -292,22 +293,31 @@ fn end<T: Record>(cluster: &Cluster, name: &Label, etag: &str) -> Result<Decisio
 
 /// The peer, unless it is the double of another or makes rivals of advertisements that were none.
 fn settle_peer(cluster: &Cluster, before: Option<&Arc<BgpPeer>>, peer: BgpPeer) -> Result<Decision<BgpPeer>, Refusal> {
-    rules::single(cluster, &peer)?;
-    let decision = Decision { before: before.cloned(), after: Some(Arc::new(peer)) };
-    let mut after = cluster.clone();
-    if let Some(change) = decision.change() {
-        after.lb.apply(&change);
+    let place = |peer: &BgpPeer| (peer.spec.router.clone(), peer.spec.port, peer.spec.nodes.clone());
+    // What is so already, by a change of nodes, is no reason to refuse another change.
+    if before.is_none_or(|before| place(before) != place(&peer)) {
+        rules::single(cluster, &peer)?;
     }
-    let name = decision.after.as_ref().map(|peer| &peer.name);
-    let this = |peer: &BgpPeer| Some(&peer.name) == name;
-    for advertisement in after.lb.bgp_advertisements() {
+    let peer = Arc::new(peer);
+    let decision = Decision { before: before.cloned(), after: Some(Arc::clone(&peer)) };
+    if peer.is_internal() {
+        peaceful(cluster, &peer)?;
+    }
+    Ok(decision)
+}
+
+/// Whether no two advertisements become rivals by the peer.
+fn peaceful(cluster: &Cluster, peer: &Arc<BgpPeer>) -> Result<(), Refusal> {
+    let mut after = cluster.clone();
+    after.lb.apply(&BgpPeer::change(peer.name.clone(), Some(Arc::clone(peer))));
+    let this = |other: &BgpPeer| other.name == peer.name;
+    for advertisement in after.lb.bgp_advertisements().filter(|advertisement| advertisement.spec.is_for(peer)) {
         let Some(found) = rival(&after, advertisement, this) else { continue };
-        // What was so already, by a change of pools or nodes, is no reason to refuse this.
         if rival(cluster, advertisement, this).is_none() {
             return Err(found.refusal());
         }
     }
-    Ok(decision)
+    Ok(())
 }
 
 /// The advertisement, unless it names what is not there, or another says otherwise of the same prefixes.
@@ -316,11 +326,13 @@ fn settle_advertisement(
     before: Option<&Arc<BgpAdvertisement>>,
     advertisement: BgpAdvertisement,
 ) -> Result<Decision<BgpAdvertisement>, Refusal> {
-    let mut bad = rules::faults(cluster, &advertisement.spec, ADVERTISEMENT);
-    rules::heard(cluster, &advertisement.spec, ADVERTISEMENT, &mut bad);
-    bad.finish(Some(()))?;
-    if let Some(found) = rival(cluster, &advertisement, |_| true) {
-        return Err(found.refusal());
+    if before.is_none_or(|before| before.spec != advertisement.spec) {
+        let mut bad = rules::faults(cluster, &advertisement.spec, ADVERTISEMENT);
+        rules::heard(cluster, &advertisement.spec, ADVERTISEMENT, &mut bad);
+        bad.finish(Some(()))?;
+        if let Some(found) = rival(cluster, &advertisement, |_| true) {
+            return Err(found.refusal());
+        }
     }
     Ok(Decision { before: before.cloned(), after: Some(Arc::new(advertisement)) })
 }

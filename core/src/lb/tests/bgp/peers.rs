@@ -50,6 +50,10 @@ fn one_router_is_one_peer_of_a_node() {
     site.peer("other-rack", "10.0.0.1", rack("rack=2")).unwrap();
     let moved = site.change_peer("other-rack", |draft| draft.spec.nodes = AnyOf::default());
     assert_eq!(moved.unwrap_err().reason, Reason::BgpPeerDuplicate);
+    // A node that comes later matches both: what else is said of the peers can change.
+    site.change_peer("other-rack", |draft| draft.spec.nodes = either(&["spare"])).unwrap();
+    site.node("b", &[("rack", "1"), ("spare", "")], |_| {});
+    site.change_peer("other-rack", |draft| draft.spec.hold = 9).unwrap();
     let behind = |name: &'static str| move |spec: &mut PeerSpec| spec.router = Router::Interface(name.to_owned());
     site.peer("eth0", "10.0.0.1", behind("eth0")).unwrap();
     site.peer("eth1", "10.0.0.1", behind("eth1")).unwrap();
