@@ -1,6 +1,6 @@
 //! BGP: the routers that nodes speak to, what is advertised to them, and the routes that follow.
 //!
-//! Peers and advertisements are stored; [`routes`] and [`sessions`] are computed from them, from services, pools and nodes, and
+//! Peers and advertisements are stored; [`routes()`] and [`sessions`] are computed from them, from services, pools and nodes, and
 //! are never stored.
 //!
 //! * [`BgpPeer`], [`BgpAdvertisement`]: the records, and the types of their fields.
