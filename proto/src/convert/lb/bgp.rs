@@ -129,12 +129,16 @@ impl<M: Shown> Revision<M> {
     /// # Errors
     /// Every bad field, when the mask makes one of them count only now.
     pub fn draft(&self, current: Option<&M::Record>) -> Result<<M::Record as Record>::Draft, Refusal> {
-        let merged = match current {
-            Some(current) if !self.paths.is_empty() => mask::replace(M::MESSAGE, &M::asked(current), &self.incoming, &self.paths)?,
-            _ => self.incoming.clone(),
+        // A new record is made of everything that was sent.
+        let (merged, said) = match current {
+            Some(current) if !self.paths.is_empty() => {
+                let merged = mask::replace(M::MESSAGE, &M::asked(current), &self.incoming, &self.paths)?;
+                (merged, self.paths.as_slice())
+            }
+            _ => (self.incoming.clone(), [].as_slice()),
         };
         let mut bad = Violations::new();
-        let draft = merged.draft(&self.paths, &mut bad);
+        let draft = merged.draft(said, &mut bad);
         bad.finish(draft)
     }
 }

@@ -82,6 +82,8 @@ fn the_password_is_kept_set_or_removed_and_never_shown() {
     assert_eq!(secret("new", &["peer_asn"]), Secret::Keep);
     assert_eq!(secret("new", &["password"]), Secret::Set("new".parse().unwrap()));
     assert_eq!(secret("", &["password", "peer_asn"]), Secret::Remove);
+    let new = Revision::read(Some(with("new")), vec!["labels".to_owned()], true, ("", false)).unwrap().draft(None).unwrap();
+    assert_eq!(new.secret, Secret::Set("new".parse().unwrap()), "a new peer has everything that was sent");
 }
 
 #[test]
