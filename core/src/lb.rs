@@ -1,10 +1,11 @@
-//! Services: their virtual IPs, their endpoints, and the decisions about them.
+//! Services: their virtual IPs, their endpoints, how they are advertised, and the decisions about all that.
 
 mod address;
 pub mod announce;
 mod ask;
 mod assign;
 pub mod audit;
+pub mod bgp;
 pub mod check;
 mod choose;
 pub mod dataplane;

@@ -154,6 +154,9 @@ reasons! {
     TypeNotOffered = "TYPE_NOT_OFFERED", 146, Precondition;
     NotAnnounced = "NOT_ANNOUNCED", 147, Precondition;
     NodeNotEligible = "NODE_NOT_ELIGIBLE", 149, Precondition;
+    BgpPeerDuplicate = "BGP_PEER_DUPLICATE", 153, Precondition;
+    BgpPeerInUse = "BGP_PEER_IN_USE", 154, Precondition;
+    BgpAdvertisementConflict = "BGP_ADVERTISEMENT_CONFLICT", 155, Precondition;
 
     // Names.
     ZoneOverlap = "ZONE_OVERLAP", 160, Precondition;
@@ -345,6 +348,12 @@ impl Violations {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// How many faults are noted so far.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// `value` if every field was good, else the refusal that names all bad ones.

@@ -88,6 +88,11 @@ pub trait Schema: Send + Sync + 'static {
 
     /// The stored value that the view holds now under the key of `change`: the "before" of a journal entry.
     fn before(view: &Self::View, change: &Self::Change) -> Option<Vec<u8>>;
+
+    /// The stored value as the journal keeps it, where that is another: secrets are no part of the history.
+    fn journaled(_key: &[u8], _value: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// What a planner is given besides the view: time and randomness are arguments.

@@ -9,6 +9,7 @@
 pub mod convert;
 pub mod dynamic;
 pub mod reason;
+mod secret;
 pub mod stored;
 
 /// Makes the module of one package. Lints are for code that people write.

@@ -53,6 +53,11 @@ impl Schema for Stored {
             Change::Lb(change) => lb::before(&view.lb, change),
         }
     }
+
+    fn journaled(key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
+        let key = std::str::from_utf8(key).ok()?;
+        lb::journaled(key.strip_prefix(lb::PREFIX)?, value)
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::address::is_foreign;
 use super::ask::Side;
+use super::bgp;
 use super::record::{FamilyPolicy, Service};
 use super::sharing;
 use crate::cluster::Cluster;
@@ -12,7 +13,7 @@ use crate::net::Family;
 use crate::reason::{Reason, Refusal};
 
 /// Every broken rule: an address held twice without the right to share it, an address that no pool has, a service that lacks an
-/// address without saying why, or has one that its type does not have.
+/// address without saying why, or has one that its type does not have; an advertisement that names a peer which is not there.
 #[must_use]
 pub fn audit(cluster: &Cluster) -> Vec<Finding> {
     let services = cluster.lb.services().flat_map(|service| {
@@ -22,7 +23,7 @@ pub fn audit(cluster: &Cluster) -> Vec<Finding> {
         })
     });
     let doubles = cluster.lb.held_addresses().flat_map(|address| doubly_held(cluster, address));
-    services.chain(doubles).collect()
+    services.chain(doubles).chain(bgp::audit(cluster)).collect()
 }
 
 fn finding(reason: Reason, service: &Service, message: String) -> Finding {

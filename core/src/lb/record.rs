@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::announce::{Announcement, Drain};
+use super::bgp::{BgpAdvertisement, BgpPeer};
 use crate::meta::Meta;
 use crate::net::{Family, Label, Labels, Name, Selector};
 use crate::reason::Reason;
@@ -300,6 +301,10 @@ pub enum Change {
     Drain(Name, Option<Arc<Drain>>),
     /// The newest epoch of announcements.
     Epoch(u64),
+    /// A BGP peer.
+    BgpPeer(Label, Option<Arc<BgpPeer>>),
+    /// A BGP advertisement.
+    BgpAdvertisement(Label, Option<Arc<BgpAdvertisement>>),
 }
 
 impl Change {
@@ -308,7 +313,9 @@ impl Change {
     pub const fn domain(&self) -> Domain {
         match self {
             Self::Service(..) => Domain::LbServices,
-            Self::Announcement(..) | Self::Drain(..) | Self::Epoch(_) => Domain::LbAnnouncements,
+            Self::Announcement(..) | Self::Drain(..) | Self::Epoch(_) | Self::BgpPeer(..) | Self::BgpAdvertisement(..) => {
+                Domain::LbAnnouncements
+            }
         }
     }
 }

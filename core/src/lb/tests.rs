@@ -2,6 +2,7 @@
 
 mod announcing;
 mod behind;
+mod bgp;
 mod dataplane;
 mod families;
 mod fixture;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 
 use super::announce::Board;
+use super::bgp::Book;
 use super::record::{Change, Service, ServiceKey, Vip};
 use super::runs::Runs;
 use super::selecting::Selecting;
@@ -36,6 +37,7 @@ pub struct View {
     waiting: OrdSet<(Timestamp, ServiceKey)>,
     board: Board,
     selecting: Selecting,
+    pub(super) bgp: Book,
 }
 
 impl View {
@@ -140,6 +142,8 @@ impl View {
             Change::Announcement(address, record) => self.board.put(*address, record.as_ref()),
             Change::Drain(node, record) => self.board.put_drain(node, record.as_ref()),
             Change::Epoch(epoch) => self.board.put_epoch(*epoch),
+            Change::BgpPeer(name, record) => self.bgp.put_peer(name, record.as_ref()),
+            Change::BgpAdvertisement(name, record) => self.bgp.put_advertisement(name, record.as_ref()),
         }
     }
 

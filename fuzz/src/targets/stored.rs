@@ -23,6 +23,8 @@ pub const TARGET: Target = Target {
         "allocations/",
         "neighbors/",
         "services/",
+        "bgp-peers/",
+        "bgp-advertisements/",
         "head/",
         "journal/",
         "shop/",

@@ -1,6 +1,7 @@
 //! Services: requests to decisions, decisions to answers.
 
 pub mod announcement;
+pub mod bgp;
 pub mod dataplane;
 mod parse;
 pub mod report;

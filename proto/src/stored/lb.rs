@@ -1,16 +1,17 @@
 //! The stored form of LB's records.
 //!
-//! Keys, below `/polder/lb/`: `services/<namespace>/<name>`, `announcements/<address>`, `drains/<node>`, `epoch`. Heads and journal
-//! records lie there too and are no records of the view.
+//! Keys, below `/polder/lb/`: `services/<namespace>/<name>`, `announcements/<address>`, `drains/<node>`, `epoch`,
+//! `bgp-peers/<name>`, `bgp-advertisements/<name>`. Heads and journal records lie there too and are no records of the view.
 
 mod announcement;
+mod bgp;
 mod service;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use polder_core::lb::{Change, ServiceKey, View};
-use polder_core::net::Name;
+use polder_core::net::{Label, Name};
 use polder_core::schema::{Corrupt, StoredWrite};
 use prost::Message;
 
@@ -19,6 +20,7 @@ use crate::state::v1 as pb;
 
 /// Everything of LB lies under this.
 pub const PREFIX: &str = "/polder/lb/";
+const BGP_PEERS: &str = "bgp-peers/";
 /// The form that this build writes and reads.
 const VERSION: u32 = 1;
 
@@ -31,7 +33,7 @@ macro_rules! versioned {
     ($($message:ident)*) => { $(impl Versioned for pb::$message { fn version(&self) -> u32 { self.version } })* };
 }
 
-versioned!(Service Announcement AnnouncementDrain AnnouncementEpoch);
+versioned!(Service Announcement AnnouncementDrain AnnouncementEpoch BgpPeer BgpAdvertisement);
 
 /// Reads one stored key; `key` is what follows [`PREFIX`].
 ///
@@ -65,6 +67,14 @@ fn read(key: &str, value: Option<&[u8]>) -> Result<Option<Change>, String> {
             let node: Name = read_text(name)?;
             Change::Drain(node.clone(), record(value, |stored| Ok(announcement::read_drain(node, &stored)))?)
         }
+        "bgp-peers" => {
+            let name: Label = read_text(name)?;
+            Change::BgpPeer(name.clone(), record(value, |stored| bgp::read_peer(name, stored))?)
+        }
+        "bgp-advertisements" => {
+            let name: Label = read_text(name)?;
+            Change::BgpAdvertisement(name.clone(), record(value, |stored| bgp::read_advertisement(name, stored))?)
+        }
         _ => return Ok(None),
     };
     Ok(Some(change))
@@ -94,6 +104,8 @@ fn path_of(change: &Change) -> String {
         Change::Announcement(address, _) => format!("announcements/{address}"),
         Change::Drain(node, _) => format!("drains/{node}"),
         Change::Epoch(_) => "epoch".to_owned(),
+        Change::BgpPeer(name, _) => format!("{BGP_PEERS}{name}"),
+        Change::BgpAdvertisement(name, _) => format!("bgp-advertisements/{name}"),
     }
 }
 
@@ -109,7 +121,17 @@ fn value_of(change: &Change) -> Option<Vec<u8>> {
         Change::Announcement(_, record) => record.as_ref().map(|record| announcement::write(record, VERSION).encode_to_vec()),
         Change::Drain(_, record) => record.as_ref().map(|record| announcement::write_drain(record, VERSION).encode_to_vec()),
         Change::Epoch(epoch) => Some(pb::AnnouncementEpoch { version: VERSION, epoch: *epoch }.encode_to_vec()),
+        Change::BgpPeer(_, record) => record.as_ref().map(|record| bgp::write_peer(record, VERSION).encode_to_vec()),
+        Change::BgpAdvertisement(_, record) => {
+            record.as_ref().map(|record| bgp::write_advertisement(record, VERSION).encode_to_vec())
+        }
     }
+}
+
+/// The stored value as the journal keeps it, where that is another: a password is no part of the history.
+#[must_use]
+pub fn journaled(key: &str, value: &[u8]) -> Option<Vec<u8>> {
+    key.starts_with(BGP_PEERS).then(|| bgp::without_password(value)).flatten()
 }
 
 /// The stored value that the view holds now under the key of `change`.
@@ -122,6 +144,8 @@ pub fn before(view: &View, change: &Change) -> Option<Vec<u8>> {
         Change::Drain(node, _) => Change::Drain(node.clone(), board.drain(node).cloned()),
         Change::Epoch(_) if board.epoch() == 0 => return None,
         Change::Epoch(_) => Change::Epoch(board.epoch()),
+        Change::BgpPeer(name, _) => Change::BgpPeer(name.clone(), view.bgp_peer(name).cloned()),
+        Change::BgpAdvertisement(name, _) => Change::BgpAdvertisement(name.clone(), view.bgp_advertisement(name).cloned()),
     })
 }
 

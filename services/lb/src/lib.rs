@@ -1,4 +1,4 @@
-//! Polder's services: their virtual IPs, their endpoints.
+//! Polder's services: their virtual IPs, their endpoints, and how BGP advertises them.
 //!
 //! It owns `/polder/lb/` in the store and reads pools, reservations, namespaces and allocations. Every change is decided by a pure
 //! planner of [`polder_core::lb`] and committed by the ledger as one transaction: a service together with its addresses, guarded
@@ -11,6 +11,7 @@
 
 mod announcer;
 mod announcing;
+mod bgp;
 mod call;
 mod config;
 mod convergence;
@@ -38,6 +39,7 @@ pub use config::{Config, LbConfig};
 
 use announcer::{AnnounceMetrics, Announcer};
 use announcing::Announcing;
+use bgp::Bgp;
 use convergence::Converging;
 use dataplane::Feed;
 use healer::{HealMetrics, Healer};
@@ -68,10 +70,12 @@ pub fn build(config: &LbConfig, store: Store, process: &Process) -> Result<Compo
     let following = Arc::clone(&feed);
     let converging = Converging::new(mirror.clone(), Arc::clone(&feed), lead.clone(), process.dialer());
     let (ready, led) = (mirror.clone(), mirror.clone());
+    let catalog = Catalog::new(ledger.clone(), converging.clone());
+    let bgp = Bgp::new(catalog.clone(), ledger.clone());
     Ok(Component::new(NAME)
-        .grpc(ServiceCatalogServiceServer::new(rpc::Services::new(Catalog::new(ledger.clone(), converging.clone()))))
+        .grpc(ServiceCatalogServiceServer::new(rpc::Services::new(catalog)))
         .grpc(rpc::DataplaneServer::new(feed, rpc::Dataplane::new(converging)))
-        .grpc(AnnouncementServiceServer::new(rpc::Announcements::new(announcing)))
+        .grpc(AnnouncementServiceServer::new(rpc::Announcements::new(announcing, bgp)))
         .ready_when(move || service::ready(&ready))
         .task("lb-healer", move |stop| healer.run(stop))
         .task("lb-dataplane", move |stop| following.run(stop))

@@ -1,6 +1,7 @@
 //! The gRPC services: each method decodes, calls and encodes, and knows no rules.
 
 mod announcements;
+mod bgp;
 mod dataplane;
 mod services;
 
@@ -8,9 +9,7 @@ pub(crate) use announcements::Announcements;
 pub(crate) use dataplane::{Dataplane, DataplaneServer};
 pub(crate) use services::Services;
 
-use polder_core::reason::{Reason, Refusal};
 use polder_proto::stored::Stored;
-use polder_runtime::status::refuse;
 use polder_store::Snapshot;
 use tonic::{Response, Status};
 
@@ -27,9 +26,4 @@ fn read<T>(snapshot: &Snapshot<Stored>, message: T) -> Response<T> {
         response.metadata_mut().insert(AGE_HEADER, u64::try_from(age.as_millis()).unwrap_or(u64::MAX).into());
     }
     response
-}
-
-/// The status of something that is not built yet.
-fn not_built(what: &str) -> Status {
-    refuse(Refusal::new(Reason::NotImplemented, format!("{what} is not built yet.")))
 }

@@ -6,6 +6,8 @@
 mod agent;
 #[path = "suite/announcing.rs"]
 mod announcing;
+#[path = "suite/bgp.rs"]
+mod bgp;
 #[path = "suite/catalog.rs"]
 mod catalog;
 #[path = "suite/converging.rs"]

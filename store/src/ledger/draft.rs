@@ -103,6 +103,7 @@ impl<S: Schema> Draft<S> {
         }
         self.bytes += bytes;
         self.staged.extend(entry.changes.iter().map(|moved| (moved.key.clone(), moved.after.clone())));
+        let entry = told::<S>(entry);
         for change in plan.changes {
             self.touched.insert(S::domain(&change));
             S::apply(&mut self.view, &change);
@@ -195,6 +196,19 @@ pub(super) struct Sealed<S: Schema> {
     pub(super) commit: Commit,
     /// What the mirror is to know of it; `None` for a mere check, which writes nothing.
     pub(super) own: Option<Arc<OwnCommit<S>>>,
+}
+
+/// The entry as the journal keeps it.
+fn told<S: Schema>(mut entry: JournalEntry) -> JournalEntry {
+    for moved in &mut entry.changes {
+        let kept = |value: &mut Bytes| {
+            if let Some(other) = S::journaled(&moved.key, value) {
+                *value = Bytes::from(other);
+            }
+        };
+        moved.before.iter_mut().chain(&mut moved.after).for_each(kept);
+    }
+    entry
 }
 
 fn entry(intent: &Intent, answer: &[u8], changes: Vec<JournalChange>) -> JournalEntry {

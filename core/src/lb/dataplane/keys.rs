@@ -51,7 +51,8 @@ pub fn touched(before: &Cluster, change: &Change) -> BTreeSet<Key> {
     match change {
         Change::Lb(LbChange::Service(key, _)) => keys.extend([Key::Front(key.clone()), Key::Endpoints(key.clone())]),
         Change::Lb(LbChange::Announcement(address, _)) => keys.extend([Key::Announcement(*address)]),
-        Change::Lb(LbChange::Drain(..) | LbChange::Epoch(_)) => {}
+        // BGP sessions are told once there is an agent that speaks BGP.
+        Change::Lb(LbChange::Drain(..) | LbChange::Epoch(_) | LbChange::BgpPeer(..) | LbChange::BgpAdvertisement(..)) => {}
         Change::Ipam(IpamChange::Pool(..)) => {
             // The interfaces to answer on are the pool's.
             let announced = before.lb.board().announcements().map(|record| Key::Announcement(record.address));

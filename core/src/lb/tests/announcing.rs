@@ -24,7 +24,7 @@ fn names(all: &[&str]) -> BTreeSet<Name> {
 
 impl Site {
     /// A node with an interface on the outside network, whose agent lives.
-    pub(super) fn node(&mut self, text: &str, with: impl FnOnce(&mut Node)) {
+    pub(super) fn add_node(&mut self, text: &str, with: impl FnOnce(&mut Node)) {
         let outside = Interface {
             name: "lan0".to_owned(),
             addresses: vec!["10.0.0.200/24".parse().unwrap(), "2001:db8::200/64".parse().unwrap()],
@@ -61,7 +61,7 @@ impl Site {
     }
 
     /// Turns until nothing changes; the number of assignments that changed.
-    fn settle(&mut self, willing: &Willing, spread: bool) -> usize {
+    fn turn(&mut self, willing: &Willing, spread: bool) -> usize {
         let mut changed = 0;
         for _ in 0..1000 {
             let ctx = self.ctx();
@@ -124,7 +124,7 @@ impl Site {
 fn three_nodes(services: usize) -> (Site, Willing) {
     let mut site = Site::usual();
     for node in ["node-a", "node-b", "node-c"] {
-        site.node(node, |_| {});
+        site.add_node(node, |_| {});
     }
     for n in 0..services {
         site.create(&format!("shop/s{n}"), |_| {}).unwrap();
@@ -135,17 +135,17 @@ fn three_nodes(services: usize) -> (Site, Willing) {
 #[test]
 fn addresses_spread_evenly_and_stay_where_they_are() {
     let (mut site, mut willing) = three_nodes(8);
-    assert_eq!(site.settle(&willing, true), 8);
+    assert_eq!(site.turn(&willing, true), 8);
     let mut loads: Vec<usize> = site.loads().into_values().collect();
     loads.sort_unstable();
     assert_eq!(loads, [2, 3, 3]);
     let before: Vec<_> = site.cluster.lb.board().announcements().cloned().collect();
     assert!(before.iter().all(|record| record.previous.is_none() && record.epoch > 0));
 
-    site.node("node-d", |_| {});
+    site.add_node("node-d", |_| {});
     willing.nodes.insert(name("node-d"));
-    assert_eq!(site.settle(&willing, false), 0, "a new node moves nothing by itself");
-    assert_eq!(site.settle(&willing, true), 2, "evening out moves no more than it must");
+    assert_eq!(site.turn(&willing, false), 0, "a new node moves nothing by itself");
+    assert_eq!(site.turn(&willing, true), 2, "evening out moves no more than it must");
     assert_eq!(site.loads().into_values().collect::<Vec<_>>(), [2, 2, 2, 2]);
     let kept = before.iter().filter(|record| site.cluster.lb.board().of(record.address) == Some(record)).count();
     assert_eq!(kept, 6);
@@ -154,17 +154,17 @@ fn addresses_spread_evenly_and_stay_where_they_are() {
 #[test]
 fn a_silent_node_loses_what_others_can_take_and_keeps_the_rest() {
     let (mut site, mut willing) = three_nodes(6);
-    site.settle(&willing, true);
+    site.turn(&willing, true);
     willing.nodes.remove(&name("node-a"));
-    assert_eq!(site.settle(&willing, false), 2);
+    assert_eq!(site.turn(&willing, false), 2);
     assert_eq!(site.loads(), BTreeMap::from([("node-b".to_owned(), 3), ("node-c".to_owned(), 3)]));
     let moved = site.cluster.lb.board().announcements().filter(|record| record.previous == Some(name("node-a"))).count();
     assert_eq!(moved, 2, "the node before is known");
 
     let nobody = Willing::default();
-    assert_eq!(site.settle(&nobody, false), 0, "whoever comes back goes on");
+    assert_eq!(site.turn(&nobody, false), 0, "whoever comes back goes on");
     let still = Willing { nodes: names(&["node-a"]), still: true, ..Willing::default() };
-    assert_eq!(site.settle(&still, true), 0, "when most are silent at once nothing moves");
+    assert_eq!(site.turn(&still, true), 0, "when most are silent at once nothing moves");
 }
 
 #[test]
@@ -179,16 +179,16 @@ fn a_node_that_may_not_answer_any_more_gives_up() {
     ];
     for (what, edit) in edits {
         let (mut site, willing) = three_nodes(1);
-        site.settle(&willing, false);
+        site.turn(&willing, false);
         let first = site.on("10.0.0.13").unwrap();
         site.edit_node(&first, edit);
-        site.settle(&willing, false);
+        site.turn(&willing, false);
         let second = site.on("10.0.0.13").unwrap();
         assert_ne!(second, first, "{what}");
         for other in willing.nodes.iter().filter(|node| node.as_str() != first) {
             site.edit_node(other.as_str(), edit);
         }
-        site.settle(&willing, false);
+        site.turn(&willing, false);
         let last = if what == "draining" { Some(second) } else { None };
         assert_eq!(site.on("10.0.0.13"), last, "{what}: a node being drained keeps what nobody can take");
     }
@@ -202,31 +202,31 @@ fn pools_say_where_their_addresses_are_answered_for() {
         site.pool("external", Purpose::ExternalService, &["10.0.0.13-10.0.0.20"], with);
     };
     pool(&mut site, &|pool| pool.selectors.nodes = any_of("edge"));
-    site.settle(&willing, false);
+    site.turn(&willing, false);
     assert_eq!(site.on("10.0.0.13").as_deref(), Some("node-b"));
     pool(&mut site, &|pool| pool.announce_interfaces = vec!["lan1".to_owned()]);
-    site.settle(&willing, false);
+    site.turn(&willing, false);
     assert_eq!(site.on("10.0.0.13"), None, "nobody has that interface");
     site.edit_node("node-c", |node| {
         let other = Interface { name: "lan1".to_owned(), addresses: Vec::new(), ..node.interfaces[0].clone() };
         node.interfaces.push(other);
     });
-    site.settle(&willing, false);
+    site.turn(&willing, false);
     assert_eq!(site.on("10.0.0.13").as_deref(), Some("node-c"), "an interface by name needs no address of the subnet");
     for with in [|pool: &mut ipam::Pool| pool.bgp_only = true, |pool: &mut ipam::Pool| pool.state = PoolState::Disabled] {
         pool(&mut site, &|_| {});
-        site.settle(&willing, false);
+        site.turn(&willing, false);
         assert!(site.on("10.0.0.13").is_some());
         pool(&mut site, &with);
-        site.settle(&willing, false);
+        site.turn(&willing, false);
         assert_eq!(site.on("10.0.0.13"), None);
         assert_eq!(target::Target::at(&site.cluster, addr("10.0.0.13")).unwrap_err().reason, Reason::AnnouncementNotFound);
     }
     site.pool("external", Purpose::ExternalService, &["10.0.0.13-10.0.0.20"], |_| {});
-    site.settle(&willing, false);
+    site.turn(&willing, false);
     let epoch = site.cluster.lb.board().epoch();
     site.delete("shop/s0", "").unwrap();
-    site.settle(&willing, false);
+    site.turn(&willing, false);
     assert_eq!((site.on("10.0.0.13"), site.cluster.lb.board().epoch()), (None, epoch), "the epoch outlives the announcement");
 }
 
@@ -234,17 +234,17 @@ fn pools_say_where_their_addresses_are_answered_for() {
 fn local_traffic_needs_a_ready_endpoint_of_every_service_on_the_node() {
     let (mut site, willing) = three_nodes(0);
     site.create("shop/web", |spec| spec.external_policy = TrafficPolicy::Local).unwrap();
-    site.settle(&willing, false);
+    site.turn(&willing, false);
     assert_eq!(site.on("10.0.0.13"), None);
     site.pod_on(1, "node-c", true);
     site.pod_on(2, "node-a", false);
-    site.settle(&willing, false);
+    site.turn(&willing, false);
     assert_eq!(site.on("10.0.0.13").as_deref(), Some("node-c"));
     site.pod_on(2, "node-a", true);
-    site.settle(&willing, true);
+    site.turn(&willing, true);
     assert_eq!(site.on("10.0.0.13").as_deref(), Some("node-c"));
     site.pod_on(1, "node-c", false);
-    site.settle(&willing, false);
+    site.turn(&willing, false);
     assert_eq!(site.on("10.0.0.13").as_deref(), Some("node-a"));
     let target = target::Target::at(&site.cluster, addr("10.0.0.13")).unwrap();
     let refusal = target.check(site.cluster.ipam.node(&name("node-b")).unwrap()).unwrap_err();
@@ -255,7 +255,7 @@ fn local_traffic_needs_a_ready_endpoint_of_every_service_on_the_node() {
 #[test]
 fn an_operator_moves_pins_and_lets_go() {
     let (mut site, willing) = three_nodes(3);
-    site.settle(&willing, true);
+    site.turn(&willing, true);
     let record = |site: &Site| Announcement::clone(site.cluster.lb.board().of(addr("10.0.0.13")).unwrap());
     let before = record(&site);
     let other = willing.nodes.iter().find(|node| **node != before.node).unwrap().clone();
@@ -270,7 +270,7 @@ fn an_operator_moves_pins_and_lets_go() {
     let moved = record(&site);
     assert_eq!((&moved.node, &moved.previous, moved.pinned), (&other, &Some(before.node.clone()), true));
     assert_eq!(ask(&mut site, Some(&other), "").unwrap(), [], "it is there");
-    assert_eq!(site.settle(&willing, true), 1, "the spread is evened out with another one");
+    assert_eq!(site.turn(&willing, true), 1, "the spread is evened out with another one");
     assert_eq!(record(&site), moved, "a pinned one stays");
     let changes = ask(&mut site, None, "").unwrap();
     site.take(changes);
@@ -294,23 +294,23 @@ fn an_operator_moves_pins_and_lets_go() {
 #[test]
 fn a_drain_moves_all_that_others_can_take_and_lasts_until_it_ends() {
     let (mut site, willing) = three_nodes(6);
-    site.settle(&willing, true);
+    site.turn(&willing, true);
     let ctx = site.ctx();
     let changes = operate::drain(&site.cluster, &name("node-a"), ctx).unwrap();
     site.take(changes);
     assert_eq!(site.loads(), BTreeMap::from([("node-b".to_owned(), 3), ("node-c".to_owned(), 3)]));
     assert_eq!(operate::drain(&site.cluster, &name("node-a"), ctx).unwrap(), [], "drained is drained");
-    assert_eq!(site.settle(&willing, true), 0, "nothing comes back while it lasts");
+    assert_eq!(site.turn(&willing, true), 0, "nothing comes back while it lasts");
     let changes = operate::end_drain(&site.cluster, &name("node-a")).unwrap();
     site.take(changes);
     assert_eq!(operate::end_drain(&site.cluster, &name("node-a")).unwrap(), []);
-    assert_eq!(site.settle(&willing, true), 2);
+    assert_eq!(site.turn(&willing, true), 2);
     assert_eq!(operate::drain(&site.cluster, &name("nowhere"), ctx).unwrap_err().reason, Reason::NodeNotFound);
 
     let ctx = site.ctx();
     site.take(operate::drain(&site.cluster, &name("node-b"), ctx).unwrap());
     site.put(ipam::Change::Node(name("node-b"), None));
-    site.settle(&willing, false);
+    site.turn(&willing, false);
     assert_eq!(site.cluster.lb.board().drains().count(), 0, "a node that is gone needs no drain");
 }
 
@@ -323,7 +323,7 @@ fn most_nodes_silent_at_once_is_not_most_nodes_dead() {
     let all = [name("node-a"), name("node-b"), name("node-c")];
     all.iter().for_each(|node| presence.hear(node, at(0)));
     assert_eq!(presence.willing(at(999)), Willing { nodes: all.iter().cloned().collect(), ..Willing::default() });
-    site.settle(&presence.willing(at(999)), true);
+    site.turn(&presence.willing(at(999)), true);
     presence.hear(&all[0], at(900));
     presence.hear(&all[1], at(900));
     assert_eq!(presence.next_silence(at(950)), Some(at(1000)));
@@ -340,7 +340,7 @@ fn most_nodes_silent_at_once_is_not_most_nodes_dead() {
     assert!(presence.willing(much_later).still, "they are not given up while addresses are assigned to them");
     let lost = site.cluster.lb.board().on(&all[1]).next().unwrap().address;
     presence.unanswered(lost, much_later);
-    site.settle(&presence.willing(much_later), false);
+    site.turn(&presence.willing(much_later), false);
     assert_eq!(site.on(&lost.to_string()).as_deref(), Some("node-a"), "but for an address that nobody answers for");
     assert!(site.cluster.lb.board().load(&all[1]) > 0);
     let ctx = site.ctx();
@@ -369,7 +369,7 @@ proptest! {
     ) {
         let (mut site, mut willing) = three_nodes(services);
         let nodes: Vec<Name> = willing.nodes.iter().cloned().collect();
-        site.settle(&willing, spread);
+        site.turn(&willing, spread);
         for (which, what) in steps {
             let node = &nodes[which];
             match what {
@@ -380,7 +380,7 @@ proptest! {
                 4 => { let ctx = site.ctx(); let changes = operate::drain(&site.cluster, node, ctx).unwrap(); site.take(changes); }
                 _ => { let changes = operate::end_drain(&site.cluster, node).unwrap(); site.take(changes); }
             }
-            site.settle(&willing, spread);
+            site.turn(&willing, spread);
             for target in target::targets(&site.cluster) {
                 let able = willing.nodes.iter().filter_map(|name| site.cluster.ipam.node(name));
                 let able: Vec<_> = able.filter(|node| target.check(node).is_ok()).collect();

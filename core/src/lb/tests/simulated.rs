@@ -150,7 +150,7 @@ struct World {
 impl World {
     fn new(seed: u64, agents: usize, services: usize, faults: Faults) -> Self {
         let mut site = Site::usual();
-        (0..agents).for_each(|n| site.node(&format!("node-{n}"), |_| {}));
+        (0..agents).for_each(|n| site.add_node(&format!("node-{n}"), |_| {}));
         (0..services).for_each(|n| drop(site.create(&format!("shop/s{n}"), |_| {}).unwrap()));
         let mut random = Random(seed);
         let agents = (0..agents).map(|n| Agent {

@@ -19,7 +19,7 @@ const MOST_SELECTORS: usize = 100;
 pub(super) const MOST_TEXT: usize = 1024;
 
 /// Notes a list that is too long; false when it is.
-pub(super) fn few(count: usize, most: usize, field: &str, bad: &mut Violations) -> bool {
+pub(in crate::convert) fn few(count: usize, most: usize, field: &str, bad: &mut Violations) -> bool {
     if count > most {
         bad.add(field, Reason::CountOutOfBounds, format!("{count} are too many; at most {most} are taken"));
     }
@@ -113,7 +113,7 @@ where
 }
 
 /// A selector as the API shows it: in its text form.
-pub(super) fn show_selectors(selectors: &AnyOf) -> Vec<types::LabelSelector> {
+pub(in crate::convert) fn show_selectors(selectors: &AnyOf) -> Vec<types::LabelSelector> {
     let shown = selectors
         .0
         .iter()
@@ -122,7 +122,7 @@ pub(super) fn show_selectors(selectors: &AnyOf) -> Vec<types::LabelSelector> {
 }
 
 /// A length of time that is not negative.
-pub(super) fn duration(given: Option<&prost_types::Duration>, field: &str, bad: &mut Violations) -> Option<Duration> {
+pub(in crate::convert) fn duration(given: Option<&prost_types::Duration>, field: &str, bad: &mut Violations) -> Option<Duration> {
     let given = given?;
     let read = u64::try_from(given.seconds).ok().zip(nanos(given.nanos)).map(|(seconds, nanos)| Duration::new(seconds, nanos));
     if read.is_none() {

@@ -10,21 +10,21 @@ use polder_proto::lb::v1::announcement_service_server::AnnouncementService;
 use polder_runtime::status::refuse;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Answered, not_built, read};
+use super::{Answered, read};
 use crate::announcing::Announcing;
+use crate::bgp::Bgp;
 use crate::call::Call;
 use crate::list::AnnouncementPage;
-
-const BGP: &str = "Advertising addresses by BGP";
 
 /// See the module.
 pub(crate) struct Announcements {
     announcing: Announcing,
+    bgp: Bgp,
 }
 
 impl Announcements {
-    pub(crate) const fn new(announcing: Announcing) -> Self {
-        Self { announcing }
+    pub(crate) const fn new(announcing: Announcing, bgp: Bgp) -> Self {
+        Self { announcing, bgp }
     }
 
     fn list(&self, request: &pb::ListAnnouncementsRequest) -> Result<Response<pb::ListAnnouncementsResponse>, Refusal> {
@@ -68,23 +68,6 @@ impl Holding {
     }
 }
 
-/// Unary methods that answer that `what` is not built.
-macro_rules! unbuilt {
-    ($what:expr; $($method:ident $request:ident $response:ident;)*) => {
-        $(
-            fn $method<'a: 'f, 'f>(
-                &'a self,
-                _: Request<pb::$request>,
-            ) -> futures::future::BoxFuture<'f, Answered<pb::$response>>
-            where
-                Self: 'f,
-            {
-                Box::pin(async { Err(not_built($what)) })
-            }
-        )*
-    };
-}
-
 #[tonic::async_trait]
 impl AnnouncementService for Announcements {
     type HoldAnnouncementsStream = BoxStream<'static, Result<pb::HoldAnnouncementsResponse, Status>>;
@@ -123,16 +106,58 @@ impl AnnouncementService for Announcements {
         self.announcing.drain(&call, wish).await.map(Response::new).map_err(refuse)
     }
 
-    unbuilt! { BGP;
-        create_bgp_peer CreateBgpPeerRequest CreateBgpPeerResponse;
-        get_bgp_peer GetBgpPeerRequest GetBgpPeerResponse;
-        list_bgp_peers ListBgpPeersRequest ListBgpPeersResponse;
-        update_bgp_peer UpdateBgpPeerRequest UpdateBgpPeerResponse;
-        delete_bgp_peer DeleteBgpPeerRequest DeleteBgpPeerResponse;
-        create_bgp_advertisement CreateBgpAdvertisementRequest CreateBgpAdvertisementResponse;
-        get_bgp_advertisement GetBgpAdvertisementRequest GetBgpAdvertisementResponse;
-        list_bgp_advertisements ListBgpAdvertisementsRequest ListBgpAdvertisementsResponse;
-        update_bgp_advertisement UpdateBgpAdvertisementRequest UpdateBgpAdvertisementResponse;
-        delete_bgp_advertisement DeleteBgpAdvertisementRequest DeleteBgpAdvertisementResponse;
+    async fn create_bgp_peer(&self, request: Request<pb::CreateBgpPeerRequest>) -> Answered<pb::CreateBgpPeerResponse> {
+        self.bgp.create_peer(request).await
+    }
+
+    async fn get_bgp_peer(&self, request: Request<pb::GetBgpPeerRequest>) -> Answered<pb::GetBgpPeerResponse> {
+        self.bgp.get_peer(&request)
+    }
+
+    async fn list_bgp_peers(&self, request: Request<pb::ListBgpPeersRequest>) -> Answered<pb::ListBgpPeersResponse> {
+        self.bgp.list_peers(&request)
+    }
+
+    async fn update_bgp_peer(&self, request: Request<pb::UpdateBgpPeerRequest>) -> Answered<pb::UpdateBgpPeerResponse> {
+        self.bgp.update_peer(request).await
+    }
+
+    async fn delete_bgp_peer(&self, request: Request<pb::DeleteBgpPeerRequest>) -> Answered<pb::DeleteBgpPeerResponse> {
+        self.bgp.delete_peer(request).await
+    }
+
+    async fn create_bgp_advertisement(
+        &self,
+        request: Request<pb::CreateBgpAdvertisementRequest>,
+    ) -> Answered<pb::CreateBgpAdvertisementResponse> {
+        self.bgp.create_advertisement(request).await
+    }
+
+    async fn get_bgp_advertisement(
+        &self,
+        request: Request<pb::GetBgpAdvertisementRequest>,
+    ) -> Answered<pb::GetBgpAdvertisementResponse> {
+        self.bgp.get_advertisement(&request)
+    }
+
+    async fn list_bgp_advertisements(
+        &self,
+        request: Request<pb::ListBgpAdvertisementsRequest>,
+    ) -> Answered<pb::ListBgpAdvertisementsResponse> {
+        self.bgp.list_advertisements(&request)
+    }
+
+    async fn update_bgp_advertisement(
+        &self,
+        request: Request<pb::UpdateBgpAdvertisementRequest>,
+    ) -> Answered<pb::UpdateBgpAdvertisementResponse> {
+        self.bgp.update_advertisement(request).await
+    }
+
+    async fn delete_bgp_advertisement(
+        &self,
+        request: Request<pb::DeleteBgpAdvertisementRequest>,
+    ) -> Answered<pb::DeleteBgpAdvertisementResponse> {
+        self.bgp.delete_advertisement(request).await
     }
 }

@@ -2,7 +2,6 @@
 
 use polder_core::reason::Reason;
 use polder_proto::lb::v1 as pb;
-use polder_proto::lb::v1::announcement_service_client::AnnouncementServiceClient;
 use polder_proto::types::v1::ConditionStatus;
 
 use super::agent::{Agent, Network, register};
@@ -172,13 +171,4 @@ async fn endpoints_follow_the_pods_and_the_explanation_says_what_is_missing() {
     let network = Network::new(std::slice::from_ref(&lb.link));
     let _agent = Agent::start(&network, "node-a");
     super::site::wait_for("its agent", async || unhappy().await.is_empty().then_some(())).await;
-}
-
-#[tokio::test]
-async fn what_is_not_built_says_so() {
-    let (_folder, store) = embedded().await;
-    let lb = Replica::start(&store).await;
-    let asked = pb::ListBgpPeersRequest::default();
-    let peers = AnnouncementServiceClient::new(lb.link.clone()).list_bgp_peers(asked).await;
-    assert_eq!(refused(peers).0, Reason::NotImplemented);
 }

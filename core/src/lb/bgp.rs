@@ -1,0 +1,31 @@
+//! BGP: the routers that nodes speak to, what is advertised to them, and the routes that follow.
+//!
+//! Peers and advertisements are stored; [`routes()`] and [`sessions`] are computed from them, from services, pools and nodes, and
+//! are never stored.
+//!
+//! * [`BgpPeer`], [`BgpAdvertisement`]: the records, and the types of their fields.
+//! * [`check`]: what a value must be, whatever the state.
+//! * [`plan`]: create, update, delete.
+//! * [`conditions`]: what is true of a record in the state as it is now.
+
+mod audit;
+pub mod check;
+mod community;
+pub mod conditions;
+pub mod plan;
+mod prefix;
+mod record;
+mod rivals;
+mod routes;
+mod rules;
+mod secret;
+mod view;
+
+pub use community::Community;
+pub use plan::{AdvertisementDraft, Decision, PeerDraft, Record, Secret};
+pub use record::{AdvertisementSpec, Asn, Bfd, BgpAdvertisement, BgpPeer, PeerSpec, Router};
+pub use routes::{BgpRoute, routes, sessions};
+pub use secret::Password;
+
+pub(super) use audit::audit;
+pub(super) use view::Book;
