@@ -121,7 +121,8 @@ fn rest_errors_have_one_form(site: &Site) {
         ("/v1/pools/pod", &["-X", "DELETE"], 400, "POOL_IN_USE"),
         ("/v1/pools?pageSize=many", &[], 400, "INVALID_ARGUMENT"),
         ("/v1/addresses/banana", &[], 400, "ADDRESS_MALFORMED"),
-        ("/v1/resolver-settings", &[], 501, "NOT_IMPLEMENTED"),
+        ("/v1/bgp-peers/nobody", &[], 404, "BGP_PEER_NOT_FOUND"),
+        ("/v1/zones/cluster.local/record-sets", &[], 501, "NOT_IMPLEMENTED"),
     ] {
         let answer = fetch(site, path, arguments);
         assert_eq!((answer.status, reason_of(&answer).as_str()), (status, reason), "{path}");
