@@ -14,6 +14,7 @@ pub mod plan;
 mod pools;
 pub mod reassign;
 pub mod record;
+pub mod rest;
 mod runs;
 mod sharing;
 mod space;
@@ -29,7 +30,7 @@ pub use explain::{Explanation, explain};
 pub use plan::{Decision, Draft, Wishes};
 pub use reassign::{Scope, reassign};
 pub use record::{
-    Affinity, Change, Condition, ConditionKind, Endpoint, External, FamilyPolicy, Protocol, Service, ServiceKey, ServicePort,
+    Affinity, Change, Condition, ConditionKind, Endpoint, External, FamilyPolicy, Protocol, Rest, Service, ServiceKey, ServicePort,
     ServiceSpec, ServiceType, TargetPort, TrafficPolicy, Vip,
 };
 pub use touched::touched;

@@ -47,7 +47,7 @@ pub fn touched(before: &Cluster, change: &Change, sources: &mut BTreeSet<Source>
             let was = before.ipam.allocation(*uid);
             [was, after.as_ref()].into_iter().flatten().for_each(|held| touched_by_allocation(before, held, sources));
         }
-        Change::Ipam(_) => {}
+        Change::Ipam(_) | Change::Lb(lb::Change::Rest(..)) => {}
     }
 }
 

@@ -13,6 +13,8 @@ use crate::reason::Reason;
 use crate::schema::Domain;
 use crate::time::Timestamp;
 
+pub use super::rest::Rest;
+
 /// The name of a service: namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServiceKey {
@@ -293,6 +295,8 @@ impl Service {
 pub enum Change {
     /// A service.
     Service(ServiceKey, Option<Arc<Service>>),
+    /// An address that a service gave up.
+    Rest(IpAddr, Option<Arc<Rest>>),
 }
 
 impl Change {
@@ -300,7 +304,7 @@ impl Change {
     #[must_use]
     pub const fn domain(&self) -> Domain {
         match self {
-            Self::Service(..) => Domain::LbServices,
+            Self::Service(..) | Self::Rest(..) => Domain::LbServices,
         }
     }
 }

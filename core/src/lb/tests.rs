@@ -5,6 +5,7 @@ mod families;
 mod fixture;
 mod healing;
 mod random;
+mod resting;
 mod sharing;
 mod updates;
 mod wishes;

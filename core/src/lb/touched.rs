@@ -21,7 +21,7 @@ pub fn touched(before: &Cluster, change: &Change, services: &mut BTreeSet<Servic
             let was = before.ipam.allocation(*uid);
             [was, after.as_ref()].into_iter().flatten().for_each(|allocation| behind(before, allocation, services));
         }
-        Change::Ipam(_) => {}
+        Change::Ipam(_) | Change::Lb(LbChange::Rest(..)) => {}
     }
 }
 

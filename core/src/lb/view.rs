@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
-use super::record::{Change, Service, ServiceKey, Vip};
+use super::record::{Change, Rest, Service, ServiceKey, Vip};
+use super::rest::Rests;
 use super::runs::Runs;
 use crate::net::{AddrRange, Label};
 use crate::time::Timestamp;
@@ -32,6 +33,7 @@ pub struct View {
     held: Runs,
     sharers: OrdMap<Arc<str>, Counted>,
     waiting: OrdSet<(Timestamp, ServiceKey)>,
+    pub(super) resting: Rests,
 }
 
 impl View {
@@ -115,9 +117,31 @@ impl View {
         self.waiting.iter().filter_map(|(_, key)| self.service(key))
     }
 
+    /// When a service gave the address up, and which.
+    #[must_use]
+    pub fn rest(&self, address: IpAddr) -> Option<&Arc<Rest>> {
+        self.resting.get(address)
+    }
+
+    /// The addresses of a range that services gave up, in order.
+    pub fn rests_in(&self, range: AddrRange) -> impl Iterator<Item = (IpAddr, &Arc<Rest>)> + use<'_> {
+        self.resting.within(range)
+    }
+
+    /// Every address that a service gave up and since when, the longest free first.
+    pub fn rests(&self) -> impl Iterator<Item = (Timestamp, IpAddr)> + use<'_> {
+        self.resting.oldest()
+    }
+
     /// Moves the view by one committed change.
     pub fn apply(&mut self, change: &Change) {
-        let Change::Service(key, record) = change;
+        match change {
+            Change::Service(key, record) => self.put(key, record.as_ref()),
+            Change::Rest(address, record) => self.resting.put(*address, record.as_ref()),
+        }
+    }
+
+    fn put(&mut self, key: &ServiceKey, record: Option<&Arc<Service>>) {
         if let Some(old) = self.service(key).cloned() {
             self.remove(key, &old);
         }

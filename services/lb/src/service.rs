@@ -88,7 +88,7 @@ impl Catalog {
     /// Ends a service and frees its addresses.
     pub(crate) async fn delete(&self, call: &Call, deletion: Deletion) -> Result<Changed, Refusal> {
         let Deletion { key, etag, request_id, validate_only } = deletion;
-        self.change(call, request_id, validate_only, move |cluster, _| plan::delete(cluster, &key, &etag)).await
+        self.change(call, request_id, validate_only, move |cluster, context| plan::delete(cluster, &key, &etag, context)).await
     }
 
     /// Decides on the newest view and commits, or only says what would come of it. The same planner does both.
@@ -116,7 +116,7 @@ impl Catalog {
 
 /// The plan of a decision. Its answer shows the service in the state that the decision leads to.
 fn verdict(cluster: &Cluster, decision: &Decision) -> Verdict<Change> {
-    let changes: Vec<Change> = decision.change().into_iter().map(Change::from).collect();
+    let changes: Vec<Change> = decision.changes().map(Change::from).collect();
     let mut after = cluster.clone();
     changes.iter().for_each(|change| after.apply(change));
     let service = decision.after.as_deref().map(|service: &Service| convert::service(&after, service));

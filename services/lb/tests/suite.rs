@@ -8,6 +8,8 @@ mod catalog;
 mod healing;
 #[path = "suite/replicas.rs"]
 mod replicas;
+#[path = "suite/resting.rs"]
+mod resting;
 #[path = "suite/site.rs"]
 mod site;
 #[path = "suite/watches.rs"]

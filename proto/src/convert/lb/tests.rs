@@ -41,7 +41,7 @@ fn with(change: impl FnOnce(&mut pb::ServiceSpec)) -> pb::Service {
 fn stored(service: pb::Service) -> (Cluster, Service) {
     let mut cluster = Cluster::default();
     let decision = plan::create(&cluster, create(service).unwrap().draft, Wishes::MayWait, CONTEXT).unwrap();
-    cluster.apply(&decision.change().unwrap().into());
+    decision.changes().for_each(|change| cluster.apply(&change.into()));
     (cluster, Service::clone(decision.after.as_ref().unwrap()))
 }
 

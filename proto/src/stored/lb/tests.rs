@@ -116,6 +116,28 @@ fn the_bytes_of_version_1_stay_what_they_are() {
 }
 
 #[test]
+fn an_address_that_was_given_up_comes_back_and_keeps_its_bytes() {
+    let rest = Rest { since: Timestamp(1_700_000_000_000_000), holder: full().key };
+    for (address, key) in [("10.0.0.13", "/polder/lb/resting/10.0.0.13"), ("2001:db8::5", "/polder/lb/resting/2001:db8::5")] {
+        let put = Change::Rest(address.parse().unwrap(), Some(Arc::new(rest.clone())));
+        let write = encode(&put);
+        assert_eq!(write.key, key.as_bytes());
+        let hex: String = write.value.as_ref().unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "0801108080f9c0c1c482031a0473686f702203776562");
+        assert_eq!(again(&put), Ok(Some(put.clone())));
+        let mut view = View::default();
+        view.apply(&put);
+        let gone = Change::Rest(address.parse().unwrap(), None);
+        assert_eq!((before(&view, &gone), before(&View::default(), &gone)), (write.value, None));
+        assert_eq!(again(&gone), Ok(Some(gone)));
+    }
+    let newer = pb::Rest { version: 2, since: 1, namespace: "n".to_owned(), name: "s".to_owned() }.encode_to_vec();
+    for (key, value) in [("resting/10.0.0", &[][..]), ("resting/10.0.0.1", &newer), ("resting/10.0.0.1", &[8, 1])] {
+        assert_eq!(decode(key, Some(value)).unwrap_err().key, format!("{PREFIX}{key}"));
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_named_and_what_is_no_record_is_passed_over() {
     for other in ["head/services", "journal/0001", "announcements/10.0.0.13"] {
         assert_eq!(decode(other, Some(b"x")), Ok(None));
