@@ -4,11 +4,15 @@ mod behind;
 mod families;
 mod fixture;
 mod healing;
+mod orders;
+mod promises;
 mod random;
 mod resting;
+mod retyping;
 mod sharing;
 mod updates;
 mod wishes;
+mod world;
 
 use self::fixture::{Site, addr};
 use super::*;

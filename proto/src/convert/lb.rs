@@ -1,5 +1,6 @@
 //! Services: requests to decisions, decisions to answers.
 
+mod bound;
 mod parse;
 mod show;
 
@@ -55,7 +56,10 @@ impl Revision {
     /// Every bad field, when the mask makes one of them count only now.
     pub fn draft(&self, current: Option<&Service>) -> Result<Draft, Refusal> {
         let merged = match (current, self.paths.is_empty()) {
-            (Some(current), false) => mask::replace("polder.lb.v1.Service", &show::asked(current), &self.incoming, &self.paths)?,
+            (Some(current), false) => {
+                let merged = mask::replace("polder.lb.v1.Service", &show::asked(current), &self.incoming, &self.paths)?;
+                bound::drop(current, merged, &self.paths)
+            }
             (None, _) | (_, true) => self.incoming.clone(),
         };
         let mut bad = Violations::new();

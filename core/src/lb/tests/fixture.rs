@@ -50,6 +50,11 @@ impl Site {
 
     pub(super) fn ctx(&mut self) -> PlanContext {
         self.seconds += 1;
+        self.again()
+    }
+
+    /// The moment of the last request once more.
+    pub(super) fn again(&self) -> PlanContext {
         PlanContext { now: Timestamp(self.seconds * 1_000_000), entropy: Entropy(u128::from(self.seconds) << 96) }
     }
 

@@ -151,10 +151,16 @@ fn numbered(texts: Vec<String>, field: String) -> impl Iterator<Item = (String, 
 
 fn affinity(number: i32, timeout: u32, bad: &mut Violations) -> Affinity {
     match known(number, &format!("{SPEC}.session_affinity"), bad) {
-        pb::SessionAffinity::Unspecified | pb::SessionAffinity::None => Affinity::None,
-        pb::SessionAffinity::ClientIp if timeout > MOST_AFFINITY => {
+        _ if timeout > MOST_AFFINITY => {
             let text = format!("{timeout} seconds are too long; at most {MOST_AFFINITY} are taken");
             bad.add(format!("{SPEC}.session_affinity_timeout_seconds"), Reason::CountOutOfBounds, text);
+            Affinity::None
+        }
+        pb::SessionAffinity::Unspecified | pb::SessionAffinity::None => {
+            if timeout != 0 {
+                let text = "only session affinity CLIENT_IP has a timeout; take it away, or ask for that affinity";
+                bad.add(format!("{SPEC}.session_affinity_timeout_seconds"), Reason::ConflictingFields, text);
+            }
             Affinity::None
         }
         pb::SessionAffinity::ClientIp => Affinity::ClientIp { timeout: if timeout == 0 { USUAL_AFFINITY } else { timeout } },
@@ -207,8 +213,11 @@ fn port_of(given: pb::ServicePort, nth: usize, bad: &mut Violations) -> Option<S
 fn endpoint(given: pb::Endpoint, nth: usize, ports: &[ServicePort], bad: &mut Violations) -> Option<Endpoint> {
     let at = format!("{SPEC}.endpoints[{nth}]");
     let address = bad.take(format!("{at}.address"), parse_addr(&given.address));
+    if given.pod.is_some() {
+        bad.add(format!("{at}.pod"), Reason::ConflictingFields, "a given endpoint is no pod; take this away, or give a selector");
+    }
     let numbers = match given.ports.is_empty() {
-        true => ports.iter().map(usual_target).collect(),
+        true => ports.iter().map(|port| usual_target(port, &at, bad)).collect(),
         false => ports.iter().map(|port| given_target(&given.ports, port, &at, bad)).collect(),
     };
     for (place, one) in given.ports.iter().enumerate() {
@@ -235,10 +244,15 @@ fn name_of(port: &ServicePort) -> &str {
 }
 
 /// The number of a target port; given endpoints have no named ones.
-const fn usual_target(port: &ServicePort) -> Option<u16> {
+fn usual_target(port: &ServicePort, at: &str, bad: &mut Violations) -> Option<u16> {
     match &port.target {
         TargetPort::Number(number) => Some(*number),
-        TargetPort::Name(_) => None,
+        TargetPort::Name(name) => {
+            let text =
+                format!("port {} goes to the port named `{name}`, which a given endpoint has not; say its number here", port.port);
+            bad.add(format!("{at}.ports"), Reason::FieldRequired, text);
+            None
+        }
     }
 }
 

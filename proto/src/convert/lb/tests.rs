@@ -1,6 +1,7 @@
 use polder_core::cluster::Cluster;
 use polder_core::id::Entropy;
-use polder_core::lb::plan;
+use polder_core::lb::{ServiceSpec, ServiceType, TrafficPolicy, plan};
+use polder_core::net::Family;
 use polder_core::schema::PlanContext;
 use polder_core::time::Timestamp;
 
@@ -198,6 +199,64 @@ fn a_mask_changes_what_it_names_and_is_judged_at_once() {
     assert_eq!(refusal.reason, Reason::FieldRequired);
     assert_eq!(change(&["spec.nothing"], incoming.clone()).unwrap_err().violations[0].field, "update_mask");
     assert_eq!(change(&[], incoming).unwrap_err().violations[0].field, "service.spec.ports");
+}
+
+/// The service after an update of the fields under `paths`, stored as `before` was.
+fn patched(before: pb::Service, paths: &[&str], change: impl FnOnce(&mut pb::ServiceSpec)) -> Result<ServiceSpec, Refusal> {
+    let (_, stored) = stored(before);
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    let update_mask = Some(prost_types::FieldMask { paths });
+    let request = pb::UpdateServiceRequest { service: Some(with(change)), update_mask, ..pb::UpdateServiceRequest::default() };
+    Ok(revision(request)?.draft(Some(&stored))?.spec)
+}
+
+#[test]
+fn what_goes_with_a_type_or_a_policy_goes_away_with_it_unless_the_update_speaks_of_it() {
+    let full = with(|spec| {
+        spec.cluster_ips = vec!["172.28.0.7".to_owned(), "fd00::7".to_owned()];
+        spec.ip_families = vec![1, 2];
+        spec.session_affinity = pb::SessionAffinity::ClientIp.into();
+        spec.external_traffic_policy = pb::TrafficPolicy::Local.into();
+        spec.health_check_port = 30_000;
+        spec.external = Some(pb::ExternalSpec {
+            addresses: vec!["2001:db8::5".to_owned(), "192.0.2.5".to_owned()],
+            sharing_key: "key".to_owned(),
+            ..pb::ExternalSpec::default()
+        });
+    });
+    let inside = |spec: &mut pb::ServiceSpec| spec.r#type = pb::ServiceType::ClusterIp.into();
+    let spec = patched(full.clone(), &["spec.type"], inside).unwrap();
+    assert_eq!((spec.external, spec.external_policy, spec.health_check_port), (Default::default(), TrafficPolicy::Cluster, 0));
+    assert_eq!((spec.cluster_ips.len(), spec.families.len()), (2, 2));
+    let spoken = patched(full.clone(), &["spec.type", "spec.external.sharing_key"], |spec| {
+        inside(spec);
+        spec.external = Some(pb::ExternalSpec { sharing_key: "new".to_owned(), ..pb::ExternalSpec::default() });
+    });
+    assert_eq!(spoken.unwrap_err().violations[0].field, "service.spec.external");
+
+    let single = |spec: &mut pb::ServiceSpec| spec.ip_family_policy = pb::IpFamilyPolicy::SingleStack.into();
+    let spec = patched(full.clone(), &["spec.ip_family_policy"], single).unwrap();
+    let kept = (spec.families, spec.cluster_ips, spec.external.addresses);
+    assert_eq!(kept, (vec![Family::V4], vec!["172.28.0.7".parse().unwrap()], vec!["192.0.2.5".parse().unwrap()]));
+    let spoken = patched(full.clone(), &["spec.ip_family_policy", "spec.cluster_ips"], |spec| {
+        single(spec);
+        spec.cluster_ips = vec!["172.28.0.7".to_owned(), "fd00::7".to_owned()];
+    });
+    assert_eq!(spoken.unwrap_err().violations[0].field, "service.spec.cluster_ips");
+
+    let none = |spec: &mut pb::ServiceSpec| spec.session_affinity = pb::SessionAffinity::None.into();
+    assert_eq!(patched(full.clone(), &["spec.session_affinity"], none).unwrap().affinity, polder_core::lb::Affinity::None);
+    let everywhere = |spec: &mut pb::ServiceSpec| spec.external_traffic_policy = pb::TrafficPolicy::Cluster.into();
+    assert_eq!(patched(full.clone(), &["spec.external_traffic_policy"], everywhere).unwrap().health_check_port, 0);
+
+    let alias = |spec: &mut pb::ServiceSpec| {
+        (spec.r#type, spec.external_name) = (pb::ServiceType::ExternalName.into(), "db.example.com".to_owned());
+        spec.selector.clear();
+    };
+    let spec = patched(full, &["spec.type", "spec.external_name", "spec.selector"], alias).unwrap();
+    assert!(spec.cluster_ips.is_empty());
+    let back = patched(with(alias), &["spec.type"], inside).unwrap();
+    assert_eq!((back.service_type, back.external_name.as_str()), (ServiceType::ClusterIp, ""));
 }
 
 #[test]
