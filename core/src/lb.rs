@@ -6,6 +6,7 @@ mod assign;
 pub mod audit;
 pub mod check;
 mod choose;
+mod conflict;
 pub mod endpoints;
 pub mod explain;
 mod families;

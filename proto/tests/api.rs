@@ -158,7 +158,7 @@ fn every_stored_record_begins_with_its_version() {
             }
         }
     }
-    assert_eq!(records, 15, "8 of IPAM, 4 of LB, 3 of DNS");
+    assert_eq!(records, 16, "8 of IPAM, 5 of LB, 3 of DNS");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::ask::{Ask, Exhausted, Side};
 use super::assign::{Assigned, assign};
 use super::choose::Trial;
+use super::conflict::conflict;
 use super::families::Wanted;
 use super::record::{Condition, ConditionKind, Service, ServiceSpec, ServiceType};
 use crate::cluster::Cluster;
@@ -78,6 +79,8 @@ pub(super) fn address(state: State<'_>, wish: Service, before: Option<&Service>)
         let message = "ports on the nodes are not offered; use type LoadBalancer to be reached from outside";
         unhappy.push((ConditionKind::NodePorts, Refusal::new(Reason::TypeNotOffered, message)));
     }
+    let disputed = conflict(cluster, &addressed.service, now).map(|refusal| (ConditionKind::AddressConflict, refusal));
+    unhappy.extend(disputed);
     let conditions = unhappy.into_iter().map(|(kind, refusal)| condition(kind, &refusal, &old_conditions, now));
     addressed.service.conditions = conditions.collect();
     Ok(addressed)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::ask::Ask;
 use super::pools::{Candidate, candidates, check_open, check_selected};
 use super::record::Vip;
-use super::space::{check_givable, check_holders, exhausted, lowest_reserved, lowest_shareable, next_free, vip};
+use super::space::{check_givable, check_holders, disputed_reserved, exhausted, lowest_reserved, lowest_shareable, next_free, vip};
 use crate::ipam::Pool;
 use crate::net::{Family, Name};
 use crate::reason::{Obstacle, Reason, Refusal};
@@ -93,6 +93,9 @@ fn from_reservation<'a>(ask: &Ask<'a>, name: &Name, family: Family) -> Result<(&
     let found = pools().find_map(|pool| Some((pool, lowest_reserved(ask, pool, reservation, family)?)));
     if let Some((pool, address)) = found {
         return check_named(ask, pool).map(|()| (pool, address));
+    }
+    if let Some(refusal) = pools().find_map(|pool| disputed_reserved(ask, pool, reservation, family)) {
+        return Err(refusal);
     }
     let kept = reservation.ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let message = format!("reservation `{name}` ({kept}) has no free {family} address in a pool for {}", ask.side.users());

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::address::{State, address};
 use super::ask::{Exhausted, Side};
+use super::conflict::is_unsaid;
 use super::plan::{Decision, revised};
-use super::record::{Change, Service, ServiceKey};
+use super::record::{Change, ConditionKind, Service, ServiceKey};
 use crate::cluster::Cluster;
 use crate::schema::PlanContext;
 
@@ -16,7 +17,7 @@ use crate::schema::PlanContext;
 pub enum Scope {
     /// Those that wait for addresses. Enough when only services have changed.
     Waiting,
-    /// Also those that hold addresses, which a change of pools may have taken from under them.
+    /// Also those that hold addresses, which a change of pools may have taken from under them, or a stranger may answer for.
     All,
 }
 
@@ -26,7 +27,8 @@ pub enum Scope {
 /// does the same after a restart or a missed event.
 #[must_use]
 pub fn reassign(cluster: &Cluster, scope: Scope, most: usize, ctx: PlanContext) -> Vec<Decision> {
-    let displaced = cluster.lb.services().filter(|service| scope == Scope::All && is_displaced(cluster, service));
+    let moved = |service: &Service| is_displaced(cluster, service) || is_unsaid(cluster, service, ctx.now);
+    let displaced = cluster.lb.services().filter(|service| scope == Scope::All && moved(service));
     let exhausted = Exhausted::default();
     let (mut decisions, mut decided): (Vec<Decision>, BTreeSet<&ServiceKey>) = Default::default();
     let (mut work, mut writes) = (cluster.clone(), 0);
@@ -70,12 +72,16 @@ fn is_displaced(cluster: &Cluster, service: &Service) -> bool {
     })
 }
 
-/// The service with what it can have now. A new sentence for an old reason alone is no reason to write.
+/// The service with what it can have now. A new sentence for an old reason alone is no reason to write, unless it names another
+/// stranger.
 fn mended(state: State<'_>, before: &Arc<Service>, ctx: PlanContext) -> Option<Decision> {
     let after = address(state, Service::clone(before), Some(before)).ok()?.service;
     let reasons =
         |service: &Service| service.conditions.iter().map(|condition| (condition.kind, condition.reason)).collect::<Vec<_>>();
-    let same = after.cluster == before.cluster && after.external == before.external && reasons(&after) == reasons(before);
+    let disputes = |service: &Service| service.condition(ConditionKind::AddressConflict).map(|condition| condition.message.clone());
+    let same = (&after.cluster, &after.external) == (&before.cluster, &before.external)
+        && reasons(&after) == reasons(before)
+        && disputes(&after) == disputes(before);
     (!same).then(|| revised(state.cluster, before, after, ctx))
 }
 

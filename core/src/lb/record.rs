@@ -218,6 +218,8 @@ pub enum ConditionKind {
     ExternalAddresses,
     /// The nodes have the ports that the service wishes for.
     NodePorts,
+    /// Nobody else on the network answers for its addresses. It lacks nothing: it keeps them.
+    AddressConflict,
 }
 
 /// An unhappy condition of a service: it has not got what it asked for, and why. A happy service has none.
@@ -271,7 +273,8 @@ impl Service {
     #[must_use]
     pub fn waiting_since(&self) -> Option<Timestamp> {
         let for_ever = |reason| matches!(reason, Reason::LoadBalancerClassForeign | Reason::TypeNotOffered);
-        let unhappy = self.conditions.iter().filter(|condition| !for_ever(condition.reason)).map(|condition| condition.since).min();
+        let waits = |condition: &&Condition| condition.kind != ConditionKind::AddressConflict && !for_ever(condition.reason);
+        let unhappy = self.conditions.iter().filter(waits).map(|condition| condition.since).min();
         let prefers_both = self.spec.family_policy == FamilyPolicy::PreferDualStack;
         let single = |vips: &[Vip]| prefers_both && vips.len() == 1;
         unhappy.or_else(|| (single(&self.cluster) || single(&self.external)).then_some(self.meta.created))

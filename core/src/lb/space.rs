@@ -79,17 +79,32 @@ fn ends_of_rest(ask: &Ask<'_>, pool: &Pool, family: Family) -> Vec<Timestamp> {
 /// The lowest address that the reservation keeps in this pool and that the service may hold. Naming the reservation names its
 /// addresses, so one that rests is given too, after those that do not.
 pub(super) fn lowest_reserved(ask: &Ask<'_>, pool: &Pool, reservation: &Reservation, family: Family) -> Option<IpAddr> {
-    let kept = reservation.ranges.iter().filter(|range| range.family() == family);
-    let mut here = kept.flat_map(|kept| pool.ranges.iter().filter_map(|range| range.intersection(kept)));
-    here.find_map(|range| {
+    kept_here(pool, reservation, family).find_map(|range| {
         let shareable = |address: &IpAddr| range.contains(*address) && check_holders(ask, pool, *address).is_ok();
         let key = ask.spec().external.sharing_key.as_str();
         let shared = ask.cluster.lb.shared_under(key).find(shareable);
-        let held = |address| ask.cluster.lb.held_until(address);
+        let disputed = |address| quarantine(&ask.cluster.ipam, pool, address, ask.now).map(|_| address);
+        let held = |address| ask.cluster.lb.held_until(address).or_else(|| disputed(address));
         let rests = |address| ask.cluster.lb.rest(address).filter(|rest| rest.until(pool) > ask.now).map(|_| address);
         let rested = || first_unblocked(range, |address| held(address).or_else(|| rests(address)));
         shared.or_else(rested).or_else(|| first_unblocked(range, held))
     })
+}
+
+/// The first free address that the reservation keeps in this pool and for which a stranger answers, with why it is not given.
+pub(super) fn disputed_reserved(ask: &Ask<'_>, pool: &Pool, reservation: &Reservation, family: Family) -> Option<Refusal> {
+    let ipam = &ask.cluster.ipam;
+    let mut seen = kept_here(pool, reservation, family).flat_map(|range| ipam.reported_in(range));
+    seen.find_map(|address| {
+        let free = ask.cluster.lb.held_until(address).is_none();
+        quarantine(ipam, pool, address, ask.now).filter(|_| free).map(|stranger| stranger.refusal(pool, address))
+    })
+}
+
+/// What the reservation keeps of this pool.
+fn kept_here(pool: &Pool, reservation: &Reservation, family: Family) -> impl Iterator<Item = AddrRange> {
+    let kept = reservation.ranges.iter().filter(move |range| range.family() == family);
+    kept.flat_map(|kept| pool.ranges.iter().filter_map(|range| range.intersection(kept)))
 }
 
 /// The lowest address of the pool that this service may share with those that hold it.

@@ -1,6 +1,7 @@
 //! Decisions about services, on small hand-made clusters and on random ones.
 
 mod behind;
+mod conflicts;
 mod families;
 mod fixture;
 mod healing;

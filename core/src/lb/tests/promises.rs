@@ -75,20 +75,21 @@ fn well_given(before: &Cluster, after: &Service, now: Timestamp) {
             assert_eq!(pool.state, crate::ipam::PoolState::Enabled, "{after:?}");
             assert!(pool.ranges.iter().any(|range| range.contains(vip.address)), "{after:?}");
             let external = &after.spec.external;
+            assert!(!is_disputed(before, vip.address, now), "a stranger answers for it: {after:?}");
             let named = after.spec.cluster_ips.contains(&vip.address) || external.addresses.contains(&vip.address);
             if named || external.reservation.is_some() || before.lb.holders(vip.address).next().is_some() {
                 continue;
             }
             assert!(before.ipam.reservation_of(vip.address).is_none(), "a reserved address: {after:?}");
-            assert!(ipam_free(before, vip.address, now), "a stranger answers for it: {after:?}");
             let rest = before.lb.rest(vip.address);
             assert!(rest.is_none_or(|rest| rest.since.after(pool.cooldown) <= now), "it rests: {after:?}");
         }
     }
 }
 
-fn ipam_free(cluster: &Cluster, address: IpAddr, now: Timestamp) -> bool {
-    crate::ipam::neighbors::stranger(&cluster.ipam, address, now).is_none()
+/// Nobody holds it, and a stranger answers for it.
+fn is_disputed(cluster: &Cluster, address: IpAddr, now: Timestamp) -> bool {
+    cluster.lb.holders(address).next().is_none() && crate::ipam::neighbors::stranger(&cluster.ipam, address, now).is_some()
 }
 
 /// The same service asked for once more, as the reconciler does it.

@@ -1,6 +1,6 @@
 use polder_core::cluster::Cluster;
 use polder_core::id::Entropy;
-use polder_core::lb::{ServiceSpec, ServiceType, TrafficPolicy, plan};
+use polder_core::lb::{Condition, ConditionKind, ServiceSpec, ServiceType, TrafficPolicy, plan};
 use polder_core::net::Family;
 use polder_core::schema::PlanContext;
 use polder_core::time::Timestamp;
@@ -97,6 +97,24 @@ fn the_status_says_what_there_is_and_what_is_missing() {
     ];
     assert_eq!(told, wanted);
     assert!(conditions.iter().all(|condition| condition.status() == ConditionStatus::False));
+}
+
+#[test]
+fn a_disputed_address_is_a_condition_only_while_it_is_disputed() {
+    let (cluster, mut stored) = stored(web());
+    let told = |stored: &Service| {
+        let conditions = service(&cluster, stored).status.unwrap().conditions;
+        conditions.into_iter().find(|condition| condition.r#type == "AddressUncontested")
+    };
+    assert_eq!(told(&stored), None);
+    stored.conditions.push(Condition {
+        kind: ConditionKind::AddressConflict,
+        reason: Reason::AddressQuarantined,
+        message: "00:15:5d:01:02:03 answers for 10.0.0.13 too".to_owned(),
+        since: CONTEXT.now,
+    });
+    let disputed = told(&stored).unwrap();
+    assert_eq!((disputed.status(), disputed.reason.as_str()), (ConditionStatus::False, "ADDRESS_QUARANTINED"));
 }
 
 #[test]

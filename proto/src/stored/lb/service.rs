@@ -222,6 +222,7 @@ fn write_condition(condition: &Condition) -> pb::ServiceCondition {
         ConditionKind::ClusterAddresses => pb::ServiceConditionKind::ClusterAddresses,
         ConditionKind::ExternalAddresses => pb::ServiceConditionKind::ExternalAddresses,
         ConditionKind::NodePorts => pb::ServiceConditionKind::NodePorts,
+        ConditionKind::AddressConflict => pb::ServiceConditionKind::AddressConflict,
     };
     pb::ServiceCondition {
         kind: kind.into(),
@@ -236,6 +237,7 @@ fn read_condition(stored: pb::ServiceCondition) -> Result<Condition, String> {
         pb::ServiceConditionKind::ClusterAddresses => ConditionKind::ClusterAddresses,
         pb::ServiceConditionKind::ExternalAddresses => ConditionKind::ExternalAddresses,
         pb::ServiceConditionKind::NodePorts => ConditionKind::NodePorts,
+        pb::ServiceConditionKind::AddressConflict => ConditionKind::AddressConflict,
         pb::ServiceConditionKind::Unspecified => return Err("a condition is not known".to_owned()),
     };
     let reason = Reason::ALL.iter().copied().find(|reason| reason.number().unsigned_abs() == stored.reason);

@@ -97,6 +97,16 @@ fn every_field_comes_back() {
         (service.spec.service_type, service.spec.node_ports) = (service_type, node_ports);
         assert_eq!(again(&put(&service)).unwrap(), Some(put(&service)));
     }
+    for kind in [
+        ConditionKind::ClusterAddresses,
+        ConditionKind::ExternalAddresses,
+        ConditionKind::NodePorts,
+        ConditionKind::AddressConflict,
+    ] {
+        let mut service = full.clone();
+        service.conditions[0].kind = kind;
+        assert_eq!(again(&put(&service)).unwrap(), Some(put(&service)));
+    }
     let bare = Service { spec: ServiceSpec::default(), conditions: Vec::new(), ..full };
     assert_eq!(again(&put(&bare)).unwrap(), Some(put(&bare)));
     let gone = Change::Service(bare.key, None);
