@@ -10,6 +10,7 @@ mod conflict;
 pub mod endpoints;
 pub mod explain;
 mod families;
+pub mod health;
 mod immutable;
 pub mod plan;
 mod pools;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use super::health::check_health;
 use super::record::{Endpoint, External, FamilyPolicy, ServicePort, ServiceSpec, ServiceType, TrafficPolicy};
 use crate::net::{Family, Labels};
 use crate::reason::{Reason, Violations, shown};
@@ -23,6 +24,7 @@ pub fn check_spec(spec: &ServiceSpec, at: &str, bad: &mut Violations) {
     check_families(spec, at, bad);
     check_external(spec, at, bad);
     check_endpoints(spec, at, bad);
+    check_health(spec, at, bad);
 }
 
 fn check_type(spec: &ServiceSpec, at: &str, bad: &mut Violations) {
@@ -113,6 +115,12 @@ fn check_external(spec: &ServiceSpec, at: &str, bad: &mut Violations) {
         if count > MOST_NAMED {
             let text = format!("{count} are too many; at most {MOST_NAMED} can be given");
             bad.add(format!("{at}.external.{field}"), Reason::CountOutOfBounds, text);
+        }
+    }
+    let mut named = BTreeSet::new();
+    for (nth, pool) in external.pools.iter().enumerate().take(MOST_NAMED) {
+        if !named.insert(pool) {
+            bad.add(format!("{at}.external.pools[{nth}]"), Reason::DuplicateValue, format!("pool `{pool}` is there already"));
         }
     }
     check_text(&external.sharing_key, &format!("{at}.external.sharing_key"), bad);

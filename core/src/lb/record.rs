@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::health::HealthCheck;
 use crate::meta::Meta;
 use crate::net::{Family, Label, Labels, Name, Selector};
 use crate::reason::Reason;
@@ -179,6 +180,8 @@ pub struct ServiceSpec {
     pub endpoints: Vec<Endpoint>,
     /// The port on which every node says whether it has a ready endpoint, with external policy Local; 0 is none.
     pub health_check_port: u16,
+    /// How nodes find out whether an endpoint answers; `None`: they believe its readiness.
+    pub health_check: Option<HealthCheck>,
 }
 
 /// One address behind a service.

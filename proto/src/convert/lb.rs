@@ -1,13 +1,15 @@
 //! Services: requests to decisions, decisions to answers.
 
 mod bound;
+mod health;
 mod parse;
 mod show;
 
 use polder_core::id::RequestId;
 use polder_core::lb::{Draft, Service, ServiceKey, Wishes};
-use polder_core::reason::{Reason, Refusal, Violations};
+use polder_core::reason::{Reason, Refusal, Violations, shown};
 
+pub use self::health::health_check;
 use self::parse::draft;
 pub use self::show::{endpoint, explanation, impact, service};
 use super::common::request_id;
@@ -109,6 +111,7 @@ pub fn revision(request: pb::UpdateServiceRequest) -> Result<Revision, Refusal> 
     };
     if bad.is_empty() && !paths.is_empty() {
         // The paths are judged now, whether or not there is something to merge with.
+        check_paths(&paths)?;
         mask::replace("polder.lb.v1.Service", &pb::Service::default(), &incoming, &paths)?;
     }
     let revision =
@@ -137,6 +140,19 @@ pub fn key(namespace: &str, name: &str) -> Result<ServiceKey, Refusal> {
     let mut bad = Violations::new();
     let key = parse::key(namespace, name, "", &mut bad);
     bad.finish(key)
+}
+
+/// A caller changes labels, annotations and the specification, or parts of it; all else is Polder's to say.
+fn check_paths(paths: &[String]) -> Result<(), Refusal> {
+    let mut bad = Violations::new();
+    for path in paths.iter().take(mask::MOST_PATHS) {
+        let first = path.split('.').next().unwrap_or_default();
+        if !["labels", "annotations", "spec"].contains(&first) {
+            let text = format!("`{}` cannot be changed; name labels, annotations, spec, or a field of spec", shown(path));
+            bad.add("update_mask", Reason::InvalidArgument, text);
+        }
+    }
+    bad.finish(Some(()))
 }
 
 fn manner(id: &str, validate_only: bool, allow_pending: bool, bad: &mut Violations) -> Manner {

@@ -122,7 +122,7 @@ pub(super) fn show_selectors(selectors: &AnyOf) -> Vec<types::LabelSelector> {
 }
 
 /// A length of time that is not negative.
-pub(super) fn duration(given: Option<&prost_types::Duration>, field: &str, bad: &mut Violations) -> Option<Duration> {
+pub(in crate::convert) fn duration(given: Option<&prost_types::Duration>, field: &str, bad: &mut Violations) -> Option<Duration> {
     let given = given?;
     let read = u64::try_from(given.seconds).ok().zip(nanos(given.nanos)).map(|(seconds, nanos)| Duration::new(seconds, nanos));
     if read.is_none() {
@@ -137,7 +137,7 @@ fn nanos(given: i32) -> Option<u32> {
     u32::try_from(given).ok().filter(|nanos| *nanos < 1_000_000_000)
 }
 
-pub(super) fn show_duration(duration: Duration) -> Option<prost_types::Duration> {
+pub(in crate::convert) fn show_duration(duration: Duration) -> Option<prost_types::Duration> {
     prost_types::Duration::try_from(duration).ok()
 }
 

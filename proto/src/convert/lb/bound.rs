@@ -38,6 +38,9 @@ fn drop_with_type(spec: &mut pb::ServiceSpec, paths: &[String]) {
         if !says(paths, "cluster_ips") {
             spec.cluster_ips.clear();
         }
+        if !says(paths, "health_check") {
+            spec.health_check = None;
+        }
     } else if !says(paths, "external_name") {
         spec.external_name.clear();
     }

@@ -9,6 +9,7 @@ use polder_core::lb::{
 use polder_core::reason::Reason;
 
 use super::super::common::{object, show_family, show_labels, show_time};
+use super::health::health_check;
 use crate::ipam::v1::PoolTrace;
 use crate::lb::v1 as pb;
 use crate::types::v1 as types;
@@ -66,6 +67,7 @@ fn spec(spec: &ServiceSpec) -> pb::ServiceSpec {
         external_name: spec.external_name.clone(),
         endpoints: spec.endpoints.iter().map(|given| endpoint(&spec.ports, given)).collect(),
         health_check_port: spec.health_check_port.into(),
+        health_check: spec.health_check.as_ref().map(health_check),
     }
 }
 

@@ -57,6 +57,12 @@ fn what_is_shown_can_be_sent_back_and_means_the_same() {
         spec.session_affinity = pb::SessionAffinity::ClientIp.into();
         spec.external_traffic_policy = pb::TrafficPolicy::Local.into();
         spec.health_check_port = 30_000;
+        let http = pb::HttpHealthCheck { path: "/up?full".to_owned(), host: "web.example:8080".to_owned() };
+        spec.health_check = Some(pb::HealthCheck {
+            kind: Some(pb::health_check::Kind::Http(http)),
+            healthy_threshold: 5,
+            ..pb::HealthCheck::default()
+        });
         spec.external = Some(pb::ExternalSpec {
             pools: vec!["external".to_owned()],
             sharing_key: "key".to_owned(),
@@ -143,6 +149,27 @@ fn every_bad_field_is_named() {
     ];
     assert_eq!(fields, wanted);
     assert!(refusal.violations.iter().all(|violation| violation.description.len() < 300));
+}
+
+#[test]
+fn a_health_check_has_usual_values_and_bounds() {
+    let tcp = || pb::HealthCheck { kind: Some(pb::health_check::Kind::Tcp(pb::TcpHealthCheck {})), ..Default::default() };
+    let read =
+        |check: pb::HealthCheck| create(with(|spec| spec.health_check = Some(check))).unwrap().draft.spec.health_check.unwrap();
+    let usual = read(tcp());
+    let seconds = |seconds| prost_types::Duration { seconds, nanos: 0 };
+    let said = pb::HealthCheck {
+        interval: Some(seconds(10)),
+        timeout: Some(seconds(2)),
+        healthy_threshold: 2,
+        unhealthy_threshold: 3,
+        ..tcp()
+    };
+    assert_eq!((health_check(&usual), usual.port), (said, 0));
+    let fast = read(pb::HealthCheck { interval: Some(seconds(1)), ..tcp() });
+    assert_eq!(fast.timeout, fast.interval, "an answer comes before the next question");
+    let http = read(pb::HealthCheck { kind: Some(pb::health_check::Kind::Http(Default::default())), ..tcp() });
+    assert_eq!(http.probe, polder_core::lb::health::Probe::Http { path: "/".to_owned(), host: String::new() });
 }
 
 #[test]

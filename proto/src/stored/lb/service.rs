@@ -1,5 +1,8 @@
 //! A service in its stored form.
 
+use std::time::Duration;
+
+use polder_core::lb::health::{HealthCheck, Probe};
 use polder_core::lb::{
     Affinity, Condition, ConditionKind, Endpoint, External, FamilyPolicy, Protocol, Service, ServiceKey, ServicePort, ServiceSpec,
     ServiceType, TargetPort, TrafficPolicy, Vip,
@@ -68,6 +71,7 @@ fn write_spec(spec: &ServiceSpec) -> pb::ServiceSpec {
         endpoints: spec.endpoints.iter().map(write_endpoint).collect(),
         health_check_port: spec.health_check_port.into(),
         allocate_node_ports: external.allocate_node_ports,
+        health_check: spec.health_check.as_ref().map(write_health),
     }
 }
 
@@ -102,6 +106,36 @@ fn read_spec(stored: pb::ServiceSpec) -> Result<ServiceSpec, String> {
         external_name: stored.external_name,
         endpoints: read_each(stored.endpoints, read_endpoint)?,
         health_check_port: read_port(stored.health_check_port)?,
+        health_check: stored.health_check.map(read_health).transpose()?,
+    })
+}
+
+fn write_health(check: &HealthCheck) -> pb::HealthCheck {
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let (http, path, host) = match &check.probe {
+        Probe::Tcp => (false, String::new(), String::new()),
+        Probe::Http { path, host } => (true, path.clone(), host.clone()),
+    };
+    pb::HealthCheck {
+        http,
+        path,
+        host,
+        port: check.port.into(),
+        interval: micros(check.interval),
+        timeout: micros(check.timeout),
+        healthy: check.healthy,
+        unhealthy: check.unhealthy,
+    }
+}
+
+fn read_health(stored: pb::HealthCheck) -> Result<HealthCheck, String> {
+    Ok(HealthCheck {
+        probe: if stored.http { Probe::Http { path: stored.path, host: stored.host } } else { Probe::Tcp },
+        port: read_port(stored.port)?,
+        interval: Duration::from_micros(stored.interval),
+        timeout: Duration::from_micros(stored.timeout),
+        healthy: stored.healthy,
+        unhealthy: stored.unhealthy,
     })
 }
 

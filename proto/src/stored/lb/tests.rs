@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use polder_core::id::Uid;
+use polder_core::lb::health::{HealthCheck, Probe};
 use polder_core::lb::*;
 use polder_core::meta::Meta;
 use polder_core::net::{Family, Labels};
@@ -65,6 +67,7 @@ fn full() -> Service {
                 ports: vec![Some(8080), None, Some(99)],
             }],
             health_check_port: 30_000,
+            health_check: None,
         },
         cluster: vec![vip("172.28.0.9", "service")],
         external: vec![vip("2001:db8::5", "external")],
@@ -123,6 +126,23 @@ fn the_bytes_of_version_1_stay_what_they_are() {
     let mut view = View::default();
     view.apply(&put(&full()));
     assert_eq!(before(&view, &Change::Service(full().key, None)), encode(&put(&full())).value);
+}
+
+#[test]
+fn health_checks_come_back_and_keep_their_bytes() {
+    let http = Probe::Http { path: "/up".to_owned(), host: "a.example".to_owned() };
+    for (probe, bytes) in [
+        (http, "080112032f75701a09612e6578616d706c6520a01f28c096b10230a0c21e38024003"),
+        (Probe::Tcp, "20a01f28c096b10230a0c21e38024003"),
+    ] {
+        let mut service = full();
+        let (interval, timeout) = (Duration::from_secs(5), Duration::from_millis(500));
+        service.spec.health_check = Some(HealthCheck { probe, port: 4000, interval, timeout, healthy: 2, unhealthy: 3 });
+        assert_eq!(again(&put(&service)).unwrap(), Some(put(&service)));
+        let stored = service::write(&service, VERSION).spec.unwrap().health_check.unwrap();
+        let hex: String = stored.encode_to_vec().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, bytes);
+    }
 }
 
 #[test]
