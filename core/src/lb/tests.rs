@@ -6,6 +6,7 @@ mod families;
 mod fixture;
 mod healing;
 mod orders;
+mod pool_edits;
 mod promises;
 mod random;
 mod resting;
