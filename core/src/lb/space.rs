@@ -169,7 +169,7 @@ pub(super) fn exhausted(ask: &Ask<'_>, pool: &Pool, family: Family) -> Refusal {
     let held: u128 = ranges().map(|range| ask.cluster.lb.count_held(*range)).sum();
     let ends = ends_of_rest(ask, pool, family);
     let resting = ends.len() as u128;
-    let mut kept = if resting == 0 { String::new() } else { format!(", {resting} rest since they were given up") };
+    let mut kept = if resting == 0 { String::new() } else { format!(", {resting} resting") };
     match total.saturating_sub(held).saturating_sub(resting) {
         0 => {}
         others => kept.push_str(&format!(", {others} reserved or kept free")),

@@ -165,8 +165,12 @@ proptest! {
         step(&mut site, &start).unwrap();
         for op in ops {
             let before = site.cluster.clone();
-            let refused = step(&mut site, &op).is_err();
-            let now = site.again().now;
+            let mut twin = site.clone();
+            twin.cluster = rebuilt(&site.cluster);
+            let answer = step(&mut site, &op);
+            prop_assert_eq!(&answer, &step(&mut twin, &op), "the answer depends on more than the records");
+            prop_assert_eq!(&site.cluster.lb, &twin.cluster.lb);
+            let (refused, now) = (answer.is_err(), site.again().now);
             if refused {
                 prop_assert_eq!(&before.lb, &site.cluster.lb, "a refusal changed something");
             }
@@ -174,6 +178,9 @@ proptest! {
                 prop_assert_eq!(held(&before, &name), held(&site.cluster, &name), "a request moved somebody else's address");
                 if let Some(service) = site.cluster.lb.service(&key(&name)).filter(|_| !refused) {
                     well_given(&before, service, now);
+                    let told = explain(&site.cluster, &service.key, now).unwrap().outcome;
+                    prop_assert_eq!(&told.conditions, &service.conditions, "the explanation is another than the decision");
+                    prop_assert_eq!((&told.cluster, &told.external), (&service.cluster, &service.external));
                 }
                 within_quota(&before, &site.cluster);
             }

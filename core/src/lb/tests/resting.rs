@@ -94,7 +94,7 @@ fn a_pool_in_which_all_rest_is_full_and_says_until_when() {
     let full = site.create("n/c", |spec| spec.external.pools = vec!["external".parse().unwrap()]).unwrap_err();
     assert_eq!((full.reason, full.metadata["resting"].as_str()), (Reason::PoolExhausted, "1"));
     assert_eq!(full.retry_after, Some(Duration::from_secs(29)));
-    assert!(full.message.contains("1 of 2 IPv4 addresses are held, 1 rest since they were given up"), "{full}");
+    assert!(full.message.contains("1 of 2 IPv4 addresses are held, 1 resting"), "{full}");
     let waiting = site.create("n/d", |_| {}).unwrap();
     assert_eq!(waiting.conditions[0].reason, Reason::PoolExhausted);
     assert!(site.heal().is_empty());
