@@ -29,8 +29,11 @@ const VERSION: u32 = 1;
 /// [`Corrupt`] when it is a record and cannot be read.
 pub fn decode(key: &str, value: Option<&[u8]>) -> Result<Option<Change>, Corrupt> {
     let corrupt = |why: String| Corrupt { key: format!("{PREFIX}{key}"), why };
-    if let Some(address) = key.strip_prefix(RESTING) {
-        let address = parse_addr(address).map_err(|error| corrupt(error.to_string()))?;
+    if let Some(text) = key.strip_prefix(RESTING) {
+        let address = parse_addr(text).map_err(|error| corrupt(error.to_string()))?;
+        if address.to_string() != text {
+            return Err(corrupt(format!("the address is written as {address}")));
+        }
         let record = value.map(read_rest).transpose().map_err(corrupt)?;
         return Ok(Some(Change::Rest(address, record.map(Arc::new))));
     }

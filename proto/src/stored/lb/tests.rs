@@ -162,7 +162,9 @@ fn an_address_that_was_given_up_comes_back_and_keeps_its_bytes() {
         assert_eq!(again(&gone), Ok(Some(gone)));
     }
     let newer = pb::Rest { version: 2, since: 1, namespace: "n".to_owned(), name: "s".to_owned() }.encode_to_vec();
-    for (key, value) in [("resting/10.0.0", &[][..]), ("resting/10.0.0.1", &newer), ("resting/10.0.0.1", &[8, 1])] {
+    for (key, value) in
+        [("resting/10.0.0", &[][..]), ("resting/FD00::1", &[8, 1]), ("resting/10.0.0.1", &newer), ("resting/10.0.0.1", &[8, 1])]
+    {
         assert_eq!(decode(key, Some(value)).unwrap_err().key, format!("{PREFIX}{key}"));
     }
 }
