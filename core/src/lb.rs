@@ -8,15 +8,18 @@ pub mod audit;
 pub mod bgp;
 pub mod check;
 mod choose;
+mod conflict;
 pub mod dataplane;
 pub mod endpoints;
 pub mod explain;
 mod families;
+pub mod health;
 mod immutable;
 pub mod plan;
 mod pools;
 pub mod reassign;
 pub mod record;
+pub mod rest;
 mod runs;
 mod selecting;
 mod sharing;
@@ -33,7 +36,7 @@ pub use explain::{Explanation, explain};
 pub use plan::{Decision, Draft, Wishes};
 pub use reassign::{Scope, reassign};
 pub use record::{
-    Affinity, Change, Condition, ConditionKind, Endpoint, External, FamilyPolicy, Protocol, Service, ServiceKey, ServicePort,
+    Affinity, Change, Condition, ConditionKind, Endpoint, External, FamilyPolicy, Protocol, Rest, Service, ServiceKey, ServicePort,
     ServiceSpec, ServiceType, TargetPort, TrafficPolicy, Vip,
 };
 pub use touched::touched;

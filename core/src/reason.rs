@@ -356,6 +356,19 @@ impl Violations {
         self.0.len()
     }
 
+    /// Whether the field is bad so far, or something in it.
+    #[must_use]
+    pub fn names(&self, field: &str) -> bool {
+        let within = |rest: &str| rest.is_empty() || rest.starts_with(['.', '[']);
+        self.0.iter().any(|violation| violation.field.strip_prefix(field).is_some_and(within))
+    }
+
+    /// Takes over those of `more` that are kept in view of what is noted so far.
+    pub fn absorb(&mut self, more: Self, keep: impl Fn(&Self, &Violation) -> bool) {
+        let kept: Vec<Violation> = more.0.into_iter().filter(|violation| keep(self, violation)).collect();
+        self.0.extend(kept);
+    }
+
     /// `value` if every field was good, else the refusal that names all bad ones.
     ///
     /// # Errors

@@ -158,7 +158,7 @@ fn every_stored_record_begins_with_its_version() {
             }
         }
     }
-    assert_eq!(records, 19, "8 of IPAM, 7 of LB, 4 of DNS");
+    assert_eq!(records, 20, "8 of IPAM, 8 of LB, 4 of DNS");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::avoid::avoided;
 use super::neighbors::{Stranger, VALID, quarantine};
 use super::record::{Allocation, Block, Pool, Reservation};
 use crate::cluster::Cluster;
-use crate::lb::Service;
+use crate::lb::{Service, ServiceKey};
 use crate::time::Timestamp;
 
 /// What an address is now.
@@ -48,6 +48,8 @@ pub struct Lookup {
     pub reservation: Option<Arc<Reservation>>,
     /// The services that hold it.
     pub services: Vec<Arc<Service>>,
+    /// The service that held it last, while it rests.
+    pub given_up: Option<ServiceKey>,
     /// Who else on the network answers for it, when that is why nobody gets it.
     pub stranger: Option<Stranger>,
     /// Since when.
@@ -72,6 +74,7 @@ pub fn lookup(cluster: &Cluster, address: IpAddr, now: Timestamp) -> Lookup {
         allocation: view.held(address).cloned(),
         reservation,
         services,
+        given_up: None,
         stranger: None,
         since: None,
         until: None,
@@ -106,6 +109,15 @@ fn unheld(cluster: &Cluster, found: &mut Lookup, now: Timestamp) {
             return;
         }
     }
+    if let Some(rest) = cluster.lb.rest(found.address) {
+        found.since = Some(rest.since);
+        let until = rest.until(pool);
+        if until > now {
+            (found.standing, found.until) = (Standing::Cooling, Some(until));
+            found.given_up = Some(rest.holder.clone());
+            return;
+        }
+    }
     let range = pool.ranges.iter().find(|range| range.contains(found.address));
     if range.is_some_and(|range| avoided(pool, found.address, *range).is_some()) {
         found.standing = Standing::Avoided;
@@ -132,7 +144,11 @@ impl Lookup {
                 let seen = self.stranger.as_ref().map(|stranger| format!(" {} (seen by node {})", stranger.mac, stranger.seen_by));
                 format!("{address}{pool} is not given: somebody else answers for it,{}.", seen.unwrap_or_default())
             }
-            Standing::Cooling => format!("{address}{pool} was released by {} and rests.", owner(self.allocation.as_deref())),
+            Standing::Cooling => {
+                let service = self.given_up.as_ref().map(|key| format!("service {key}"));
+                let who = service.unwrap_or_else(|| owner(self.allocation.as_deref()));
+                format!("{address}{pool} was released by {who} and rests.")
+            }
             Standing::Allocated => format!("{address}{pool} is held by {}.", owner(self.allocation.as_deref())),
             Standing::Reserved => {
                 let kept = self.reservation.as_ref().map_or_else(String::new, |kept| {

@@ -50,6 +50,21 @@ impl Usage {
         }
     }
 
+    /// Takes out an address that no allocation holds, wherever it counts.
+    fn discount(&mut self, view: &View, pool: &Pool, address: IpAddr, now: Timestamp) {
+        let range = pool.ranges.iter().find(|range| range.contains(address));
+        let place = if is_kept(view, pool, address, now) {
+            &mut self.reserved
+        } else if range.is_some_and(|range| avoided(pool, address, *range).is_some()) {
+            &mut self.avoided
+        } else if is_quarantined(view, pool, address, now) {
+            &mut self.quarantined
+        } else {
+            return;
+        };
+        *place = place.saturating_sub(1);
+    }
+
     const fn with_free(mut self) -> Self {
         let spoken_for = self.used.saturating_add(self.reserved).saturating_add(self.cooling);
         let spoken_for = spoken_for.saturating_add(self.quarantined).saturating_add(self.avoided);
@@ -80,14 +95,22 @@ impl fmt::Display for Usage {
 pub fn of_pool(cluster: &Cluster, pool: &Pool, family: Family, now: Timestamp) -> Usage {
     let mut usage = usage(&cluster.ipam, pool, family, now);
     if matches!(pool.purpose, Purpose::ClusterService | Purpose::ExternalService) {
-        let held: Vec<IpAddr> = ranges(pool, family).flat_map(|range| cluster.lb.held_in(range)).collect();
-        let loose = |address: &&IpAddr| cluster.ipam.reservation_of(**address).is_some();
-        usage.used += held.len() as u128;
-        usage.reserved = usage.reserved.saturating_sub(held.iter().filter(loose).count() as u128);
-        let answered = |address: &&IpAddr| is_quarantined(&cluster.ipam, pool, **address, now);
-        usage.quarantined = usage.quarantined.saturating_sub(held.iter().filter(answered).count() as u128);
+        for address in ranges(pool, family).flat_map(|range| cluster.lb.held_in(range)) {
+            usage.discount(&cluster.ipam, pool, address, now);
+            usage.used += 1;
+        }
+        for address in ranges(pool, family).flat_map(|range| given_up(cluster, pool, range, now)) {
+            usage.discount(&cluster.ipam, pool, address, now);
+            usage.cooling += 1;
+        }
     }
     usage.with_free()
+}
+
+/// The addresses of a range that services gave up and that rest.
+fn given_up(cluster: &Cluster, pool: &Pool, range: AddrRange, now: Timestamp) -> impl Iterator<Item = IpAddr> {
+    let rests = cluster.lb.rests_in(range).filter(move |(_, rest)| rest.until(pool) > now).map(|(address, _)| address);
+    rests.filter(move |address| cluster.lb.holders(*address).next().is_none() && !is_kept(&cluster.ipam, pool, *address, now))
 }
 
 /// How full a pool is as far as allocations go.

@@ -3,6 +3,7 @@
 use super::ask::{Ask, Exhausted, Side};
 use super::assign::{Assigned, assign};
 use super::choose::Trial;
+use super::conflict::conflict;
 use super::families::Wanted;
 use super::record::{Condition, ConditionKind, Service, ServiceSpec, ServiceType};
 use crate::cluster::Cluster;
@@ -78,6 +79,8 @@ pub(super) fn address(state: State<'_>, wish: Service, before: Option<&Service>)
         let message = "ports on the nodes are not offered; use type LoadBalancer to be reached from outside";
         unhappy.push((ConditionKind::NodePorts, Refusal::new(Reason::TypeNotOffered, message)));
     }
+    let disputed = conflict(cluster, &addressed.service, now).map(|refusal| (ConditionKind::AddressConflict, refusal));
+    unhappy.extend(disputed);
     let conditions = unhappy.into_iter().map(|(kind, refusal)| condition(kind, &refusal, &old_conditions, now));
     addressed.service.conditions = conditions.collect();
     Ok(addressed)
@@ -92,16 +95,16 @@ fn put(service: &mut Service, side: Side, vips: Vec<super::Vip>) {
 
 /// Whether the stored service has what it wishes for on this side, and the wish stays the same.
 fn is_settled(side: Side, before: &Service, after: &ServiceSpec) -> bool {
-    let same = match side {
-        Side::Cluster => before.spec.cluster_ips == after.cluster_ips,
-        Side::External => {
-            let wish = |spec: &ServiceSpec| {
-                (spec.external.addresses.clone(), spec.external.pools.clone(), spec.external.reservation.clone())
-            };
-            wish(&before.spec) == wish(after)
-        }
-    };
-    same && !side.held(before).is_empty() && before.condition(side.condition()).is_none()
+    same_wish(side, &before.spec, after) && !side.held(before).is_empty() && before.condition(side.condition()).is_none()
+}
+
+/// Whether two specifications name the same addresses, pools and reservation on this side.
+pub(super) fn same_wish(side: Side, one: &ServiceSpec, two: &ServiceSpec) -> bool {
+    let (this, that) = (&one.external, &two.external);
+    match side {
+        Side::Cluster => one.cluster_ips == two.cluster_ips,
+        Side::External => (&this.addresses, &this.pools, &this.reservation) == (&that.addresses, &that.pools, &that.reservation),
+    }
 }
 
 fn foreign(service: &Service) -> Refusal {

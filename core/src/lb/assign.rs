@@ -33,6 +33,9 @@ pub(super) fn assign(ask: &Ask<'_>, wanted: &Wanted) -> Assigned {
 }
 
 /// The held address under the name of the pool that has it now; `None` when holding it on breaks a rule.
+///
+/// What a pool says about giving is no such rule: a service keeps its address when the pool drains, selects others, ceases to
+/// let namespaces share, or comes to avoid the address (MetalLB takes it away then), and when a reservation is made over it.
 fn still_good(ask: &Ask<'_>, wanted: &Wanted, held: &Vip) -> Option<Vip> {
     let pool = ask.cluster.ipam.pool_of(held.address).filter(|pool| pool.purpose == ask.side.purpose())?;
     let may = wanted.has(Family::of(held.address)) && check_holders(ask, pool, held.address).is_ok();

@@ -71,13 +71,12 @@ fn unsaid(service: &Service, side: Side) -> Option<Finding> {
 /// Every pair of services under one address that may not share it.
 fn doubly_held(cluster: &Cluster, address: IpAddr) -> Vec<Finding> {
     let holders: Vec<&Service> = cluster.lb.holders(address).map(AsRef::as_ref).collect();
-    let pool = cluster.ipam.pool_of(address);
     let pairs = holders.iter().enumerate().flat_map(|(at, one)| holders.iter().skip(at + 1).map(move |two| (*one, *two)));
     let verdicts = pairs.filter_map(|(one, two)| {
         let inside = |service: &Service| service.cluster.iter().any(|vip| vip.address == address);
-        let refusal = match pool {
-            Some(pool) if !inside(one) && !inside(two) => sharing::check(pool, address, one, two).err()?,
-            _ => Refusal::new(Reason::AddressInUse, format!("{address} is held by service `{}` too", two.key)),
+        let refusal = match !inside(one) && !inside(two) {
+            true => sharing::check(None, address, one, two).err()?,
+            false => Refusal::new(Reason::AddressInUse, format!("{address} is held by service `{}` too", two.key)),
         };
         Some(finding(refusal.reason, one, refusal.message.clone()))
     });

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::record::{Endpoint, External, FamilyPolicy, ServicePort, ServiceSpec, ServiceType};
-use crate::net::Family;
-use crate::reason::{Reason, Violations};
+use super::health::check_health;
+use super::record::{Endpoint, External, FamilyPolicy, ServicePort, ServiceSpec, ServiceType, TrafficPolicy};
+use crate::net::{Family, Labels};
+use crate::reason::{Reason, Violations, shown};
 
 /// The most ports of one service.
 pub const MOST_PORTS: usize = 250;
@@ -23,6 +24,7 @@ pub fn check_spec(spec: &ServiceSpec, at: &str, bad: &mut Violations) {
     check_families(spec, at, bad);
     check_external(spec, at, bad);
     check_endpoints(spec, at, bad);
+    check_health(spec, at, bad);
 }
 
 fn check_type(spec: &ServiceSpec, at: &str, bad: &mut Violations) {
@@ -46,8 +48,14 @@ fn check_type(spec: &ServiceSpec, at: &str, bad: &mut Violations) {
     if spec.service_type != ServiceType::LoadBalancer && spec.external != External::default() {
         conflict(bad, "external", "only a service of type LOAD_BALANCER has an outside; take this away, or change the type");
     }
-    if spec.health_check_port != 0 && spec.external_policy != super::TrafficPolicy::Local {
-        conflict(bad, "health_check_port", "the health check port goes with external traffic policy LOCAL only");
+    let (balanced, local) = (spec.service_type == ServiceType::LoadBalancer, spec.external_policy == TrafficPolicy::Local);
+    if local && !balanced && !spec.node_ports {
+        let text = "only a service with an outside says where traffic from there may go; take this away, or change the type";
+        conflict(bad, "external_traffic_policy", text);
+    }
+    if spec.health_check_port != 0 && !(balanced && local) {
+        let text = "the health check port goes with type LOAD_BALANCER and external traffic policy LOCAL only";
+        conflict(bad, "health_check_port", text);
     }
 }
 
@@ -109,8 +117,26 @@ fn check_external(spec: &ServiceSpec, at: &str, bad: &mut Violations) {
             bad.add(format!("{at}.external.{field}"), Reason::CountOutOfBounds, text);
         }
     }
+    let mut named = BTreeSet::new();
+    for (nth, pool) in external.pools.iter().enumerate().take(MOST_NAMED) {
+        if !named.insert(pool) {
+            bad.add(format!("{at}.external.pools[{nth}]"), Reason::DuplicateValue, format!("pool `{pool}` is there already"));
+        }
+    }
     check_text(&external.sharing_key, &format!("{at}.external.sharing_key"), bad);
-    check_text(&external.class, &format!("{at}.external.load_balancer_class"), bad);
+    let field = format!("{at}.external.load_balancer_class");
+    match external.class.len() > MOST_TEXT {
+        true => check_text(&external.class, &field, bad),
+        false => check_class(&external.class, field, bad),
+    }
+}
+
+/// A class is written as the key of a label, as Kubernetes has it.
+fn check_class(class: &str, field: String, bad: &mut Violations) {
+    if !class.is_empty() && Labels::new([(class.to_owned(), String::new())]).is_err() {
+        let text = format!("`{}` is no class: it is written as the key of a label, such as example.com/lb", shown(class));
+        bad.add(field, Reason::LabelMalformed, text);
+    }
 }
 
 fn check_endpoints(spec: &ServiceSpec, at: &str, bad: &mut Violations) {
@@ -124,7 +150,7 @@ fn check_endpoints(spec: &ServiceSpec, at: &str, bad: &mut Violations) {
         bad.add(&field, Reason::CountOutOfBounds, text);
     }
     let mut seen = BTreeSet::new();
-    for (nth, Endpoint { address, .. }) in spec.endpoints.iter().enumerate().take(MOST_ENDPOINTS) {
+    for (nth, Endpoint { address, zone, .. }) in spec.endpoints.iter().enumerate().take(MOST_ENDPOINTS) {
         if !seen.insert(address) {
             bad.add(format!("{field}[{nth}].address"), Reason::DuplicateValue, format!("{address} is there already"));
         }
@@ -132,6 +158,7 @@ fn check_endpoints(spec: &ServiceSpec, at: &str, bad: &mut Violations) {
             let text = format!("{address} cannot stand behind a service: give the address of a host");
             bad.add(format!("{field}[{nth}].address"), Reason::AddressMalformed, text);
         }
+        check_text(zone, &format!("{field}[{nth}].zone"), bad);
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::ask::Ask;
 use super::pools::{Candidate, candidates, check_open, check_selected};
 use super::record::Vip;
-use super::space::{check_givable, check_holders, exhausted, lowest_free, lowest_reserved, lowest_shareable, vip};
+use super::space::{check_givable, check_holders, disputed_reserved, exhausted, lowest_reserved, lowest_shareable, next_free, vip};
 use crate::ipam::Pool;
 use crate::net::{Family, Name};
 use crate::reason::{Obstacle, Reason, Refusal};
@@ -67,7 +67,7 @@ fn first_given<'a>(
     Err(none_given(ask, family, trials.get(before..).unwrap_or_default()))
 }
 
-/// An address that the pool gives this service: one it may share, else the lowest free one.
+/// An address that the pool gives this service: one it may share, else the free one whose turn it is.
 fn from_pool(ask: &Ask<'_>, pool: &Pool, family: Family) -> Result<IpAddr, Refusal> {
     if let Some(address) = lowest_shareable(ask, pool, family) {
         return Ok(address);
@@ -76,7 +76,7 @@ fn from_pool(ask: &Ask<'_>, pool: &Pool, family: Family) -> Result<IpAddr, Refus
     if let Some(refusal) = ask.exhausted.and_then(|known| known.borrow().get(&key).cloned()) {
         return Err(refusal);
     }
-    lowest_free(ask, pool, family).ok_or_else(|| {
+    next_free(ask, pool, family).ok_or_else(|| {
         let refusal = exhausted(ask, pool, family);
         if let Some(known) = ask.exhausted {
             known.borrow_mut().insert(key, refusal.clone());
@@ -93,6 +93,9 @@ fn from_reservation<'a>(ask: &Ask<'a>, name: &Name, family: Family) -> Result<(&
     let found = pools().find_map(|pool| Some((pool, lowest_reserved(ask, pool, reservation, family)?)));
     if let Some((pool, address)) = found {
         return check_named(ask, pool).map(|()| (pool, address));
+    }
+    if let Some(refusal) = pools().find_map(|pool| disputed_reserved(ask, pool, reservation, family)) {
+        return Err(refusal);
     }
     let kept = reservation.ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let message = format!("reservation `{name}` ({kept}) has no free {family} address in a pool for {}", ask.side.users());
@@ -125,6 +128,7 @@ fn none_given(ask: &Ask<'_>, family: Family, trials: &[Trial]) -> Refusal {
             let message = format!("no {family} {noun}: {}{others}. Extend a pool, or delete a service.", why.message);
             let mut refusal = Refusal::new(Reason::PoolExhausted, message).about("pool", pool);
             refusal.metadata.clone_from(&why.metadata);
+            refusal.retry_after = refusals().filter_map(|(_, why)| why.retry_after).min();
             refusal
         }
     };

@@ -22,6 +22,7 @@ use ipnet::IpNet;
 pub use self::keys::{keys, touched};
 pub use self::objects::{Shown, object, shown};
 use super::announce::Announcement;
+use super::health::HealthCheck;
 use super::record::{Affinity, ServiceKey, ServicePort, TrafficPolicy};
 use crate::id::Uid;
 use crate::net::Name;
@@ -115,6 +116,8 @@ pub struct Front {
     pub source_ranges: Vec<IpNet>,
     /// The port on which to say whether the node has a ready endpoint; 0 is none.
     pub health_check_port: u16,
+    /// How nodes find out whether its endpoints answer; `None`: they do not ask.
+    pub health_check: Option<HealthCheck>,
 }
 
 /// What stands behind a service.

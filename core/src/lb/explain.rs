@@ -8,7 +8,7 @@ use super::ask::Side;
 use super::choose::Trial;
 use super::endpoints::endpoints;
 use super::plan::find;
-use super::record::{Service, ServiceKey, ServiceType, TrafficPolicy, Vip};
+use super::record::{ConditionKind, Service, ServiceKey, ServiceType, TrafficPolicy, Vip};
 use crate::cluster::Cluster;
 use crate::reason::{Reason, Refusal};
 use crate::time::Timestamp;
@@ -115,6 +115,9 @@ pub fn explain(cluster: &Cluster, key: &ServiceKey, now: Timestamp) -> Result<Ex
         if side.belongs_to(before.spec.service_type) && !foreign {
             steps.extend(addresses(side, before, &addressed));
         }
+    }
+    if let Some(dispute) = addressed.service.condition(ConditionKind::AddressConflict) {
+        steps.push(step(Check::Address, Verdict::Bad(dispute.reason), dispute.message.clone()));
     }
     if before.spec.service_type != ServiceType::ExternalName {
         steps.push(behind(cluster, before));

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::address::{Addressed, State, address};
+use super::address::{Addressed, State, address, same_wish};
 use super::ask::{Ask, Side};
 use super::immutable;
 use super::record::{Change, Service, ServiceKey, ServiceSpec};
+use super::rest;
 use crate::cluster::Cluster;
 use crate::meta::Meta;
 use crate::net::Labels;
 use crate::reason::{Reason, Refusal};
 use crate::schema::{Domain, PlanContext};
+use crate::time::Timestamp;
 
 /// The domains that a decision about services rests on: the services themselves, and pools, reservations and quotas.
 pub const READS: [Domain; 2] = [Domain::LbServices, Domain::IpamPools];
@@ -45,14 +47,22 @@ pub struct Decision {
     pub before: Option<Arc<Service>>,
     /// The service as it will be; `None` when it goes.
     pub after: Option<Arc<Service>>,
+    /// What becomes of the records of addresses that are free, because it gives some up or gets some.
+    rests: Vec<Change>,
 }
 
 impl Decision {
-    /// The change to commit; `None` when everything is as it should be.
-    #[must_use]
-    pub fn change(&self) -> Option<Change> {
-        let service = self.after.as_ref().or(self.before.as_ref())?;
-        (self.before != self.after).then(|| Change::Service(service.key.clone(), self.after.clone()))
+    /// That the service of this state becomes another.
+    pub(super) fn new(cluster: &Cluster, before: Option<Arc<Service>>, after: Option<Arc<Service>>, now: Timestamp) -> Self {
+        let rests = rest::changes(cluster, before.as_deref(), after.as_deref(), now);
+        Self { before, after, rests }
+    }
+
+    /// The changes to commit, of which the service's comes first; none when everything is as it should be.
+    pub fn changes(&self) -> impl Iterator<Item = Change> {
+        let service = self.after.as_ref().or(self.before.as_ref()).filter(|_| self.before != self.after);
+        let service = service.map(|service| Change::Service(service.key.clone(), self.after.clone()));
+        service.into_iter().chain(self.rests.iter().cloned())
     }
 }
 
@@ -84,7 +94,7 @@ pub fn create(cluster: &Cluster, draft: Draft, wishes: Wishes, ctx: PlanContext)
         conditions: Vec::new(),
     };
     let service = decide(cluster, wish, None, wishes, ctx)?;
-    Ok(Decision { before: None, after: Some(Arc::new(service)) })
+    Ok(Decision::new(cluster, None, Some(Arc::new(service)), ctx.now))
 }
 
 /// The service under a new specification. It keeps its addresses wherever that allows it.
@@ -105,17 +115,17 @@ pub fn update(cluster: &Cluster, draft: Draft, wishes: Wishes, ctx: PlanContext)
         conditions: before.conditions.clone(),
     };
     let service = decide(cluster, wish, Some(before), wishes, ctx)?;
-    Ok(revised(before, service, ctx))
+    Ok(revised(cluster, before, service, ctx))
 }
 
 /// The end of a service; its addresses are free.
 ///
 /// # Errors
 /// [`Reason::ServiceNotFound`], [`Reason::EtagMismatch`].
-pub fn delete(cluster: &Cluster, key: &ServiceKey, etag: &str) -> Result<Decision, Refusal> {
+pub fn delete(cluster: &Cluster, key: &ServiceKey, etag: &str, ctx: PlanContext) -> Result<Decision, Refusal> {
     let before = find(cluster, key)?;
     before.meta.check_etag("service", &key.to_string(), etag)?;
-    Ok(Decision { before: Some(Arc::clone(before)), after: None })
+    Ok(Decision::new(cluster, Some(Arc::clone(before)), None, ctx.now))
 }
 
 /// The service with this key.
@@ -127,12 +137,12 @@ pub fn find<'a>(cluster: &'a Cluster, key: &ServiceKey) -> Result<&'a Arc<Servic
 }
 
 /// The stored service in its new form, with a new version if anything is new.
-pub(super) fn revised(before: &Arc<Service>, after: Service, ctx: PlanContext) -> Decision {
+pub(super) fn revised(cluster: &Cluster, before: &Arc<Service>, after: Service, ctx: PlanContext) -> Decision {
     let after = match after == **before {
         true => Arc::clone(before),
         false => Arc::new(Service { meta: before.meta.changed(ctx.now), ..after }),
     };
-    Decision { before: Some(Arc::clone(before)), after: Some(after) }
+    Decision::new(cluster, Some(Arc::clone(before)), Some(after), ctx.now)
 }
 
 /// The service with its addresses, unless a wish is refused.
@@ -146,10 +156,19 @@ fn decide(
     let Addressed { service, failures, .. } = address(State::at(cluster, ctx.now), wish, before.map(AsRef::as_ref))?;
     let refused = |side: Side, refusal: &Refusal| {
         let ask = Ask { cluster, now: ctx.now, service: &service, side, settled: false, exhausted: None };
-        wishes == Wishes::MetOrRefused && (ask.is_explicit() || refusal.reason == Reason::QuotaExceeded)
+        wishes == Wishes::MetOrRefused
+            && (ask.is_explicit() || refusal.reason == Reason::QuotaExceeded)
+            && !before.is_some_and(|before| waits_already(side, before, ask.spec()))
     };
     match failures.into_iter().find(|(side, refusal)| refused(*side, refusal)) {
         Some((_, refusal)) => Err(refusal),
         None => Ok(service),
     }
+}
+
+/// Whether the stored service waits for this very wish: other things about it may change meanwhile.
+fn waits_already(side: Side, before: &Service, after: &ServiceSpec) -> bool {
+    let old = &before.spec;
+    let families = (old.family_policy, &old.families) == (after.family_policy, &after.families);
+    before.condition(side.condition()).is_some() && families && same_wish(side, old, after)
 }

@@ -9,11 +9,14 @@ use ipnet::IpNet;
 
 use super::announce::{Announcement, Drain};
 use super::bgp::{BgpAdvertisement, BgpPeer};
+use super::health::HealthCheck;
 use crate::meta::Meta;
 use crate::net::{Family, Label, Labels, Name, Selector};
 use crate::reason::Reason;
 use crate::schema::Domain;
 use crate::time::Timestamp;
+
+pub use super::rest::Rest;
 
 /// The name of a service: namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -179,6 +182,8 @@ pub struct ServiceSpec {
     pub endpoints: Vec<Endpoint>,
     /// The port on which every node says whether it has a ready endpoint, with external policy Local; 0 is none.
     pub health_check_port: u16,
+    /// How nodes find out whether an endpoint answers; `None`: they believe its readiness.
+    pub health_check: Option<HealthCheck>,
 }
 
 /// One address behind a service.
@@ -218,6 +223,8 @@ pub enum ConditionKind {
     ExternalAddresses,
     /// The nodes have the ports that the service wishes for.
     NodePorts,
+    /// Nobody else on the network answers for its addresses. It lacks nothing: it keeps them.
+    AddressConflict,
 }
 
 /// An unhappy condition of a service: it has not got what it asked for, and why. A happy service has none.
@@ -271,7 +278,8 @@ impl Service {
     #[must_use]
     pub fn waiting_since(&self) -> Option<Timestamp> {
         let for_ever = |reason| matches!(reason, Reason::LoadBalancerClassForeign | Reason::TypeNotOffered);
-        let unhappy = self.conditions.iter().filter(|condition| !for_ever(condition.reason)).map(|condition| condition.since).min();
+        let waits = |condition: &&Condition| condition.kind != ConditionKind::AddressConflict && !for_ever(condition.reason);
+        let unhappy = self.conditions.iter().filter(waits).map(|condition| condition.since).min();
         let prefers_both = self.spec.family_policy == FamilyPolicy::PreferDualStack;
         let single = |vips: &[Vip]| prefers_both && vips.len() == 1;
         unhappy.or_else(|| (single(&self.cluster) || single(&self.external)).then_some(self.meta.created))
@@ -305,6 +313,8 @@ pub enum Change {
     BgpPeer(Label, Option<Arc<BgpPeer>>),
     /// A BGP advertisement.
     BgpAdvertisement(Label, Option<Arc<BgpAdvertisement>>),
+    /// An address that a service gave up.
+    Rest(IpAddr, Option<Arc<Rest>>),
 }
 
 impl Change {
@@ -312,7 +322,7 @@ impl Change {
     #[must_use]
     pub const fn domain(&self) -> Domain {
         match self {
-            Self::Service(..) => Domain::LbServices,
+            Self::Service(..) | Self::Rest(..) => Domain::LbServices,
             Self::Announcement(..) | Self::Drain(..) | Self::Epoch(_) | Self::BgpPeer(..) | Self::BgpAdvertisement(..) => {
                 Domain::LbAnnouncements
             }

@@ -2,7 +2,8 @@
 //!
 //! The rule: all have the same non-empty sharing key, no two have a protocol and port in common, those whose external traffic
 //! policy is Local have the same selector (a node that attracts the traffic must have endpoints of all of them), and, unless the
-//! pool allows it, they are of one namespace: a key can be guessed by other tenants.
+//! pool allows it, they are of one namespace: a key can be guessed by other tenants. The last part is a rule for newcomers: a
+//! pool that ceases to allow it takes nothing from services that share already.
 
 use std::net::IpAddr;
 
@@ -16,11 +17,11 @@ fn backends(spec: &ServiceSpec) -> Option<&Selector> {
     (spec.external_policy == TrafficPolicy::Local).then_some(&spec.selector)
 }
 
-/// Whether `newcomer` may hold `address` beside `holder`.
+/// Whether `newcomer` may hold `address` of the pool beside `holder`; without a pool, whether it may go on to.
 ///
 /// # Errors
 /// [`Reason::AddressInUse`] when the newcomer wants no sharing, and the `Sharing…` reasons.
-pub(super) fn check(pool: &Pool, address: IpAddr, newcomer: &Service, holder: &Service) -> Result<(), Refusal> {
+pub(super) fn check(pool: Option<&Pool>, address: IpAddr, newcomer: &Service, holder: &Service) -> Result<(), Refusal> {
     let (new, old) = (&newcomer.spec, &holder.spec);
     let (new_key, old_key) = (new.external.sharing_key.as_str(), old.external.sharing_key.as_str());
     let refuse = |reason: Reason, why: String| {
@@ -38,7 +39,8 @@ pub(super) fn check(pool: &Pool, address: IpAddr, newcomer: &Service, holder: &S
         };
         return refuse(Reason::SharingKeyMismatch, why);
     }
-    if newcomer.key.namespace != holder.key.namespace && !pool.share_across_namespaces {
+    let foreign = newcomer.key.namespace != holder.key.namespace;
+    if let Some(pool) = pool.filter(|pool| foreign && !pool.share_across_namespaces) {
         let why = format!(
             " of another namespace, and pool `{}` does not let namespaces share an address. Ask for another address, or allow it \
              in the pool.",

@@ -8,9 +8,10 @@ use super::runs::next;
 use super::sharing;
 use crate::ipam::avoid::avoided;
 use crate::ipam::neighbors::quarantine;
-use crate::ipam::{Pool, Reservation};
+use crate::ipam::{Order, Pool, Reservation};
 use crate::net::{AddrRange, Family};
 use crate::reason::{Reason, Refusal};
+use crate::time::Timestamp;
 
 /// The reservation that keeps the address now, with the last address that it keeps from there on.
 fn reserved<'a>(ask: &Ask<'a>, address: IpAddr) -> Option<(&'a Reservation, IpAddr)> {
@@ -34,28 +35,76 @@ fn first_unblocked(range: AddrRange, blocked: impl Fn(IpAddr) -> Option<IpAddr>)
     None
 }
 
-/// The lowest address of the family that nobody holds and nothing keeps free, in the order of the pool's ranges.
-pub(super) fn lowest_free(ask: &Ask<'_>, pool: &Pool, family: Family) -> Option<IpAddr> {
-    pool.ranges.iter().filter(|range| range.family() == family).find_map(|range| {
-        first_unblocked(*range, |address| {
-            let held = ask.cluster.lb.held_until(address);
-            let reserved = || reserved(ask, address).map(|(_, last)| last);
-            let quarantined = || quarantine(&ask.cluster.ipam, pool, address, ask.now).map(|_| address);
-            held.or_else(reserved).or_else(|| avoided(pool, address, *range).map(|_| address)).or_else(quarantined)
-        })
+/// The address of the family that nobody holds and nothing keeps free, and whose turn it is: the lowest in the order of the
+/// pool's ranges, or one that nobody gave up within memory, lowest first, and then the one that was given up first.
+pub(super) fn next_free(ask: &Ask<'_>, pool: &Pool, family: Family) -> Option<IpAddr> {
+    let place = |address: &IpAddr| (pool.ranges.iter().position(|range| range.contains(*address)), *address);
+    let fresh = pool.ranges.iter().filter(|range| range.family() == family).find_map(|range| {
+        let lb = &ask.cluster.lb;
+        let taken = |address| lb.held_until(address).or_else(|| lb.resting.last_of_run(address));
+        first_unblocked(*range, |address| taken(address).or_else(|| kept_free(ask, pool, *range, address)))
+    });
+    let mut rested = rested(ask, pool, family);
+    match pool.order {
+        Order::Lowest => rested.chain(fresh).min_by_key(place),
+        Order::LongestFree => fresh.or_else(|| rested.next()),
+    }
+}
+
+/// The addresses of the family that were given up and have rested, if nothing else keeps them from being given; longest free first.
+fn rested<'a>(ask: &'a Ask<'_>, pool: &'a Pool, family: Family) -> impl Iterator<Item = IpAddr> + use<'a> {
+    let lb = &ask.cluster.lb;
+    let over = lb.rests().take_while(|(since, _)| since.after(pool.cooldown) <= ask.now).map(|(_, address)| address);
+    let free = over.filter(move |address| Family::of(*address) == family && lb.held_until(*address).is_none());
+    free.filter(|address| {
+        let range = pool.ranges.iter().find(|range| range.contains(*address));
+        range.is_some_and(|range| kept_free(ask, pool, *range, *address).is_none())
     })
 }
 
-/// The lowest address that the reservation keeps in this pool and that the service may hold.
+/// Whether a reservation, an option of the pool or a stranger on the network keeps the address from being given, and up to where.
+fn kept_free(ask: &Ask<'_>, pool: &Pool, range: AddrRange, address: IpAddr) -> Option<IpAddr> {
+    let quarantined = || quarantine(&ask.cluster.ipam, pool, address, ask.now).map(|_| address);
+    let reserved = reserved(ask, address).map(|(_, last)| last);
+    reserved.or_else(|| avoided(pool, address, range).map(|_| address)).or_else(quarantined)
+}
+
+/// When those addresses of the family may be given that rest now: free, and given to nobody who does not name them.
+fn ends_of_rest(ask: &Ask<'_>, pool: &Pool, family: Family) -> Vec<Timestamp> {
+    let here = pool.ranges.iter().filter(|range| range.family() == family).flat_map(|range| ask.cluster.lb.rests_in(*range));
+    let free = here.filter(|(address, _)| ask.cluster.lb.held_until(*address).is_none() && reserved(ask, *address).is_none());
+    free.map(|(_, rest)| rest.until(pool)).filter(|end| *end > ask.now).collect()
+}
+
+/// The lowest address that the reservation keeps in this pool and that the service may hold. Naming the reservation names its
+/// addresses, so one that rests is given too, after those that do not.
 pub(super) fn lowest_reserved(ask: &Ask<'_>, pool: &Pool, reservation: &Reservation, family: Family) -> Option<IpAddr> {
-    let kept = reservation.ranges.iter().filter(|range| range.family() == family);
-    let mut here = kept.flat_map(|kept| pool.ranges.iter().filter_map(|range| range.intersection(kept)));
-    here.find_map(|range| {
+    kept_here(pool, reservation, family).find_map(|range| {
         let shareable = |address: &IpAddr| range.contains(*address) && check_holders(ask, pool, *address).is_ok();
         let key = ask.spec().external.sharing_key.as_str();
         let shared = ask.cluster.lb.shared_under(key).find(shareable);
-        shared.or_else(|| first_unblocked(range, |address| ask.cluster.lb.held_until(address)))
+        let disputed = |address| quarantine(&ask.cluster.ipam, pool, address, ask.now).map(|_| address);
+        let held = |address| ask.cluster.lb.held_until(address).or_else(|| disputed(address));
+        let rests = |address| ask.cluster.lb.rest(address).filter(|rest| rest.until(pool) > ask.now).map(|_| address);
+        let rested = || first_unblocked(range, |address| held(address).or_else(|| rests(address)));
+        shared.or_else(rested).or_else(|| first_unblocked(range, held))
     })
+}
+
+/// The first free address that the reservation keeps in this pool and for which a stranger answers, with why it is not given.
+pub(super) fn disputed_reserved(ask: &Ask<'_>, pool: &Pool, reservation: &Reservation, family: Family) -> Option<Refusal> {
+    let ipam = &ask.cluster.ipam;
+    let mut seen = kept_here(pool, reservation, family).flat_map(|range| ipam.reported_in(range));
+    seen.find_map(|address| {
+        let free = ask.cluster.lb.held_until(address).is_none();
+        quarantine(ipam, pool, address, ask.now).filter(|_| free).map(|stranger| stranger.refusal(pool, address))
+    })
+}
+
+/// What the reservation keeps of this pool.
+fn kept_here(pool: &Pool, reservation: &Reservation, family: Family) -> impl Iterator<Item = AddrRange> {
+    let kept = reservation.ranges.iter().filter(move |range| range.family() == family);
+    kept.flat_map(|kept| pool.ranges.iter().filter_map(|range| range.intersection(kept)))
 }
 
 /// The lowest address of the pool that this service may share with those that hold it.
@@ -65,7 +114,8 @@ pub(super) fn lowest_shareable(ask: &Ask<'_>, pool: &Pool, family: Family) -> Op
         return None;
     }
     let here = |address: &IpAddr| Family::of(*address) == family && pool.ranges.iter().any(|range| range.contains(*address));
-    ask.cluster.lb.shared_under(key).filter(here).find(|address| check_holders(ask, pool, *address).is_ok())
+    let givable = |address: &IpAddr| check_givable(ask, pool, *address).and_then(|()| check_holders(ask, pool, *address)).is_ok();
+    ask.cluster.lb.shared_under(key).filter(here).find(givable)
 }
 
 /// Whether the service may hold the address beside everybody who holds it already.
@@ -73,8 +123,9 @@ pub(super) fn lowest_shareable(ask: &Ask<'_>, pool: &Pool, family: Family) -> Op
 /// # Errors
 /// The reason of the first holder that stands in the way.
 pub(super) fn check_holders(ask: &Ask<'_>, pool: &Pool, address: IpAddr) -> Result<(), Refusal> {
+    let newcomer = !ask.side.held(ask.service).iter().any(|held| held.address == address);
     ask.other_holders(address).try_for_each(|holder| match ask.side {
-        Side::External => sharing::check(pool, address, ask.service, holder),
+        Side::External => sharing::check(Some(pool).filter(|_| newcomer), address, ask.service, holder),
         Side::Cluster => {
             let message = format!("{address} is the cluster IP of service `{}`. Ask for another address.", holder.key);
             let refusal = Refusal::new(Reason::AddressInUse, message);
@@ -116,13 +167,20 @@ pub(super) fn exhausted(ask: &Ask<'_>, pool: &Pool, family: Family) -> Refusal {
         return Refusal::new(Reason::NoEligiblePool, message).with("pool", &pool.name).with("family", family);
     }
     let held: u128 = ranges().map(|range| ask.cluster.lb.count_held(*range)).sum();
-    let kept = match total - held {
-        0 => String::new(),
-        kept => format!(", {kept} reserved or kept free"),
-    };
+    let ends = ends_of_rest(ask, pool, family);
+    let resting = ends.len() as u128;
+    let mut kept = if resting == 0 { String::new() } else { format!(", {resting} resting") };
+    match total.saturating_sub(held).saturating_sub(resting) {
+        0 => {}
+        others => kept.push_str(&format!(", {others} reserved or kept free")),
+    }
     let message = format!("pool `{}` is full: {held} of {total} {family} addresses are held{kept}", pool.name);
     let refusal = Refusal::new(Reason::PoolExhausted, message).about("pool", &pool.name);
-    refusal.with("pool", &pool.name).with("family", family).with("held", held).with("total", total)
+    let refusal = refusal.with("pool", &pool.name).with("family", family).with("held", held).with("total", total);
+    match ends.into_iter().min() {
+        Some(end) => refusal.with("resting", resting).retry_in(end.since(ask.now)),
+        None => refusal,
+    }
 }
 
 /// The address as this service would hold it.

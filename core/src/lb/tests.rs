@@ -3,16 +3,23 @@
 mod announcing;
 mod behind;
 mod bgp;
+mod conflicts;
 mod dataplane;
 mod families;
 mod fixture;
 mod healing;
 mod indexes;
+mod orders;
+mod pool_edits;
+mod promises;
 mod random;
+mod resting;
+mod retyping;
 mod sharing;
 mod simulated;
 mod updates;
 mod wishes;
+mod world;
 
 use self::fixture::{Site, addr};
 use super::*;

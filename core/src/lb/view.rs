@@ -11,7 +11,8 @@ use imbl::{OrdMap, OrdSet};
 
 use super::announce::Board;
 use super::bgp::Book;
-use super::record::{Change, Service, ServiceKey, Vip};
+use super::record::{Change, Rest, Service, ServiceKey, Vip};
+use super::rest::Rests;
 use super::runs::Runs;
 use super::selecting::Selecting;
 use crate::net::{AddrRange, Label, Labels};
@@ -38,6 +39,7 @@ pub struct View {
     board: Board,
     selecting: Selecting,
     pub(super) bgp: Book,
+    pub(super) resting: Rests,
 }
 
 impl View {
@@ -129,6 +131,22 @@ impl View {
         self.waiting.iter().filter_map(|(_, key)| self.service(key))
     }
 
+    /// When a service gave the address up, and which.
+    #[must_use]
+    pub fn rest(&self, address: IpAddr) -> Option<&Arc<Rest>> {
+        self.resting.get(address)
+    }
+
+    /// The addresses of a range that services gave up, in order.
+    pub fn rests_in(&self, range: AddrRange) -> impl Iterator<Item = (IpAddr, &Arc<Rest>)> + use<'_> {
+        self.resting.within(range)
+    }
+
+    /// Every address that a service gave up and since when, the longest free first.
+    pub fn rests(&self) -> impl Iterator<Item = (Timestamp, IpAddr)> + use<'_> {
+        self.resting.oldest()
+    }
+
     /// Which node answers for which address.
     #[must_use]
     pub const fn board(&self) -> &Board {
@@ -144,6 +162,7 @@ impl View {
             Change::Epoch(epoch) => self.board.put_epoch(*epoch),
             Change::BgpPeer(name, record) => self.bgp.put_peer(name, record.as_ref()),
             Change::BgpAdvertisement(name, record) => self.bgp.put_advertisement(name, record.as_ref()),
+            Change::Rest(address, record) => self.resting.put(*address, record.as_ref()),
         }
     }
 

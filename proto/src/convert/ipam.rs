@@ -11,7 +11,7 @@ pub mod network;
 pub mod node;
 pub mod pool;
 pub mod reservation;
-pub(super) mod values;
+pub(in crate::convert) mod values;
 
 use polder_core::id::RequestId;
 use polder_core::ipam::{Action, Eviction, Impact};

@@ -2,7 +2,9 @@
 
 pub mod announcement;
 pub mod bgp;
+mod bound;
 pub mod dataplane;
+mod health;
 mod parse;
 pub mod report;
 mod show;
@@ -11,8 +13,9 @@ use std::time::Duration;
 
 use polder_core::id::RequestId;
 use polder_core::lb::{Draft, Service, ServiceKey, Wishes};
-use polder_core::reason::{Reason, Refusal, Violations};
+use polder_core::reason::{Reason, Refusal, Violations, shown};
 
+pub use self::health::health_check;
 use self::parse::draft;
 pub use self::show::{endpoint, explanation, impact, service};
 use super::common::request_id;
@@ -63,7 +66,10 @@ impl Revision {
     /// Every bad field, when the mask makes one of them count only now.
     pub fn draft(&self, current: Option<&Service>) -> Result<Draft, Refusal> {
         let merged = match (current, self.paths.is_empty()) {
-            (Some(current), false) => mask::replace("polder.lb.v1.Service", &show::asked(current), &self.incoming, &self.paths)?,
+            (Some(current), false) => {
+                let merged = mask::replace("polder.lb.v1.Service", &show::asked(current), &self.incoming, &self.paths)?;
+                bound::drop(current, merged, &self.paths)
+            }
             (None, _) | (_, true) => self.incoming.clone(),
         };
         let mut bad = Violations::new();
@@ -113,6 +119,7 @@ pub fn revision(request: pb::UpdateServiceRequest) -> Result<Revision, Refusal> 
     };
     if bad.is_empty() && !paths.is_empty() {
         // The paths are judged now, whether or not there is something to merge with.
+        check_paths(&paths)?;
         mask::replace("polder.lb.v1.Service", &pb::Service::default(), &incoming, &paths)?;
     }
     let revision =
@@ -141,6 +148,19 @@ pub fn key(namespace: &str, name: &str) -> Result<ServiceKey, Refusal> {
     let mut bad = Violations::new();
     let key = parse::key(namespace, name, "", &mut bad);
     bad.finish(key)
+}
+
+/// A caller changes labels, annotations and the specification, or parts of it; all else is Polder's to say.
+fn check_paths(paths: &[String]) -> Result<(), Refusal> {
+    let mut bad = Violations::new();
+    for path in paths.iter().take(mask::MOST_PATHS) {
+        let first = path.split('.').next().unwrap_or_default();
+        if !["labels", "annotations", "spec"].contains(&first) {
+            let text = format!("`{}` cannot be changed; name labels, annotations, spec, or a field of spec", shown(path));
+            bad.add("update_mask", Reason::InvalidArgument, text);
+        }
+    }
+    bad.finish(Some(()))
 }
 
 fn manner(id: &str, validate_only: bool, allow_pending: bool, wait: Option<prost_types::Duration>, bad: &mut Violations) -> Manner {

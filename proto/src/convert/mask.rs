@@ -7,7 +7,7 @@ use prost_reflect::{DynamicMessage, MessageDescriptor, ReflectMessage};
 use crate::dynamic::descriptors;
 
 /// The most paths of one mask.
-const MOST_PATHS: usize = 100;
+pub(super) const MOST_PATHS: usize = 100;
 
 /// `current` with every field that a path names taken from `incoming`, absent ones too. A path is a proto field name, or several
 /// joined by dots: `spec.ports`. `name` is the message's full name: `polder.lb.v1.Service`.

@@ -1,7 +1,7 @@
 //! The stored form of LB's records.
 //!
 //! Keys, below `/polder/lb/`: `services/<namespace>/<name>`, `announcements/<address>`, `drains/<node>`, `epoch`,
-//! `bgp-peers/<name>`, `bgp-advertisements/<name>`. Heads and journal records lie there too and are no records of the view.
+//! `bgp-peers/<name>`, `bgp-advertisements/<name>`, `resting/<address>`. Heads and journal records lie there too and are no records of the view.
 
 mod announcement;
 mod bgp;
@@ -33,7 +33,7 @@ macro_rules! versioned {
     ($($message:ident)*) => { $(impl Versioned for pb::$message { fn version(&self) -> u32 { self.version } })* };
 }
 
-versioned!(Service Announcement AnnouncementDrain AnnouncementEpoch BgpPeer BgpAdvertisement);
+versioned!(Service Rest Announcement AnnouncementDrain AnnouncementEpoch BgpPeer BgpAdvertisement);
 
 /// Reads one stored key; `key` is what follows [`PREFIX`].
 ///
@@ -58,6 +58,10 @@ fn read(key: &str, value: Option<&[u8]>) -> Result<Option<Change>, String> {
             let (namespace, name) = name.split_once('/').ok_or("it does not name a service")?;
             let key = ServiceKey { namespace: read_text(namespace)?, name: read_text(name)? };
             Change::Service(key.clone(), record(value, |stored| service::read(key, stored))?)
+        }
+        "resting" => {
+            let address: IpAddr = read_text(name)?;
+            Change::Rest(address, record(value, |stored| service::read_rest(&stored))?)
         }
         "announcements" => {
             let address: IpAddr = read_text(name)?;
@@ -101,6 +105,7 @@ fn message<M: Versioned>(bytes: &[u8]) -> Result<M, String> {
 fn path_of(change: &Change) -> String {
     match change {
         Change::Service(key, _) => format!("services/{}/{}", key.namespace, key.name),
+        Change::Rest(address, _) => format!("resting/{address}"),
         Change::Announcement(address, _) => format!("announcements/{address}"),
         Change::Drain(node, _) => format!("drains/{node}"),
         Change::Epoch(_) => "epoch".to_owned(),
@@ -118,6 +123,7 @@ pub fn encode(change: &Change) -> StoredWrite {
 fn value_of(change: &Change) -> Option<Vec<u8>> {
     match change {
         Change::Service(_, record) => record.as_ref().map(|record| service::write(record, VERSION).encode_to_vec()),
+        Change::Rest(_, record) => record.as_ref().map(|record| service::write_rest(record, VERSION).encode_to_vec()),
         Change::Announcement(_, record) => record.as_ref().map(|record| announcement::write(record, VERSION).encode_to_vec()),
         Change::Drain(_, record) => record.as_ref().map(|record| announcement::write_drain(record, VERSION).encode_to_vec()),
         Change::Epoch(epoch) => Some(pb::AnnouncementEpoch { version: VERSION, epoch: *epoch }.encode_to_vec()),
@@ -140,6 +146,7 @@ pub fn before(view: &View, change: &Change) -> Option<Vec<u8>> {
     let board = view.board();
     value_of(&match change {
         Change::Service(key, _) => Change::Service(key.clone(), view.service(key).cloned()),
+        Change::Rest(address, _) => Change::Rest(*address, view.rest(*address).cloned()),
         Change::Announcement(address, _) => Change::Announcement(*address, board.of(*address).cloned()),
         Change::Drain(node, _) => Change::Drain(node.clone(), board.drain(node).cloned()),
         Change::Epoch(_) if board.epoch() == 0 => return None,

@@ -14,6 +14,7 @@ use polder_core::ipam::{
     self,
     lookup::{Lookup, lookup},
 };
+use polder_core::lb;
 use polder_core::reason::{Reason, Refusal, Violations};
 use polder_core::time::Timestamp;
 use polder_proto::convert::common::show_time;
@@ -89,5 +90,8 @@ pub(crate) async fn lookup_at(service: &Service, address: IpAddr, at: Timestamp)
 }
 
 const fn is_of_holder(change: &Change) -> bool {
-    matches!(change, Change::Ipam(ipam::Change::Allocation(..) | ipam::Change::Reservation(..)) | Change::Lb(_))
+    matches!(
+        change,
+        Change::Ipam(ipam::Change::Allocation(..) | ipam::Change::Reservation(..)) | Change::Lb(lb::Change::Service(..))
+    )
 }

@@ -1,7 +1,8 @@
-//! The healer: gives addresses to services that wait for them, a bounded number at a time.
+//! The healer: gives addresses to services that wait for them, a bounded number at a time, and clears away the records of
+//! addresses that have rested.
 //!
-//! It takes no input and keeps no state of its own: woken by a change of services or pools, or by a timer, it looks at the whole
-//! view and commits what can be mended. A missed turn, a restart or a second replica doing the same changes nothing.
+//! It takes no input and keeps no state of its own: woken by a change of services or pools, by the end of a rest, or by a timer, it
+//! looks at the whole view and commits what can be mended. A missed turn, a restart or a second replica doing the same changes nothing.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use polder_core::cluster::{Change, Cluster};
 use polder_core::id::Revision;
 use polder_core::lb::plan::READS;
 use polder_core::lb::reassign::{Scope, changes, reassign};
+use polder_core::lb::rest;
 use polder_core::reason::Refusal;
 use polder_core::schema::{Domain, Plan, PlanContext};
 use polder_proto::stored::Stored;
@@ -22,7 +24,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// The most services of one commit.
+/// The most writes of one commit, but for those of its last service.
 const MOST: usize = 100;
 
 /// The shortest time between two turns, so that a flood of changes is looked at together.
@@ -73,10 +75,12 @@ impl Healer {
         let mut moved = self.ledger.mirror().changed();
         let mut seen = None;
         let mut turn = clock::monotonic();
+        let mut rested = None;
         loop {
             let snapshot = self.ledger.mirror().snapshot();
             let due = clock::monotonic() >= turn;
-            if let Some(scope) = scope(&snapshot, seen, due).filter(|_| snapshot.synced) {
+            let woken = if rested.is_some_and(|end| clock::monotonic() >= end) { Some(Scope::Waiting) } else { None };
+            if let Some(scope) = scope(&snapshot, seen, due).or(woken).filter(|_| snapshot.synced) {
                 // What it commits itself moves the heads again; the next turn finds nothing and comes to rest.
                 seen = Some(snapshot.heads);
                 self.turn(scope).await;
@@ -85,7 +89,8 @@ impl Healer {
                 turn = clock::monotonic() + self.every;
             }
             tokio::time::sleep(PAUSE).await;
-            if !wait(&mut moved, turn).await {
+            rested = self.end_of_rest();
+            if !wait(&mut moved, rested.map_or(turn, |end| end.min(turn))).await {
                 return;
             }
         }
@@ -104,8 +109,35 @@ impl Healer {
                 }
             };
         }
+        self.sweep().await;
         let waiting = self.ledger.mirror().snapshot().view.lb.waiting().count();
         self.metrics.waiting.set(waiting as u64);
+    }
+
+    /// When time alone changes what can be given.
+    fn end_of_rest(&self) -> Option<Instant> {
+        let now = clock::now();
+        let end = rest::next_end(&self.ledger.mirror().snapshot().view, now)?;
+        // A moment late rather than early: an early turn finds nothing.
+        Some(clock::monotonic() + end.since(now) + PAUSE)
+    }
+
+    /// Clears away the records of addresses that have rested.
+    async fn sweep(&self) {
+        loop {
+            let swept = rest::sweep(&self.ledger.mirror().snapshot().view, MOST, clock::now()).len();
+            if swept == 0 {
+                break;
+            }
+            let planner = move |cluster: &Cluster, context: PlanContext| {
+                let changes = rest::sweep(cluster, MOST, context.now).into_iter().map(Change::from).collect();
+                Ok(Plan { changes, reads: READS.to_vec(), answer: Vec::new() })
+            };
+            if let Err(refusal) = self.ledger.submit(Intent::own("polder-lb", "SweepRests"), planner).await {
+                tracing::warn!(%refusal, "records of addresses that have rested could not be cleared away");
+                break;
+            }
+        }
     }
 
     /// One commit's worth; how many services it mended. Nothing is committed when there is nothing to mend.
@@ -118,7 +150,7 @@ impl Healer {
         }
         let planner = move |cluster: &Cluster, context: PlanContext| {
             let decisions = reassign(cluster, scope, MOST, context);
-            let changes = changes(&decisions).map(Change::from).collect();
+            let changes = changes(cluster, &decisions).into_iter().map(Change::from).collect();
             Ok(Plan { changes, reads: READS.to_vec(), answer: Vec::new() })
         };
         self.ledger.submit(Intent::own("polder-lb", "Heal"), planner).await.map(|_| found)

@@ -166,13 +166,15 @@ fn announcement_values<'a>(cluster: &'a Cluster, target: &Target<'a>, field: &st
 /// # Errors
 /// Every bad field; [`Reason::ServiceNotFound`](polder_core::reason::Reason::ServiceNotFound).
 pub(crate) fn endpoint_page(cluster: &Cluster, request: &pb::ListEndpointsRequest) -> Result<(Vec<pb::Endpoint>, String), Refusal> {
-    let key = convert::key(&request.namespace, &request.service)?;
     let mut bad = Violations::new();
+    let namespace = parsed(&request.namespace, "namespace", &mut bad);
+    let name = parsed(&request.service, "service", &mut bad);
     let size = page::size(request.page_size, &mut bad);
     let after = page::after::<1>(&request.page_token, &mut bad);
     let after = after.and_then(|[address]| bad.take("page_token", polder_core::net::parse_addr(&address)));
     let filter = bad.take("filter", Filter::parse(&request.filter, &ENDPOINT_FIELDS));
-    let filter = bad.finish(filter)?;
+    let key = namespace.zip(name).map(|(namespace, name)| ServiceKey { namespace, name });
+    let (key, filter) = bad.finish(key.zip(filter))?;
     let service = plan::find(cluster, &key)?;
     let mut all = endpoints(cluster, service);
     all.sort_unstable_by_key(|endpoint| endpoint.address);

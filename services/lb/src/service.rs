@@ -90,7 +90,7 @@ impl Catalog {
     pub(crate) async fn delete(&self, call: &Call, deletion: Deletion) -> Result<Changed, Refusal> {
         let Deletion { key, etag, request_id, validate_only, wait } = deletion;
         let how = How { request_id, validate_only, wait };
-        self.change(call, how, move |cluster, _| plan::delete(cluster, &key, &etag)).await
+        self.change(call, how, move |cluster, context| plan::delete(cluster, &key, &etag, context)).await
     }
 
     /// Decides on the newest view and commits, or only says what would come of it; the same planner does both. Then waits, if it
@@ -138,7 +138,7 @@ fn unknown(revision: Revision) -> pb::Convergence {
 
 /// The plan of a decision. Its answer shows the service in the state that the decision leads to.
 fn verdict(cluster: &Cluster, decision: &Decision) -> Verdict<Change> {
-    let changes: Vec<Change> = decision.change().into_iter().map(Change::from).collect();
+    let changes: Vec<Change> = decision.changes().map(Change::from).collect();
     let mut after = cluster.clone();
     changes.iter().for_each(|change| after.apply(change));
     let service = decision.after.as_deref().map(|service: &Service| convert::service(&after, service));

@@ -18,6 +18,8 @@ mod dataplane;
 mod healing;
 #[path = "suite/replicas.rs"]
 mod replicas;
+#[path = "suite/resting.rs"]
+mod resting;
 #[path = "suite/site.rs"]
 mod site;
 #[path = "suite/watches.rs"]

@@ -52,7 +52,9 @@ pub fn touched(before: &Cluster, change: &Change) -> BTreeSet<Key> {
         Change::Lb(LbChange::Service(key, _)) => keys.extend([Key::Front(key.clone()), Key::Endpoints(key.clone())]),
         Change::Lb(LbChange::Announcement(address, _)) => keys.extend([Key::Announcement(*address)]),
         // BGP sessions are told once there is an agent that speaks BGP.
-        Change::Lb(LbChange::Drain(..) | LbChange::Epoch(_) | LbChange::BgpPeer(..) | LbChange::BgpAdvertisement(..)) => {}
+        Change::Lb(
+            LbChange::Rest(..) | LbChange::Drain(..) | LbChange::Epoch(_) | LbChange::BgpPeer(..) | LbChange::BgpAdvertisement(..),
+        ) => {}
         Change::Ipam(IpamChange::Pool(..)) => {
             // The interfaces to answer on are the pool's.
             let announced = before.lb.board().announcements().map(|record| Key::Announcement(record.address));

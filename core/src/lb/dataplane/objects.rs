@@ -104,6 +104,7 @@ fn front(service: &Service) -> Front {
         external_policy: spec.external_policy,
         source_ranges: if outside { spec.external.source_ranges.clone() } else { Vec::new() },
         health_check_port: if outside && spec.external_policy == TrafficPolicy::Local { spec.health_check_port } else { 0 },
+        health_check: spec.health_check.clone(),
     }
 }
 

@@ -70,12 +70,12 @@ impl Site {
                 return changed;
             }
             changed += changes.iter().filter(|change| matches!(change, Change::Announcement(..))).count();
-            self.take(changes);
+            self.assign(changes);
         }
         panic!("the assignments do not come to rest");
     }
 
-    pub(super) fn take(&mut self, changes: Vec<Change>) {
+    pub(super) fn assign(&mut self, changes: Vec<Change>) {
         let epoch = self.cluster.lb.board().epoch();
         for change in changes {
             if let Change::Announcement(_, Some(record)) = &change {
@@ -266,14 +266,14 @@ fn an_operator_moves_pins_and_lets_go() {
     assert_eq!(ask(&mut site, Some(&other), "old").unwrap_err().reason, Reason::EtagMismatch);
     assert_eq!(ask(&mut site, Some(&name("nowhere")), "").unwrap_err().reason, Reason::NodeNotFound);
     let changes = ask(&mut site, Some(&other), &before.meta.etag()).unwrap();
-    site.take(changes);
+    site.assign(changes);
     let moved = record(&site);
     assert_eq!((&moved.node, &moved.previous, moved.pinned), (&other, &Some(before.node.clone()), true));
     assert_eq!(ask(&mut site, Some(&other), "").unwrap(), [], "it is there");
     assert_eq!(site.turn(&willing, true), 1, "the spread is evened out with another one");
     assert_eq!(record(&site), moved, "a pinned one stays");
     let changes = ask(&mut site, None, "").unwrap();
-    site.take(changes);
+    site.assign(changes);
     assert!(!record(&site).pinned);
     assert_eq!(record(&site).epoch, moved.epoch, "letting go moves nothing");
     assert_eq!(ask(&mut site, None, "").unwrap(), []);
@@ -297,18 +297,18 @@ fn a_drain_moves_all_that_others_can_take_and_lasts_until_it_ends() {
     site.turn(&willing, true);
     let ctx = site.ctx();
     let changes = operate::drain(&site.cluster, &name("node-a"), ctx).unwrap();
-    site.take(changes);
+    site.assign(changes);
     assert_eq!(site.loads(), BTreeMap::from([("node-b".to_owned(), 3), ("node-c".to_owned(), 3)]));
     assert_eq!(operate::drain(&site.cluster, &name("node-a"), ctx).unwrap(), [], "drained is drained");
     assert_eq!(site.turn(&willing, true), 0, "nothing comes back while it lasts");
     let changes = operate::end_drain(&site.cluster, &name("node-a")).unwrap();
-    site.take(changes);
+    site.assign(changes);
     assert_eq!(operate::end_drain(&site.cluster, &name("node-a")).unwrap(), []);
     assert_eq!(site.turn(&willing, true), 2);
     assert_eq!(operate::drain(&site.cluster, &name("nowhere"), ctx).unwrap_err().reason, Reason::NodeNotFound);
 
     let ctx = site.ctx();
-    site.take(operate::drain(&site.cluster, &name("node-b"), ctx).unwrap());
+    site.assign(operate::drain(&site.cluster, &name("node-b"), ctx).unwrap());
     site.put(ipam::Change::Node(name("node-b"), None));
     site.turn(&willing, false);
     assert_eq!(site.cluster.lb.board().drains().count(), 0, "a node that is gone needs no drain");
@@ -345,7 +345,7 @@ fn most_nodes_silent_at_once_is_not_most_nodes_dead() {
     assert!(site.cluster.lb.board().load(&all[1]) > 0);
     let ctx = site.ctx();
     let changes = operate::drain(&site.cluster, &all[1], ctx).unwrap();
-    site.take(changes);
+    site.assign(changes);
     presence.forget(&site.cluster, much_later);
     assert!(!presence.willing(much_later).still, "an operator who drains a node says that it is gone");
 
@@ -377,8 +377,8 @@ proptest! {
                 1 => drop(willing.nodes.insert(node.clone())),
                 2 => site.edit_node(node.as_str(), |node| node.draining = !node.draining),
                 3 => site.edit_node(node.as_str(), |node| node.interfaces[0].up = !node.interfaces[0].up),
-                4 => { let ctx = site.ctx(); let changes = operate::drain(&site.cluster, node, ctx).unwrap(); site.take(changes); }
-                _ => { let changes = operate::end_drain(&site.cluster, node).unwrap(); site.take(changes); }
+                4 => { let ctx = site.ctx(); let changes = operate::drain(&site.cluster, node, ctx).unwrap(); site.assign(changes); }
+                _ => { let changes = operate::end_drain(&site.cluster, node).unwrap(); site.assign(changes); }
             }
             site.turn(&willing, spread);
             for target in target::targets(&site.cluster) {

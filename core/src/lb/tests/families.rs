@@ -97,3 +97,41 @@ fn a_cluster_of_one_family_gives_that_one() {
     let service = site.create("n/a", |spec| spec.service_type = ServiceType::ClusterIp).unwrap();
     assert_eq!(families(&service.cluster), [Family::V6]);
 }
+
+#[test]
+fn preferring_both_adds_the_second_family_and_ceasing_to_frees_it() {
+    let mut site = dual();
+    let to = |policy| move |spec: &mut ServiceSpec| spec.family_policy = policy;
+    for primary in [Family::V4, Family::V6] {
+        let name = format!("n/{}", if primary == Family::V4 { "a" } else { "b" });
+        let single = site.create(&name, |spec| spec.families = vec![primary]).unwrap();
+        let both = site.update(&name, to(FamilyPolicy::PreferDualStack)).unwrap();
+        assert_eq!((both.cluster.len(), both.external.len()), (2, 2));
+        assert_eq!(
+            (&both.cluster[0], &both.external[0]),
+            (&single.cluster[0], &single.external[0]),
+            "the primary family comes first"
+        );
+        assert_eq!(site.update(&name, to(FamilyPolicy::RequireDualStack)).unwrap().external, both.external);
+        assert_eq!(site.update(&name, to(FamilyPolicy::PreferDualStack)).unwrap().external, both.external);
+        let back = site.update(&name, to(FamilyPolicy::SingleStack)).unwrap();
+        assert_eq!((&back.cluster, &back.external), (&single.cluster, &single.external));
+        assert_eq!(site.cluster.lb.holders(both.external[1].address).count(), 0);
+        site.check();
+    }
+}
+
+#[test]
+fn a_preference_that_cannot_be_met_now_is_no_fault_and_a_demand_keeps_what_there_was() {
+    let mut site = Site::usual();
+    let first = site.create("n/a", |_| {}).unwrap();
+    let prefers = site.update("n/a", |spec| spec.family_policy = FamilyPolicy::PreferDualStack).unwrap();
+    assert_eq!((&prefers.external, prefers.conditions.len()), (&first.external, 0));
+    let demands = site.update("n/a", |spec| spec.family_policy = FamilyPolicy::RequireDualStack).unwrap();
+    assert_eq!((&demands.cluster, &demands.external, demands.conditions.len()), (&first.cluster, &first.external, 2));
+    site.pool("more", Purpose::ExternalService, &["2001:db8::/120"], |_| {});
+    assert_eq!(site.heal(), ["n/a"]);
+    let half = site.get("n/a");
+    assert_eq!((half.cluster.len(), half.external.len(), half.conditions.len()), (1, 2, 1));
+    site.check();
+}

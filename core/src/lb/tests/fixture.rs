@@ -50,6 +50,11 @@ impl Site {
 
     pub(super) fn ctx(&mut self) -> PlanContext {
         self.seconds += 1;
+        self.again()
+    }
+
+    /// The moment of the last request once more.
+    pub(super) fn again(&self) -> PlanContext {
         PlanContext { now: Timestamp(self.seconds * 1_000_000), entropy: Entropy(u128::from(self.seconds) << 96) }
     }
 
@@ -142,7 +147,8 @@ impl Site {
     }
 
     pub(super) fn delete(&mut self, name: &str, etag: &str) -> Result<(), Refusal> {
-        let decision = plan::delete(&self.cluster, &key(name), etag)?;
+        let ctx = self.ctx();
+        let decision = plan::delete(&self.cluster, &key(name), etag, ctx)?;
         self.commit(&decision);
         Ok(())
     }
@@ -164,9 +170,7 @@ impl Site {
     }
 
     pub(super) fn commit(&mut self, decision: &Decision) -> Option<Service> {
-        if let Some(change) = decision.change() {
-            self.cluster.apply(&change.into());
-        }
+        decision.changes().for_each(|change| self.cluster.apply(&change.into()));
         decision.after.as_deref().cloned()
     }
 
@@ -179,6 +183,10 @@ impl Site {
         assert_eq!(audit(&self.cluster), []);
         let mut rebuilt = View::default();
         let services: Vec<_> = self.cluster.lb.services().collect();
+        for (_, address) in self.cluster.lb.rests() {
+            assert!(self.cluster.lb.holders(address).next().is_none(), "{address} is held and counts as given up");
+            rebuilt.apply(&Change::Rest(address, self.cluster.lb.rest(address).cloned()));
+        }
         for service in services.into_iter().rev() {
             rebuilt.apply(&Change::Service(service.key.clone(), Some(Arc::clone(service))));
         }

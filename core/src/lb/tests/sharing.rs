@@ -97,3 +97,76 @@ fn cluster_ips_are_never_shared() {
     });
     assert_eq!(refusal.unwrap_err().reason, Reason::AddressInUse);
 }
+
+#[test]
+fn a_sole_owner_changes_key_and_backend_in_place_and_a_sharer_moves() {
+    let mut site = Site::usual();
+    let first = site.create("shop/a", keyed("k", Protocol::Tcp, 80)).unwrap();
+    let local = |spec: &mut ServiceSpec| {
+        spec.external.sharing_key = "other".to_owned();
+        spec.external_policy = TrafficPolicy::Local;
+        spec.selector = "app=DB".parse().unwrap();
+    };
+    assert_eq!(site.update("shop/a", local).unwrap().external, first.external);
+    let sharer = |spec: &mut ServiceSpec| {
+        local(spec);
+        spec.ports = vec![port(Protocol::Tcp, 443)];
+    };
+    assert_eq!(site.create("shop/b", sharer).unwrap().external, first.external);
+    // The same change beside a sharer: the address is left to the other, and another one comes in the same decision.
+    let moved = site.update("shop/b", |spec| spec.selector = "app=WS".parse().unwrap()).unwrap();
+    assert_eq!((moved.external[0].address, moved.conditions.len()), (addr("10.0.0.14"), 0));
+    assert_eq!(site.get("shop/a").external, first.external);
+    // A port that another has too moves as well.
+    let back = site.update("shop/b", |spec| spec.selector = "app=DB".parse().unwrap()).unwrap();
+    assert_eq!(back.external[0].address, addr("10.0.0.14"), "what it holds and may hold it keeps");
+    site.check();
+}
+
+#[test]
+fn with_its_last_port_an_address_is_free_of_its_key() {
+    let mut site = Site::usual();
+    site.create("shop/a", keyed("k", Protocol::Tcp, 80)).unwrap();
+    site.create("shop/b", keyed("k", Protocol::Tcp, 443)).unwrap();
+    let newcomer = |site: &mut Site| site.create("shop/c", at("10.0.0.13", keyed("new", Protocol::Tcp, 80)));
+    site.delete("shop/a", "").unwrap();
+    assert_eq!(newcomer(&mut site).unwrap_err().reason, Reason::SharingKeyMismatch);
+    site.delete("shop/b", "").unwrap();
+    assert_eq!(newcomer(&mut site).unwrap().external[0].address, addr("10.0.0.13"));
+    site.check();
+}
+
+#[test]
+fn a_pool_that_ceases_to_let_namespaces_share_takes_nothing_and_lets_nobody_join() {
+    let mut site = Site::usual();
+    let pool = |site: &mut Site, share| {
+        let with = |pool: &mut crate::ipam::Pool| pool.share_across_namespaces = share;
+        site.pool("external", Purpose::ExternalService, &["10.0.0.13-10.0.0.20"], with);
+    };
+    pool(&mut site, true);
+    let first = site.create("shop/a", keyed("k", Protocol::Tcp, 80)).unwrap();
+    let other = site.create("bank/b", keyed("k", Protocol::Tcp, 443)).unwrap();
+    assert_eq!(other.external, first.external);
+    pool(&mut site, false);
+    assert!(site.heal().is_empty());
+    assert_eq!(site.update("bank/b", |spec| spec.publish_not_ready = true).unwrap().external, first.external);
+    site.check();
+    assert_ne!(site.create("bank/c", keyed("k", Protocol::Tcp, 8443)).unwrap().external, first.external);
+    site.check();
+}
+
+#[test]
+fn what_may_not_be_asked_for_by_name_is_not_joined_in_silence_either() {
+    let mut site = Site::usual();
+    site.reserve("vip", "10.0.0.13", "somebody");
+    let reserved = |number: u16| {
+        move |spec: &mut ServiceSpec| {
+            keyed("k", Protocol::Tcp, number)(spec);
+            spec.external.reservation = Some("vip".parse().unwrap());
+        }
+    };
+    assert_eq!(site.create("shop/a", reserved(80)).unwrap().external[0].address, addr("10.0.0.13"));
+    assert_eq!(site.create("shop/b", keyed("k", Protocol::Tcp, 443)).unwrap().external[0].address, addr("10.0.0.14"));
+    assert_eq!(site.create("shop/c", reserved(8443)).unwrap().external[0].address, addr("10.0.0.13"));
+    site.check();
+}

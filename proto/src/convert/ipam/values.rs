@@ -137,7 +137,7 @@ fn nanos(given: i32) -> Option<u32> {
     u32::try_from(given).ok().filter(|nanos| *nanos < 1_000_000_000)
 }
 
-pub(super) fn show_duration(duration: Duration) -> Option<prost_types::Duration> {
+pub(in crate::convert) fn show_duration(duration: Duration) -> Option<prost_types::Duration> {
     prost_types::Duration::try_from(duration).ok()
 }
 

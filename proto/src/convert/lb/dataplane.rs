@@ -3,6 +3,7 @@
 use polder_core::lb::dataplane::{Duty, Endpoints, Front, Key, Object, Peer, Settings, Target};
 
 use super::super::common::show_time;
+use super::health::health_check;
 use super::show::{affinity, policy, port};
 use crate::lb::v1 as pb;
 use crate::lb::v1::watch_dataplane_response::Object as Told;
@@ -84,6 +85,7 @@ fn front(front: &Front) -> pb::DataplaneFront {
         external_traffic_policy: policy(front.external_policy).into(),
         source_ranges: texts(&front.source_ranges),
         health_check_port: front.health_check_port.into(),
+        health_check: front.health_check.as_ref().map(health_check),
     }
 }
 

@@ -13,6 +13,7 @@ use polder_core::net::{Family, Labels, Name, Selector, parse_addr, parse_net};
 use polder_core::reason::{Malformed, Reason, Violations, shown};
 
 use super::super::common::{MOST_LABELS, known, labels, optional, parsed, port};
+use super::health;
 use crate::lb::v1 as pb;
 use crate::types::v1::AddressFamily;
 
@@ -39,13 +40,31 @@ pub(super) fn draft(service: pb::Service, bad: &mut Violations) -> Option<Draft>
         bad.add(SPEC, Reason::FieldRequired, "a service needs a specification");
         return None;
     };
-    let before = bad.is_empty();
     let spec = spec_of(spec, bad);
-    // A specification with holes where fields did not parse would be blamed for the holes.
-    if before && bad.is_empty() {
-        check_spec(&spec, SPEC, bad);
-    }
+    check_whole(&spec, bad);
     Some(Draft { key: key?, labels, annotations, spec })
+}
+
+/// Notes what is wrong with a specification as a whole, but for what follows only from holes where fields did not parse.
+fn check_whole(spec: &ServiceSpec, bad: &mut Violations) {
+    if ["type", "ip_family_policy", "external_traffic_policy"].iter().any(|field| bad.names(&format!("{SPEC}.{field}"))) {
+        return;
+    }
+    let mut more = Violations::new();
+    check_spec(spec, SPEC, &mut more);
+    bad.absorb(more, |noted, violation| {
+        let field = violation.field.as_str();
+        let of_ports = field.strip_suffix(".health_check.port").is_some_and(|_| noted.names(&format!("{SPEC}.ports")));
+        !of_ports && !noted.names(part_of(field))
+    });
+}
+
+/// The part of a specification that a field belongs to: `service.spec.ports` for `service.spec.ports[0].name`.
+fn part_of(field: &str) -> &str {
+    let steps = if field.starts_with("service.spec.external.") { 4 } else { 3 };
+    let end = field.match_indices('.').nth(steps - 1).map_or(field.len(), |(end, _)| end);
+    let part = field.get(..end).unwrap_or(field);
+    part.split('[').next().unwrap_or(part)
 }
 
 fn check_annotations(annotations: &BTreeMap<String, String>, bad: &mut Violations) {
@@ -97,18 +116,20 @@ fn spec_of(spec: pb::ServiceSpec, bad: &mut Violations) -> ServiceSpec {
             0 => 0,
             number => port(number, format!("{SPEC}.health_check_port"), bad).unwrap_or(0),
         },
+        health_check: spec.health_check.and_then(|check| health::read(check, &format!("{SPEC}.health_check"), bad)),
     }
 }
 
 fn family(number: i32, nth: usize, bad: &mut Violations) -> Option<Family> {
     let field = format!("{SPEC}.ip_families[{nth}]");
+    if number == i32::from(AddressFamily::Unspecified) {
+        bad.add(field, Reason::FieldRequired, "say ADDRESS_FAMILY_IPV4 or ADDRESS_FAMILY_IPV6");
+        return None;
+    }
     match known(number, &field, bad) {
         AddressFamily::Ipv4 => Some(Family::V4),
         AddressFamily::Ipv6 => Some(Family::V6),
-        AddressFamily::Unspecified => {
-            bad.add(field, Reason::FieldRequired, "say ADDRESS_FAMILY_IPV4 or ADDRESS_FAMILY_IPV6");
-            None
-        }
+        AddressFamily::Unspecified => None,
     }
 }
 
@@ -151,10 +172,16 @@ fn numbered(texts: Vec<String>, field: String) -> impl Iterator<Item = (String, 
 
 fn affinity(number: i32, timeout: u32, bad: &mut Violations) -> Affinity {
     match known(number, &format!("{SPEC}.session_affinity"), bad) {
-        pb::SessionAffinity::Unspecified | pb::SessionAffinity::None => Affinity::None,
-        pb::SessionAffinity::ClientIp if timeout > MOST_AFFINITY => {
+        _ if timeout > MOST_AFFINITY => {
             let text = format!("{timeout} seconds are too long; at most {MOST_AFFINITY} are taken");
             bad.add(format!("{SPEC}.session_affinity_timeout_seconds"), Reason::CountOutOfBounds, text);
+            Affinity::None
+        }
+        pb::SessionAffinity::Unspecified | pb::SessionAffinity::None => {
+            if timeout != 0 {
+                let text = "only session affinity CLIENT_IP has a timeout; take it away, or ask for that affinity";
+                bad.add(format!("{SPEC}.session_affinity_timeout_seconds"), Reason::ConflictingFields, text);
+            }
             Affinity::None
         }
         pb::SessionAffinity::ClientIp => Affinity::ClientIp { timeout: if timeout == 0 { USUAL_AFFINITY } else { timeout } },
@@ -207,14 +234,17 @@ fn port_of(given: pb::ServicePort, nth: usize, bad: &mut Violations) -> Option<S
 fn endpoint(given: pb::Endpoint, nth: usize, ports: &[ServicePort], bad: &mut Violations) -> Option<Endpoint> {
     let at = format!("{SPEC}.endpoints[{nth}]");
     let address = bad.take(format!("{at}.address"), parse_addr(&given.address));
+    if given.pod.is_some() {
+        bad.add(format!("{at}.pod"), Reason::ConflictingFields, "a given endpoint is no pod; take this away, or give a selector");
+    }
     let numbers = match given.ports.is_empty() {
-        true => ports.iter().map(usual_target).collect(),
+        true => ports.iter().map(|port| usual_target(port, &at, bad)).collect(),
         false => ports.iter().map(|port| given_target(&given.ports, port, &at, bad)).collect(),
     };
     for (place, one) in given.ports.iter().enumerate() {
         let protocol = protocol(one.protocol, &format!("{at}.ports[{place}].protocol"), bad);
         let known = ports.iter().any(|port| name_of(port) == one.name && port.protocol == protocol);
-        if !known {
+        if !known && !bad.names(&format!("{SPEC}.ports")) {
             let text = format!("the service has no {} port named `{}`", protocol.as_str(), shown(&one.name));
             bad.add(format!("{at}.ports[{place}]"), Reason::PortMalformed, text);
         }
@@ -235,10 +265,15 @@ fn name_of(port: &ServicePort) -> &str {
 }
 
 /// The number of a target port; given endpoints have no named ones.
-const fn usual_target(port: &ServicePort) -> Option<u16> {
+fn usual_target(port: &ServicePort, at: &str, bad: &mut Violations) -> Option<u16> {
     match &port.target {
         TargetPort::Number(number) => Some(*number),
-        TargetPort::Name(_) => None,
+        TargetPort::Name(name) => {
+            let text =
+                format!("port {} goes to the port named `{name}`, which a given endpoint has not; say its number here", port.port);
+            bad.add(format!("{at}.ports"), Reason::FieldRequired, text);
+            None
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use polder_core::lb::{
 use polder_core::reason::Reason;
 
 use super::super::common::{object, show_family, show_labels, show_time};
+use super::health::health_check;
 use crate::ipam::v1::PoolTrace;
 use crate::lb::v1 as pb;
 use crate::types::v1 as types;
@@ -61,6 +62,7 @@ fn spec(spec: &ServiceSpec) -> pb::ServiceSpec {
         external_name: spec.external_name.clone(),
         endpoints: spec.endpoints.iter().map(|given| endpoint(&spec.ports, given)).collect(),
         health_check_port: spec.health_check_port.into(),
+        health_check: spec.health_check.as_ref().map(health_check),
     }
 }
 
@@ -184,6 +186,7 @@ fn conditions(service: &Service, has_ready: bool) -> Vec<types::Condition> {
         (ConditionKind::ClusterAddresses, "ClusterAddressAssigned", Side::Cluster.belongs_to(service.spec.service_type)),
         (ConditionKind::ExternalAddresses, "ExternalAddressAssigned", Side::External.belongs_to(service.spec.service_type)),
         (ConditionKind::NodePorts, "NodePortsOffered", service.spec.node_ports),
+        (ConditionKind::AddressConflict, "AddressUncontested", service.condition(ConditionKind::AddressConflict).is_some()),
     ];
     let happy = |name: &str, since| types::Condition {
         r#type: name.to_owned(),
@@ -256,7 +259,8 @@ pub fn impact(decision: &Decision) -> Vec<types::Impact> {
         let texts: Vec<String> = moved.map(|vip| format!("{} of pool `{}`", vip.address, vip.pool)).collect();
         (!texts.is_empty()).then(|| format!("{verb} {}", texts.join(", ")))
     };
-    let waits = after.into_iter().flat_map(|after| &after.conditions).map(|condition| format!("waits: {}", condition.message));
+    let lacks = after.into_iter().flat_map(|after| &after.conditions).filter(|told| told.kind != ConditionKind::AddressConflict);
+    let waits = lacks.map(|condition| format!("waits: {}", condition.message));
     let parts: Vec<String> = list("gets", &new, &old).into_iter().chain(list("gives up", &old, &new)).chain(waits).collect();
     vec![types::Impact { object: Some(reference(service)), action: action.into(), description: parts.join("; ") }]
 }

@@ -1,6 +1,7 @@
 use polder_core::cluster::Cluster;
 use polder_core::id::Entropy;
-use polder_core::lb::plan;
+use polder_core::lb::{Condition, ConditionKind, ServiceSpec, ServiceType, TrafficPolicy, plan};
+use polder_core::net::Family;
 use polder_core::schema::PlanContext;
 use polder_core::time::Timestamp;
 
@@ -41,7 +42,7 @@ fn with(change: impl FnOnce(&mut pb::ServiceSpec)) -> pb::Service {
 fn stored(service: pb::Service) -> (Cluster, Service) {
     let mut cluster = Cluster::default();
     let decision = plan::create(&cluster, create(service).unwrap().draft, Wishes::MayWait, CONTEXT).unwrap();
-    cluster.apply(&decision.change().unwrap().into());
+    decision.changes().for_each(|change| cluster.apply(&change.into()));
     (cluster, Service::clone(decision.after.as_ref().unwrap()))
 }
 
@@ -56,6 +57,12 @@ fn what_is_shown_can_be_sent_back_and_means_the_same() {
         spec.session_affinity = pb::SessionAffinity::ClientIp.into();
         spec.external_traffic_policy = pb::TrafficPolicy::Local.into();
         spec.health_check_port = 30_000;
+        let http = pb::HttpHealthCheck { path: "/up?full".to_owned(), host: "web.example:8080".to_owned() };
+        spec.health_check = Some(pb::HealthCheck {
+            kind: Some(pb::health_check::Kind::Http(http)),
+            healthy_threshold: 5,
+            ..pb::HealthCheck::default()
+        });
         spec.external = Some(pb::ExternalSpec {
             pools: vec!["external".to_owned()],
             sharing_key: "key".to_owned(),
@@ -99,6 +106,24 @@ fn the_status_says_what_there_is_and_what_is_missing() {
 }
 
 #[test]
+fn a_disputed_address_is_a_condition_only_while_it_is_disputed() {
+    let (cluster, mut stored) = stored(web());
+    let told = |stored: &Service| {
+        let conditions = service(&cluster, stored).status.unwrap().conditions;
+        conditions.into_iter().find(|condition| condition.r#type == "AddressUncontested")
+    };
+    assert_eq!(told(&stored), None);
+    stored.conditions.push(Condition {
+        kind: ConditionKind::AddressConflict,
+        reason: Reason::AddressQuarantined,
+        message: "00:15:5d:01:02:03 answers for 10.0.0.13 too".to_owned(),
+        since: CONTEXT.now,
+    });
+    let disputed = told(&stored).unwrap();
+    assert_eq!((disputed.status(), disputed.reason.as_str()), (ConditionStatus::False, "ADDRESS_QUARANTINED"));
+}
+
+#[test]
 fn every_bad_field_is_named() {
     let bad = pb::Service {
         namespace: "Shop".to_owned(),
@@ -124,6 +149,27 @@ fn every_bad_field_is_named() {
     ];
     assert_eq!(fields, wanted);
     assert!(refusal.violations.iter().all(|violation| violation.description.len() < 300));
+}
+
+#[test]
+fn a_health_check_has_usual_values_and_bounds() {
+    let tcp = || pb::HealthCheck { kind: Some(pb::health_check::Kind::Tcp(pb::TcpHealthCheck {})), ..Default::default() };
+    let read =
+        |check: pb::HealthCheck| create(with(|spec| spec.health_check = Some(check))).unwrap().draft.spec.health_check.unwrap();
+    let usual = read(tcp());
+    let seconds = |seconds| prost_types::Duration { seconds, nanos: 0 };
+    let said = pb::HealthCheck {
+        interval: Some(seconds(10)),
+        timeout: Some(seconds(2)),
+        healthy_threshold: 2,
+        unhealthy_threshold: 3,
+        ..tcp()
+    };
+    assert_eq!((health_check(&usual), usual.port), (said, 0));
+    let fast = read(pb::HealthCheck { interval: Some(seconds(1)), ..tcp() });
+    assert_eq!(fast.timeout, fast.interval, "an answer comes before the next question");
+    let http = read(pb::HealthCheck { kind: Some(pb::health_check::Kind::Http(Default::default())), ..tcp() });
+    assert_eq!(http.probe, polder_core::lb::health::Probe::Http { path: "/".to_owned(), host: String::new() });
 }
 
 #[test]
@@ -198,6 +244,64 @@ fn a_mask_changes_what_it_names_and_is_judged_at_once() {
     assert_eq!(refusal.reason, Reason::FieldRequired);
     assert_eq!(change(&["spec.nothing"], incoming.clone()).unwrap_err().violations[0].field, "update_mask");
     assert_eq!(change(&[], incoming).unwrap_err().violations[0].field, "service.spec.ports");
+}
+
+/// The service after an update of the fields under `paths`, stored as `before` was.
+fn patched(before: pb::Service, paths: &[&str], change: impl FnOnce(&mut pb::ServiceSpec)) -> Result<ServiceSpec, Refusal> {
+    let (_, stored) = stored(before);
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    let update_mask = Some(prost_types::FieldMask { paths });
+    let request = pb::UpdateServiceRequest { service: Some(with(change)), update_mask, ..pb::UpdateServiceRequest::default() };
+    Ok(revision(request)?.draft(Some(&stored))?.spec)
+}
+
+#[test]
+fn what_goes_with_a_type_or_a_policy_goes_away_with_it_unless_the_update_speaks_of_it() {
+    let full = with(|spec| {
+        spec.cluster_ips = vec!["172.28.0.7".to_owned(), "fd00::7".to_owned()];
+        spec.ip_families = vec![1, 2];
+        spec.session_affinity = pb::SessionAffinity::ClientIp.into();
+        spec.external_traffic_policy = pb::TrafficPolicy::Local.into();
+        spec.health_check_port = 30_000;
+        spec.external = Some(pb::ExternalSpec {
+            addresses: vec!["2001:db8::5".to_owned(), "192.0.2.5".to_owned()],
+            sharing_key: "key".to_owned(),
+            ..pb::ExternalSpec::default()
+        });
+    });
+    let inside = |spec: &mut pb::ServiceSpec| spec.r#type = pb::ServiceType::ClusterIp.into();
+    let spec = patched(full.clone(), &["spec.type"], inside).unwrap();
+    assert_eq!((spec.external, spec.external_policy, spec.health_check_port), (Default::default(), TrafficPolicy::Cluster, 0));
+    assert_eq!((spec.cluster_ips.len(), spec.families.len()), (2, 2));
+    let spoken = patched(full.clone(), &["spec.type", "spec.external.sharing_key"], |spec| {
+        inside(spec);
+        spec.external = Some(pb::ExternalSpec { sharing_key: "new".to_owned(), ..pb::ExternalSpec::default() });
+    });
+    assert_eq!(spoken.unwrap_err().violations[0].field, "service.spec.external");
+
+    let single = |spec: &mut pb::ServiceSpec| spec.ip_family_policy = pb::IpFamilyPolicy::SingleStack.into();
+    let spec = patched(full.clone(), &["spec.ip_family_policy"], single).unwrap();
+    let kept = (spec.families, spec.cluster_ips, spec.external.addresses);
+    assert_eq!(kept, (vec![Family::V4], vec!["172.28.0.7".parse().unwrap()], vec!["192.0.2.5".parse().unwrap()]));
+    let spoken = patched(full.clone(), &["spec.ip_family_policy", "spec.cluster_ips"], |spec| {
+        single(spec);
+        spec.cluster_ips = vec!["172.28.0.7".to_owned(), "fd00::7".to_owned()];
+    });
+    assert_eq!(spoken.unwrap_err().violations[0].field, "service.spec.cluster_ips");
+
+    let none = |spec: &mut pb::ServiceSpec| spec.session_affinity = pb::SessionAffinity::None.into();
+    assert_eq!(patched(full.clone(), &["spec.session_affinity"], none).unwrap().affinity, polder_core::lb::Affinity::None);
+    let everywhere = |spec: &mut pb::ServiceSpec| spec.external_traffic_policy = pb::TrafficPolicy::Cluster.into();
+    assert_eq!(patched(full.clone(), &["spec.external_traffic_policy"], everywhere).unwrap().health_check_port, 0);
+
+    let alias = |spec: &mut pb::ServiceSpec| {
+        (spec.r#type, spec.external_name) = (pb::ServiceType::ExternalName.into(), "db.example.com".to_owned());
+        spec.selector.clear();
+    };
+    let spec = patched(full, &["spec.type", "spec.external_name", "spec.selector"], alias).unwrap();
+    assert!(spec.cluster_ips.is_empty());
+    let back = patched(with(alias), &["spec.type"], inside).unwrap();
+    assert_eq!((back.service_type, back.external_name.as_str()), (ServiceType::ClusterIp, ""));
 }
 
 #[test]

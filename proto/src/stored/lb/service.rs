@@ -1,8 +1,11 @@
 //! A service in its stored form.
 
+use std::time::Duration;
+
+use polder_core::lb::health::{HealthCheck, Probe};
 use polder_core::lb::{
-    Affinity, Condition, ConditionKind, Endpoint, External, FamilyPolicy, Protocol, Service, ServiceKey, ServicePort, ServiceSpec,
-    ServiceType, TargetPort, TrafficPolicy, Vip,
+    Affinity, Condition, ConditionKind, Endpoint, External, FamilyPolicy, Protocol, Rest, Service, ServiceKey, ServicePort,
+    ServiceSpec, ServiceType, TargetPort, TrafficPolicy, Vip,
 };
 use polder_core::net::Family;
 use polder_core::reason::Reason;
@@ -42,6 +45,16 @@ pub(super) fn read(key: ServiceKey, stored: pb::Service) -> Result<Service, Stri
     })
 }
 
+pub(super) fn write_rest(rest: &Rest, version: u32) -> pb::Rest {
+    let ServiceKey { namespace, name } = &rest.holder;
+    pb::Rest { version, since: rest.since.0, namespace: namespace.to_string(), name: name.to_string() }
+}
+
+pub(super) fn read_rest(stored: &pb::Rest) -> Result<Rest, String> {
+    let holder = ServiceKey { namespace: read_text(&stored.namespace)?, name: read_text(&stored.name)? };
+    Ok(Rest { since: Timestamp(stored.since), holder })
+}
+
 fn write_spec(spec: &ServiceSpec) -> pb::ServiceSpec {
     let external = &spec.external;
     pb::ServiceSpec {
@@ -68,6 +81,7 @@ fn write_spec(spec: &ServiceSpec) -> pb::ServiceSpec {
         endpoints: spec.endpoints.iter().map(write_endpoint).collect(),
         health_check_port: spec.health_check_port.into(),
         allocate_node_ports: external.allocate_node_ports,
+        health_check: spec.health_check.as_ref().map(write_health),
     }
 }
 
@@ -102,6 +116,36 @@ fn read_spec(stored: pb::ServiceSpec) -> Result<ServiceSpec, String> {
         external_name: stored.external_name,
         endpoints: read_each(stored.endpoints, read_endpoint)?,
         health_check_port: read_port(stored.health_check_port)?,
+        health_check: stored.health_check.map(read_health).transpose()?,
+    })
+}
+
+fn write_health(check: &HealthCheck) -> pb::HealthCheck {
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let (http, path, host) = match &check.probe {
+        Probe::Tcp => (false, String::new(), String::new()),
+        Probe::Http { path, host } => (true, path.clone(), host.clone()),
+    };
+    pb::HealthCheck {
+        http,
+        path,
+        host,
+        port: check.port.into(),
+        interval: micros(check.interval),
+        timeout: micros(check.timeout),
+        healthy: check.healthy,
+        unhealthy: check.unhealthy,
+    }
+}
+
+fn read_health(stored: pb::HealthCheck) -> Result<HealthCheck, String> {
+    Ok(HealthCheck {
+        probe: if stored.http { Probe::Http { path: stored.path, host: stored.host } } else { Probe::Tcp },
+        port: read_port(stored.port)?,
+        interval: Duration::from_micros(stored.interval),
+        timeout: Duration::from_micros(stored.timeout),
+        healthy: stored.healthy,
+        unhealthy: stored.unhealthy,
     })
 }
 
@@ -222,6 +266,7 @@ fn write_condition(condition: &Condition) -> pb::ServiceCondition {
         ConditionKind::ClusterAddresses => pb::ServiceConditionKind::ClusterAddresses,
         ConditionKind::ExternalAddresses => pb::ServiceConditionKind::ExternalAddresses,
         ConditionKind::NodePorts => pb::ServiceConditionKind::NodePorts,
+        ConditionKind::AddressConflict => pb::ServiceConditionKind::AddressConflict,
     };
     pb::ServiceCondition {
         kind: kind.into(),
@@ -236,6 +281,7 @@ fn read_condition(stored: pb::ServiceCondition) -> Result<Condition, String> {
         pb::ServiceConditionKind::ClusterAddresses => ConditionKind::ClusterAddresses,
         pb::ServiceConditionKind::ExternalAddresses => ConditionKind::ExternalAddresses,
         pb::ServiceConditionKind::NodePorts => ConditionKind::NodePorts,
+        pb::ServiceConditionKind::AddressConflict => ConditionKind::AddressConflict,
         pb::ServiceConditionKind::Unspecified => return Err("a condition is not known".to_owned()),
     };
     let reason = Reason::ALL.iter().copied().find(|reason| reason.number().unsigned_abs() == stored.reason);

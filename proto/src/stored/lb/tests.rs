@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use polder_core::id::Uid;
+use polder_core::lb::health::{HealthCheck, Probe};
 use polder_core::lb::*;
 use polder_core::meta::Meta;
 use polder_core::net::{Family, Labels};
@@ -65,6 +67,7 @@ fn full() -> Service {
                 ports: vec![Some(8080), None, Some(99)],
             }],
             health_check_port: 30_000,
+            health_check: None,
         },
         cluster: vec![vip("172.28.0.9", "service")],
         external: vec![vip("2001:db8::5", "external")],
@@ -97,6 +100,16 @@ fn every_field_comes_back() {
         (service.spec.service_type, service.spec.node_ports) = (service_type, node_ports);
         assert_eq!(again(&put(&service)).unwrap(), Some(put(&service)));
     }
+    for kind in [
+        ConditionKind::ClusterAddresses,
+        ConditionKind::ExternalAddresses,
+        ConditionKind::NodePorts,
+        ConditionKind::AddressConflict,
+    ] {
+        let mut service = full.clone();
+        service.conditions[0].kind = kind;
+        assert_eq!(again(&put(&service)).unwrap(), Some(put(&service)));
+    }
     let bare = Service { spec: ServiceSpec::default(), conditions: Vec::new(), ..full };
     assert_eq!(again(&put(&bare)).unwrap(), Some(put(&bare)));
     let gone = Change::Service(bare.key, None);
@@ -113,6 +126,47 @@ fn the_bytes_of_version_1_stay_what_they_are() {
     let mut view = View::default();
     view.apply(&put(&full()));
     assert_eq!(before(&view, &Change::Service(full().key, None)), encode(&put(&full())).value);
+}
+
+#[test]
+fn health_checks_come_back_and_keep_their_bytes() {
+    let http = Probe::Http { path: "/up".to_owned(), host: "a.example".to_owned() };
+    for (probe, bytes) in [
+        (http, "080112032f75701a09612e6578616d706c6520a01f28c096b10230a0c21e38024003"),
+        (Probe::Tcp, "20a01f28c096b10230a0c21e38024003"),
+    ] {
+        let mut service = full();
+        let (interval, timeout) = (Duration::from_secs(5), Duration::from_millis(500));
+        service.spec.health_check = Some(HealthCheck { probe, port: 4000, interval, timeout, healthy: 2, unhealthy: 3 });
+        assert_eq!(again(&put(&service)).unwrap(), Some(put(&service)));
+        let stored = service::write(&service, VERSION).spec.unwrap().health_check.unwrap();
+        let hex: String = stored.encode_to_vec().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, bytes);
+    }
+}
+
+#[test]
+fn an_address_that_was_given_up_comes_back_and_keeps_its_bytes() {
+    let rest = Rest { since: Timestamp(1_700_000_000_000_000), holder: full().key };
+    for (address, key) in [("10.0.0.13", "/polder/lb/resting/10.0.0.13"), ("2001:db8::5", "/polder/lb/resting/2001:db8::5")] {
+        let put = Change::Rest(address.parse().unwrap(), Some(Arc::new(rest.clone())));
+        let write = encode(&put);
+        assert_eq!(write.key, key.as_bytes());
+        let hex: String = write.value.as_ref().unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "0801108080f9c0c1c482031a0473686f702203776562");
+        assert_eq!(again(&put), Ok(Some(put.clone())));
+        let mut view = View::default();
+        view.apply(&put);
+        let gone = Change::Rest(address.parse().unwrap(), None);
+        assert_eq!((before(&view, &gone), before(&View::default(), &gone)), (write.value, None));
+        assert_eq!(again(&gone), Ok(Some(gone)));
+    }
+    let newer = pb::Rest { version: 2, since: 1, namespace: "n".to_owned(), name: "s".to_owned() }.encode_to_vec();
+    for (key, value) in
+        [("resting/10.0.0", &[][..]), ("resting/FD00::1", &[8, 1]), ("resting/10.0.0.1", &newer), ("resting/10.0.0.1", &[8, 1])]
+    {
+        assert_eq!(decode(key, Some(value)).unwrap_err().key, format!("{PREFIX}{key}"));
+    }
 }
 
 #[test]

@@ -102,6 +102,7 @@ fn concerns(change: &Change, address: IpAddr) -> bool {
         Change::Lb(lb::Change::Service(_, Some(service))) => {
             service.cluster.iter().chain(&service.external).any(|vip| vip.address == address)
         }
+        Change::Lb(lb::Change::Rest(rests, _)) => *rests == address,
         Change::Ipam(_) | Change::Lb(_) => false,
     }
 }

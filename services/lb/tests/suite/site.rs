@@ -123,7 +123,11 @@ impl Addresses {
     }
 
     pub(crate) async fn pool(&self, name: &str, purpose: Purpose, range: &str) {
-        let pool = Pool {
+        self.pool_with(name, purpose, range, |_| {}).await;
+    }
+
+    pub(crate) async fn pool_with(&self, name: &str, purpose: Purpose, range: &str, with: impl FnOnce(&mut Pool)) {
+        let mut pool = Pool {
             name: name.parse().unwrap(),
             meta: META,
             purpose,
@@ -147,6 +151,7 @@ impl Addresses {
             labels: Labels::default(),
             description: String::new(),
         };
+        with(&mut pool);
         self.put(ipam::Change::Pool(pool.name.clone(), Some(Arc::new(pool)))).await;
     }
 
