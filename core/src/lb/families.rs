@@ -16,7 +16,7 @@ impl Wanted {
     /// The families that the service asks for, or speaks already, or else the one that the cluster's service pools have.
     pub(super) fn of(cluster: &Cluster, service: &Service) -> Self {
         let spec = &service.spec;
-        let primary = service.families().first().copied().or_else(|| wished(spec).next()).unwrap_or_else(|| usual(cluster));
+        let primary = service.primary().or_else(|| wished(spec).next()).unwrap_or_else(|| usual(cluster));
         let secondary = BOTH.into_iter().find(|family| *family != primary);
         let both = |required| Self([Some(primary), secondary].into_iter().flatten().map(|family| (family, required)).collect());
         match spec.family_policy {

@@ -23,7 +23,7 @@ pub(super) fn check(before: &Service, after: &ServiceSpec) -> Result<(), Refusal
         let text = "a service cannot become headless or cease to be; delete it and create it again";
         bad.add("service.spec.type", Reason::FieldImmutable, text);
     }
-    let families = before.families().first().copied().zip(after.families.first().copied());
+    let families = before.primary().zip(after.families.first().copied());
     if let Some((old, new)) = families.filter(|(old, new)| old != new) {
         let text = format!("the primary family is {old} and cannot become {new}; delete the service and create it again");
         bad.add("service.spec.ip_families", Reason::FieldImmutable, text);

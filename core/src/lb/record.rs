@@ -285,6 +285,15 @@ impl Service {
         unhappy.or_else(|| (single(&self.cluster) || single(&self.external)).then_some(self.meta.created))
     }
 
+    /// Its primary family, once that is decided: by what was asked for, or by its cluster IPs. An external IP decides it only where
+    /// there can be no other family: a service that would have both may have got its second one first outside.
+    #[must_use]
+    pub fn primary(&self) -> Option<Family> {
+        let single = self.spec.family_policy == FamilyPolicy::SingleStack;
+        let mut vips = self.cluster.iter().chain(self.external.iter().filter(|_| single));
+        self.spec.families.first().copied().or_else(|| vips.next().map(|vip| Family::of(vip.address)))
+    }
+
     /// The families it speaks, the primary one first; empty for a headless service that leaves it to its endpoints.
     #[must_use]
     pub fn families(&self) -> Vec<Family> {

@@ -1,4 +1,4 @@
-//! The addresses of one pool: which is the lowest that may be given, and why one may not.
+//! The addresses of one pool: whose turn it is to be given, and why one may not be.
 
 use std::net::IpAddr;
 
@@ -35,8 +35,9 @@ fn first_unblocked(range: AddrRange, blocked: impl Fn(IpAddr) -> Option<IpAddr>)
     None
 }
 
-/// The address of the family that nobody holds and nothing keeps free, and whose turn it is: the lowest in the order of the
-/// pool's ranges, or one that nobody gave up within memory, lowest first, and then the one that was given up first.
+/// The address of the family that nobody holds, that has rested and that nothing keeps free, and whose turn it is: the lowest in
+/// the order of the pool's ranges; or, where the longest free comes first, one that nobody gave up within memory, and then the one
+/// that was given up first.
 pub(super) fn next_free(ask: &Ask<'_>, pool: &Pool, family: Family) -> Option<IpAddr> {
     let place = |address: &IpAddr| (pool.ranges.iter().position(|range| range.contains(*address)), *address);
     let fresh = pool.ranges.iter().filter(|range| range.family() == family).find_map(|range| {

@@ -14,6 +14,7 @@ use polder_core::lb::reassign::{Scope, changes, reassign};
 use polder_core::lb::rest;
 use polder_core::reason::Refusal;
 use polder_core::schema::{Domain, Plan, PlanContext};
+use polder_core::time::Timestamp;
 use polder_proto::stored::Stored;
 use polder_runtime::metrics::Metrics;
 use polder_runtime::{clock, entropy};
@@ -75,21 +76,22 @@ impl Healer {
         let mut moved = self.ledger.mirror().changed();
         let mut seen = None;
         let mut turn = clock::monotonic();
-        let mut rested = None;
+        let (mut looked, mut rested) = (clock::now(), None);
         loop {
             let snapshot = self.ledger.mirror().snapshot();
             let due = clock::monotonic() >= turn;
-            let woken = if rested.is_some_and(|end| clock::monotonic() >= end) { Some(Scope::Waiting) } else { None };
+            let woken = rested.is_some_and(|end| clock::monotonic() >= end).then_some(Scope::Waiting);
             if let Some(scope) = scope(&snapshot, seen, due).or(woken).filter(|_| snapshot.synced) {
                 // What it commits itself moves the heads again; the next turn finds nothing and comes to rest.
                 seen = Some(snapshot.heads);
+                looked = clock::now();
                 self.turn(scope).await;
             }
             if due {
                 turn = clock::monotonic() + self.every;
             }
             tokio::time::sleep(PAUSE).await;
-            rested = self.end_of_rest();
+            rested = if snapshot.synced { self.end_of_rest(looked) } else { None };
             if !wait(&mut moved, rested.map_or(turn, |end| end.min(turn))).await {
                 return;
             }
@@ -114,12 +116,11 @@ impl Healer {
         self.metrics.waiting.set(waiting as u64);
     }
 
-    /// When time alone changes what can be given.
-    fn end_of_rest(&self) -> Option<Instant> {
-        let now = clock::now();
-        let end = rest::next_end(&self.ledger.mirror().snapshot().view, now)?;
+    /// When time alone changes what could be given at the last look; that may be over by now.
+    fn end_of_rest(&self, looked: Timestamp) -> Option<Instant> {
+        let end = rest::next_end(&self.ledger.mirror().snapshot().view, looked)?;
         // A moment late rather than early: an early turn finds nothing.
-        Some(clock::monotonic() + end.since(now) + PAUSE)
+        Some(clock::monotonic() + end.since(clock::now()) + PAUSE)
     }
 
     /// Clears away the records of addresses that have rested.

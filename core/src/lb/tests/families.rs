@@ -1,6 +1,6 @@
 //! One family, two, or either.
 
-use super::fixture::{Site, addr};
+use super::fixture::{Site, addr, key};
 use super::*;
 use crate::net::Family;
 
@@ -133,5 +133,29 @@ fn a_preference_that_cannot_be_met_now_is_no_fault_and_a_demand_keeps_what_there
     assert_eq!(site.heal(), ["n/a"]);
     let half = site.get("n/a");
     assert_eq!((half.cluster.len(), half.external.len(), half.conditions.len()), (1, 2, 1));
+    site.check();
+}
+
+#[test]
+fn what_comes_first_outside_does_not_decide_the_primary_family() {
+    let mut site = Site::default();
+    site.pool("service", Purpose::ClusterService, &["172.28.0.1", "fd00:28::1"], |_| {});
+    site.pool("external", Purpose::ExternalService, &["2001:db8::/120"], |_| {});
+    let holder =
+        |spec: &mut ServiceSpec| (spec.service_type, spec.family_policy) = (ServiceType::ClusterIp, FamilyPolicy::RequireDualStack);
+    site.create("n/holder", holder).unwrap();
+    let prefers = |spec: &mut ServiceSpec| spec.family_policy = FamilyPolicy::PreferDualStack;
+    let service = site.create("n/a", prefers).unwrap();
+    assert_eq!((families(&service.cluster), families(&service.external)), (vec![], vec![Family::V6]));
+    let told = explain(&site.cluster, &key("n/a"), site.again().now).unwrap().outcome;
+    assert_eq!(told.conditions, service.conditions);
+    assert!(service.conditions[0].message.contains("no IPv4 cluster IP"), "{:?}", service.conditions);
+    site.delete("n/holder", "").unwrap();
+    assert_eq!(site.heal(), ["n/a"]);
+    assert_eq!(families(&site.get("n/a").cluster), [Family::V4, Family::V6]);
+    // A service of one family has that one on both sides.
+    site.update("n/a", |spec| spec.family_policy = FamilyPolicy::SingleStack).unwrap();
+    let refusal = site.update("n/a", |spec| spec.families = vec![Family::V6]).unwrap_err();
+    assert_eq!(refusal.reason, Reason::FieldImmutable);
     site.check();
 }

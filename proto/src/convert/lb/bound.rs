@@ -67,7 +67,7 @@ fn drop_second_family(current: &Service, spec: &mut pb::ServiceSpec, paths: &[St
     if !says(paths, "ip_families") {
         spec.ip_families.truncate(1);
     }
-    let Some(primary) = current.families().first().copied() else { return };
+    let Some(primary) = current.primary() else { return };
     let keep = |wishes: &mut Vec<String>| {
         if wishes.len() > 1 {
             wishes.retain(|text| parse_addr(text).is_ok_and(|address| Family::of(address) == primary));
