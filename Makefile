@@ -62,7 +62,7 @@ shell:
 	shellcheck -x .ci/run tools/protoc $$(git ls-files --cached --others --exclude-standard '*.sh')
 
 bench: ## Measure allocations per second and a large state, beside raw etcd (release build)
-	cargo build --release --locked -p polder-ipam -p polder-cli --bins
+	cargo build --release --locked -p polder-ipam -p polder-lb -p polder-cli --bins
 	cargo bench --locked -p polder-bench
 
 # A failure prints the seed and the input; keep the input in fuzz/corpus/ with the mending.

@@ -100,6 +100,11 @@ impl Running {
         Ok(Link::remote(&[self.uri.as_str()], None)?)
     }
 
+    /// Processor time that it has used until now; `None` where the system does not tell.
+    pub(crate) fn spent_until_now(&self) -> Option<Duration> {
+        cpu_time_of(&self.child.id().to_string())
+    }
+
     /// What it needs; `None` where the system does not tell.
     pub(crate) fn memory(&self) -> Option<Memory> {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;

@@ -1,8 +1,10 @@
-//! What a large state costs: a process that starts on it, lists of it, and a pool that is filled to its last address.
+//! What a large state costs: a process that starts on it, lists of it, a pool that is filled to its last address, and nodes that are
+//! told of it.
 //!
 //! Here figures are single numbers and not rates of a closed loop, so they have a report of their own. As in the other benchmark
 //! every figure stands beside its limits from the same run, and everything that was given is counted at the end.
 
+mod dataplane;
 pub mod full_pool;
 mod pages;
 mod start;
@@ -38,12 +40,24 @@ pub struct Options {
     #[arg(long, value_enum, default_value = "etcd,embedded", value_delimiter = ',')]
     pub stores: Vec<Engine>,
     /// What to measure.
-    #[arg(long, value_enum, default_value = "start,full-pool", value_delimiter = ',')]
+    #[arg(long, value_enum, default_value = "start,full-pool,dataplane", value_delimiter = ',')]
     pub cases: Vec<Case>,
     /// How often a process is started.
     #[arg(long, default_value_t = 3)]
     pub starts: usize,
-    /// Where the binaries `polder-ipam` and `polder` are. By default beside this benchmark: `cargo build --release` puts them there.
+    /// Services that nodes are told of.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub services: u32,
+    /// Nodes that follow at once.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub streams: u16,
+    /// Pods that become ready or unready every second, for so many seconds.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub changes: u32,
+    /// See `changes`.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub seconds: u32,
+    /// Where the binaries `polder-ipam`, `polder-lb` and `polder` are. By default beside this benchmark: `cargo build --release` puts them there.
     #[arg(long)]
     pub binaries: Option<PathBuf>,
     /// Also wait until the blocks of an emptied pool have been given back, which takes a minute.
@@ -65,6 +79,8 @@ pub enum Case {
     Start,
     /// A pool that is filled to the last address, emptied, and filled again.
     FullPool,
+    /// What nodes are told of many services and pods, on etcd.
+    Dataplane,
 }
 
 /// One number.
@@ -128,6 +144,9 @@ pub async fn run(options: &Options, mut each: impl FnMut(&dyn fmt::Display)) -> 
                 wait_for_blocks: options.blocks,
             };
             full_pool::measure(&plan, &mut take).await?;
+        }
+        if engine == Engine::Etcd && options.cases.contains(&Case::Dataplane) {
+            dataplane::measure(options, &mut take).await?;
         }
     }
     Ok(report)

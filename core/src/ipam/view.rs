@@ -182,7 +182,9 @@ impl View {
     }
 
     fn put_allocation(&mut self, uid: Uid, record: Option<&Arc<Allocation>>) {
-        if let Some(old) = self.allocations.remove(&uid).or_else(|| self.past.remove(&uid)) {
+        let old = self.allocations.remove(&uid).or_else(|| self.past.remove(&uid));
+        self.labelled.replace(uid, old.as_deref(), record.map(AsRef::as_ref));
+        if let Some(old) = old {
             self.forget(uid, &old);
         }
         if let Some(allocation) = record {
@@ -206,7 +208,6 @@ impl View {
         }
         if let Some(namespace) = &allocation.owner.namespace {
             self.in_namespace.entry(namespace.clone()).or_default().insert(uid, Arc::clone(allocation));
-            self.labelled.insert(namespace, allocation, uid);
             let addresses = self.pod_addresses.get(namespace).copied().unwrap_or(0);
             put(&mut self.pod_addresses, namespace, Some(&(addresses + pod_addresses(allocation))));
         }
@@ -239,7 +240,6 @@ impl View {
     }
 
     fn forget_in_namespace(&mut self, uid: Uid, namespace: &Label, allocation: &Allocation) {
-        self.labelled.remove(namespace, allocation, uid);
         if let Some(here) = self.in_namespace.get_mut(namespace) {
             here.remove(&uid);
             if here.is_empty() {

@@ -6,7 +6,7 @@ use imbl::OrdSet;
 
 use super::super::record::Allocation;
 use crate::id::Uid;
-use crate::net::Label;
+use crate::net::{Label, Labels};
 
 /// A label in a namespace, as the index knows it: by a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,16 @@ impl Labelled {
     }
 }
 
+/// The namespace and the labels of an allocation that is in the index.
+fn placed(allocation: &Allocation) -> Option<(&Label, &Labels)> {
+    let namespace = allocation.owner.namespace.as_ref().filter(|_| allocation.is_held())?;
+    Some((namespace, &allocation.labels))
+}
+
+fn hashes<'a>((namespace, labels): (&'a Label, &'a Labels)) -> impl Iterator<Item = u64> + 'a {
+    labels.iter().map(|(key, value)| Labelled::new(namespace, key, value).0)
+}
+
 /// Held allocations of namespaces by hashes of their labels. As with handles the labels stand in the allocation, which the finder
 /// has to compare. One flat set: most labels are on few allocations, for which a set of their own would cost more than they do.
 /// Uids rise with time, so the pods of one deployment lie side by side.
@@ -31,15 +41,17 @@ pub(super) struct LabelIndex {
 }
 
 impl LabelIndex {
-    pub(super) fn insert(&mut self, namespace: &Label, allocation: &Allocation, uid: Uid) {
-        for (key, value) in allocation.labels.iter() {
-            self.by_hash.insert((Labelled::new(namespace, key, value).0, uid));
+    /// The allocation is another one from now on. One that keeps its labels, as a pod does that becomes ready, costs nothing.
+    pub(super) fn replace(&mut self, uid: Uid, old: Option<&Allocation>, new: Option<&Allocation>) {
+        let (old, new) = (old.and_then(placed), new.and_then(placed));
+        if old == new {
+            return;
         }
-    }
-
-    pub(super) fn remove(&mut self, namespace: &Label, allocation: &Allocation, uid: Uid) {
-        for (key, value) in allocation.labels.iter() {
-            self.by_hash.remove(&(Labelled::new(namespace, key, value).0, uid));
+        for hash in old.into_iter().flat_map(hashes) {
+            self.by_hash.remove(&(hash, uid));
+        }
+        for hash in new.into_iter().flat_map(hashes) {
+            self.by_hash.insert((hash, uid));
         }
     }
 

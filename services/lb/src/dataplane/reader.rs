@@ -116,14 +116,9 @@ impl Reader {
         // Another replica may have cut the changes at other revisions: what the node has is then in the middle of this delta.
         let exact = self.resumed.take().is_none_or(|revision| revision <= delta.floor);
         self.ready.extend(delta.messages.iter().cloned());
-        for key in delta.own.iter().flat_map(|own| &own.keys) {
-            self.ready.extend(
-                delta
-                    .own
-                    .as_ref()
-                    .and_then(|own| difference(own, &self.node, key, exact))
-                    .map(|(event, body)| Encoded::of(event, delta.revision, &body)),
-            );
+        if let Some(own) = &delta.own {
+            let told = own.keys.iter().filter_map(|key| difference(own, &self.node, key, exact));
+            self.ready.extend(told.map(|(event, body)| Encoded::of(event, delta.revision, &body)));
         }
         // Also when it is all there is for this node: others wait until the node says that it has the revision.
         self.ready.push_back(Encoded::mark(WatchEventType::Heartbeat, delta.revision));

@@ -1,0 +1,158 @@
+//! Services, pods and nodes as records, put into a store before anybody looks at it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use polder_core::cluster::Change;
+use polder_core::id::Uid;
+use polder_core::ipam::{self, Allocation, Holding, Liveness, Node, Owner, OwnerKind, Purpose};
+use polder_core::lb::{self, Protocol, Service, ServiceKey, ServicePort, ServiceSpec, TargetPort, Vip};
+use polder_core::meta::Meta;
+use polder_core::net::{Labels, Name};
+use polder_core::schema::Schema;
+use polder_core::time::Timestamp;
+use polder_proto::stored::Stored;
+use polder_runtime::tasks::Failure;
+use polder_store::{Commit, Outcome, Store, Write};
+
+/// Everything is in one namespace.
+pub(super) const NAMESPACE: &str = "shop";
+const PODS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 0);
+const SERVICES: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 0);
+/// Writes of one transaction.
+const BATCH: usize = 120;
+
+/// How much there is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct State {
+    pub(super) services: u32,
+    pub(super) pods: u32,
+    pub(super) nodes: u16,
+}
+
+fn after(first: Ipv4Addr, number: u32) -> IpAddr {
+    Ipv4Addr::from_bits(first.to_bits() + number).into()
+}
+
+fn meta(number: u32) -> Meta {
+    Meta { uid: Uid(u128::from(number) + 1), version: 1, created: Timestamp(1), updated: Timestamp(1) }
+}
+
+fn labels<const N: usize>(pairs: [(&str, String); N]) -> Result<Labels, Failure> {
+    Ok(Labels::new(pairs.map(|(key, value)| (key.to_owned(), value)))?)
+}
+
+impl State {
+    /// The name of a node, and its uid.
+    pub(super) fn node(number: u16) -> (String, Uid) {
+        (format!("node-{number}"), meta(number.into()).uid)
+    }
+
+    /// A pod: as many behind each service, and spread over all nodes. It has a label that no service selects, too.
+    pub(super) fn pod(&self, number: u32, ready: bool) -> Result<Allocation, Failure> {
+        let app = number % self.services;
+        let node = u16::try_from(number % u32::from(self.nodes))?;
+        Ok(Allocation {
+            handle: format!("pod-{number}/eth0").into(),
+            meta: meta(number),
+            holdings: vec![Holding { address: after(PODS, number), block: None }],
+            owner: Owner {
+                kind: OwnerKind::Pod,
+                namespace: Some(NAMESPACE.parse()?),
+                name: format!("pod-{number}").parse()?,
+                node: Some(Self::node(node).0.parse()?),
+                interface: "eth0".to_owned(),
+                container: String::new(),
+                uid: String::new(),
+            },
+            labels: labels([("app", format!("app-{app}")), ("tier", "front".to_owned()), ("hash", format!("h{app}"))])?,
+            ready,
+            hostname: None,
+            subdomain: None,
+            named_ports: Vec::new(),
+            released: None,
+        })
+    }
+
+    pub(super) fn key(number: u32) -> Result<ServiceKey, Failure> {
+        Ok(ServiceKey { namespace: NAMESPACE.parse()?, name: format!("app-{number}").parse()? })
+    }
+
+    fn service(number: u32) -> Result<Service, Failure> {
+        let port = ServicePort {
+            name: Some("http".parse()?),
+            protocol: Protocol::Tcp,
+            port: 80,
+            target: TargetPort::Number(8080),
+            app_protocol: String::new(),
+        };
+        let selector = format!("app=app-{number},tier=front").parse()?;
+        Ok(Service {
+            key: Self::key(number)?,
+            meta: meta(number),
+            labels: Labels::default(),
+            annotations: [].into(),
+            spec: ServiceSpec { selector, ports: vec![port], ..ServiceSpec::default() },
+            cluster: vec![Vip { address: after(SERVICES, number), pool: "service".parse()? }],
+            external: Vec::new(),
+            conditions: Vec::new(),
+        })
+    }
+
+    fn changes(&self) -> impl Iterator<Item = Result<Change, Failure>> {
+        let pools = [("pod", Purpose::Pod, "10.0.0.0/9"), ("service", Purpose::ClusterService, "172.16.0.0/12")];
+        let pools = pools.into_iter().map(|(name, purpose, range)| {
+            let name: Name = name.parse()?;
+            let draft = ipam::pool::Draft::new(name.clone(), purpose, [range.parse()?]);
+            Ok(ipam::Change::Pool(name, Some(Arc::new(draft.pool(purpose, meta(0))))).into())
+        });
+        let nodes = (0..self.nodes).map(|number| {
+            let (name, uid) = Self::node(number);
+            let node = node(name.parse()?, uid, number);
+            Ok(ipam::Change::Node(node.name.clone(), Some(Arc::new(node))).into())
+        });
+        let pods = (0..self.pods).map(|number| {
+            let pod = self.pod(number, true)?;
+            Ok(ipam::Change::Allocation(pod.meta.uid, Some(Arc::new(pod))).into())
+        });
+        let services = (0..self.services).map(|number| {
+            let service = Self::service(number)?;
+            Ok(lb::Change::Service(service.key.clone(), Some(Arc::new(service))).into())
+        });
+        pools.chain(nodes).chain(pods).chain(services)
+    }
+
+    /// Puts it all into a store that nobody reads yet.
+    pub(super) async fn fill(&self, store: &Store) -> Result<(), Failure> {
+        let changes: Vec<Change> = self.changes().collect::<Result<_, _>>()?;
+        for batch in changes.chunks(BATCH) {
+            let stored = batch.iter().map(Stored::encode);
+            let writes = stored.map(|write| Write::put(write.key, write.value.unwrap_or_default())).collect();
+            match store.commit(Commit { guards: Vec::new(), writes }).await? {
+                Outcome::Committed { .. } => {}
+                Outcome::Conflict { .. } => return Err("a commit without guards had a conflict".into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn node(name: Name, uid: Uid, number: u16) -> Node {
+    Node {
+        name,
+        meta: Meta { uid, ..meta(0) },
+        labels: Labels::default(),
+        zone: format!("rack-{}", number % 8),
+        interfaces: Vec::new(),
+        agent_version: String::new(),
+        routes: Vec::new(),
+        tunnel_mac: String::new(),
+        unschedulable: false,
+        draining: false,
+        excluded_from_external: false,
+        operator_labels: Vec::new(),
+        liveness: Liveness::Alive(Timestamp(1)),
+        removing: None,
+        number: number + 1,
+    }
+}
