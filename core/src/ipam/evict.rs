@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::allocate;
 use super::impact::shown;
-use super::pool::{are_held, holders};
+use super::pool::{are_held, held_by_no_other_purpose, holders};
 use super::record::{Allocation, Change, Holding, Namespace, Node, OwnerKind, Pool, Purpose, Quotas};
 use super::release;
 use super::view::View;
@@ -89,6 +89,7 @@ pub(super) fn settle(
     let lost = lost(&cluster.ipam, &pools);
     let (count, obstacles) = holders(cluster, lost.ranges());
     if count == 0 {
+        held_by_no_other_purpose(cluster, &pools)?;
         return Ok(pools);
     }
     let in_use = |message: String| {
@@ -104,6 +105,7 @@ pub(super) fn settle(
             are_held(count)
         )));
     }
+    held_by_no_other_purpose(cluster, &pools)?;
     let mut moving = Moving { before: &cluster.ipam, work: cluster.clone(), changes: Vec::new(), context };
     moving.commit(pools);
     for held in held_in(&cluster.ipam, &lost).map_err(in_use)? {

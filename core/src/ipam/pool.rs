@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::apply::{PoolChange, apply};
-pub(super) use self::check::{are_held, holders, overlap};
+pub(super) use self::check::{are_held, held_by_no_other_purpose, holders, overlap};
 
 use super::decision::{Decision, Fields};
 use super::evict::{Eviction, settle};
@@ -170,6 +170,7 @@ pub fn create(cluster: &Cluster, draft: &Draft, context: PlanContext) -> Result<
     check::draft(draft)?;
     check::disjoint(&cluster.ipam, &pool)?;
     let changes = vec![Change::Pool(pool.name.clone(), Some(Arc::clone(&pool)))];
+    held_by_no_other_purpose(cluster, &changes)?;
     Ok(Decision { changes, reads: READS, answer: pool })
 }
 

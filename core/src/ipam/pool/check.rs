@@ -8,8 +8,9 @@ use super::Draft;
 use crate::cluster::Cluster;
 use crate::ipam::decision::Fields;
 use crate::ipam::node::holder;
-use crate::ipam::record::{Pool, Purpose};
+use crate::ipam::record::{Change, Pool, Purpose};
 use crate::ipam::view::View;
+use crate::lb::{Service, Vip};
 use crate::net::{AddrRange, Name};
 use crate::reason::{Obstacle, Reason, Refusal, Violations};
 
@@ -125,6 +126,35 @@ pub(in crate::ipam) fn overlap(ours_named: &str, ours: AddrRange, theirs_named: 
     let count = common.len();
     let addresses = if count == 1 { "1 address".to_owned() } else { format!("{count} addresses") };
     (format!("{ours_named} overlaps {theirs_named} at {common} ({addresses}). Choose ranges that do not meet."), common.to_string())
+}
+
+/// No service holds an address of a pool that is put as what the pool is not for.
+///
+/// Services give up what their pools lose by their own planner, a moment after the change; until then the address is theirs, and
+/// pods and nodes are given addresses without asking services.
+pub(in crate::ipam) fn held_by_no_other_purpose(cluster: &Cluster, changes: &[Change]) -> Result<(), Refusal> {
+    let put = changes.iter().filter_map(|change| if let Change::Pool(_, Some(pool)) = change { Some(pool) } else { None });
+    for pool in put {
+        let foreign = |service: &&Arc<Service>, address: IpAddr| {
+            let holds = |vips: &[Vip]| vips.iter().any(|vip| vip.address == address);
+            (pool.purpose != Purpose::ClusterService && holds(&service.cluster))
+                || (pool.purpose != Purpose::ExternalService && holds(&service.external))
+        };
+        let held = pool.ranges.iter().flat_map(|range| cluster.lb.held_in(*range));
+        let first =
+            held.filter_map(|address| Some((address, cluster.lb.holders(address).find(|one| foreign(one, address))?))).next();
+        if let Some((address, service)) = first {
+            let message = format!(
+                "Pool `{}` cannot have {address}: service `{}` holds it until it has another. Wait for that, or delete the service.",
+                pool.name, service.key
+            );
+            let refusal = Refusal::new(Reason::PoolInUse, message).with("pool", &pool.name).with("address", address);
+            let description = format!("service {} holds {address}", service.key);
+            let subject = format!("services/{}", service.key);
+            return Err(refusal.about("pool", &pool.name).blocked_by(Obstacle { reason: Reason::PoolInUse, subject, description }));
+        }
+    }
+    Ok(())
 }
 
 /// How many addresses are held, in words.

@@ -99,6 +99,26 @@ fn what_would_take_an_address_is_refused_with_the_holders() {
 }
 
 #[test]
+fn what_services_still_hold_goes_to_no_pool_of_another_purpose() {
+    let mut site = site();
+    let pods = |of: &str| draft(of, &["10.0.0.13-10.0.0.20"], |draft| draft.purpose = Some(Purpose::Pod));
+    let over = [PoolChange::Delete(name("external")), PoolChange::Put { draft: Box::new(pods("pods")), etag: String::new() }];
+    let refusal = site.apply(&over, Eviction::Allowed).unwrap_err();
+    assert_eq!(refusal.reason, Reason::PoolInUse, "{refusal:?}");
+    assert!(refusal.message.contains("service `shop/"), "{refusal:?}");
+
+    site.apply(&over[..1], Eviction::Allowed).unwrap();
+    let context = site.ctx();
+    assert_eq!(
+        pool::create(&site.cluster, &pods("pods"), context).unwrap_err().reason,
+        Reason::PoolInUse,
+        "LB has not moved them yet"
+    );
+    site.heal();
+    pool::create(&site.cluster, &pods("pods"), context).unwrap();
+}
+
+#[test]
 fn what_takes_none_moves_nobody() {
     let before = site();
     let first = held(&before);

@@ -305,8 +305,12 @@ fn what_goes_with_a_type_or_a_policy_goes_away_with_it_unless_the_update_speaks_
 }
 
 #[test]
-fn a_wait_is_not_promised() {
-    let request =
-        pb::CreateServiceRequest { service: Some(web()), wait: Some(prost_types::Duration::default()), ..Default::default() };
-    assert_eq!(creation(request).unwrap_err().reason, Reason::NotImplemented);
+fn a_wait_is_bounded() {
+    let with = |seconds| {
+        let wait = Some(prost_types::Duration { seconds, nanos: 0 });
+        creation(pb::CreateServiceRequest { service: Some(web()), wait, ..Default::default() })
+    };
+    assert_eq!(with(300).unwrap().manner.wait, Some(Duration::from_secs(300)));
+    assert_eq!(with(301).unwrap_err().reason, Reason::CountOutOfBounds);
+    assert_eq!(with(-1).unwrap_err().reason, Reason::InvalidArgument);
 }

@@ -77,9 +77,10 @@ pub(crate) fn request_ids() -> Vec<Row> {
     wrong.chain([good("request_id", "x".repeat(128))]).collect()
 }
 
-/// Waiting is not built.
+/// How long to wait.
 pub(crate) fn waits() -> Vec<Row> {
-    ["0s", "1s", "-1s", "301s"].map(|wait| refused("wait", wait, Code::Unimplemented, Reason::NotImplemented)).into()
+    let none = bad("wait", "-1s", Reason::InvalidArgument);
+    vec![none, bad("wait", "301s", Reason::CountOutOfBounds), good("wait", "0s"), good("wait", "300s")]
 }
 
 /// Etags of other versions.

@@ -64,6 +64,8 @@ impl Replica {
             list.map(drop).ok()
         })
         .await;
+        // Somebody takes the lead, which is a commit: whoever counts revisions counts from there.
+        wait_for("a lead", async || store.get(b"/polder/lb/lead").await.unwrap().0).await;
         replica
     }
 
