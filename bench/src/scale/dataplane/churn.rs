@@ -60,12 +60,13 @@ impl Churn {
 
     /// Makes the changes at their rate, whatever their answers take; every revision, and when it was acknowledged, in order.
     async fn changes(&self, ledger: &Ledger<Stored>) -> Result<Vec<(u64, Instant)>, Failure> {
+        let half = (self.rate * self.seconds / 2).max(1);
         let mut ticks = interval(Duration::from_secs(1) / self.rate);
         let mut asked: JoinSet<Result<(u64, Instant), Failure>> = JoinSet::new();
         for number in 0..self.rate * self.seconds {
             ticks.tick().await;
-            // Pod after pod becomes unready, and then ready again.
-            let pod = self.state.pod(number / 2 % self.state.pods, number % 2 == 1)?;
+            // Pod after pod becomes unready, and in the second half ready again.
+            let pod = self.state.pod(number % half % self.state.pods, number >= half)?;
             let change = Change::from(ipam::Change::Allocation(pod.meta.uid, Some(Arc::new(pod))));
             let ledger = ledger.clone();
             asked.spawn(async move {

@@ -79,16 +79,17 @@ impl Image {
     }
 
     /// The image after some batches, and what nodes are told of them: every object that differed after any of them, as it stands
-    /// after the last. `newest` is the view then; the image shares its memory.
+    /// after the last; none of them where objects were touched and look as before. `newest` is the view then; the image shares its memory.
     pub(super) async fn after(&self, batches: &[Arc<ChangeBatch<Stored>>], newest: &Snapshot<Stored>) -> (Self, Option<Delta>) {
         let (mut state, mut objects) = (self.cluster.clone(), self.objects.clone());
-        let mut changed = BTreeSet::new();
+        let (mut changed, mut is_touched) = (BTreeSet::new(), false);
         for batch in batches {
             let mut keys = BTreeSet::new();
             for change in &batch.changes {
                 keys.extend(touched(&state, change));
                 state.apply(change);
             }
+            is_touched |= !keys.is_empty();
             for (at, key) in keys.into_iter().enumerate() {
                 if at % PIECE == PIECE - 1 {
                     tokio::task::yield_now().await;
@@ -105,7 +106,7 @@ impl Image {
             }
         }
         let image = Self { revision: newest.revision, cluster: newest.view.clone(), domain: Arc::clone(&self.domain), objects };
-        let delta = (!changed.is_empty()).then(|| self.delta(&image, changed));
+        let delta = is_touched.then(|| self.delta(&image, changed));
         (image, delta)
     }
 

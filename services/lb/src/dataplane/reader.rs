@@ -120,7 +120,7 @@ impl Reader {
             let told = own.keys.iter().filter_map(|key| difference(own, &self.node, key, exact));
             self.ready.extend(told.map(|(event, body)| Encoded::of(event, delta.revision, &body)));
         }
-        // Also when it is all there is for this node: others wait until the node says that it has the revision.
+        // Also where nothing of it is for this node: whoever waits for the revision hears at once that the node has it.
         self.ready.push_back(Encoded::mark(WatchEventType::Heartbeat, delta.revision));
         Ok(())
     }

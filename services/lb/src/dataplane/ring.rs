@@ -19,7 +19,7 @@ const MOST_BYTES: usize = 64 << 20;
 /// What a state costs that is kept for the sake of a change: what of it differs from the newest.
 const STATE_BYTES: usize = 64 << 10;
 
-/// What changed from one told revision to the next.
+/// What changed from one told revision to the next; perhaps nothing that nodes see.
 pub(super) struct Delta {
     /// The revision before it.
     pub(super) floor: Revision,
