@@ -3,7 +3,7 @@
 //! A node holds an object for every key that has one for it, and is told of those that differ between two states. Most objects are
 //! the same for every node, so that what tells nodes makes them once; [`shown`] says which.
 //!
-//! * [`keys`]: everything that may have an object, in order, from any key on.
+//! * [`keys()`]: everything that may have an object, in order, from any key on.
 //! * [`touched`]: the keys whose objects a change may alter.
 //! * [`object`]: what a node holds under a key.
 //!

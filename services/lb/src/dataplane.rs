@@ -1,6 +1,6 @@
 //! Telling nodes what to program.
 //!
-//! One task, the [`Feed`], follows the store for all streams of a replica. It keeps an [`Image`]: what there is to tell at one
+//! One task, the [`Feed`], follows the store for all streams of a replica. It keeps an `Image`: what there is to tell at one
 //! revision, each object encoded once. From batch to batch it finds what looks different and encodes that once too; a stream
 //! copies bytes, and computes only what differs from node to node. Changes that come close together are told together.
 //!

@@ -7,7 +7,7 @@
 //!
 //! The healer gives addresses to services that wait for them. On the one replica that leads, the announcer assigns external
 //! addresses to nodes, and nodes hold the right to answer for them. Endpoints are computed when they are asked for, and for all
-//! nodes at once when they change: see [`dataplane`].
+//! nodes at once when they change: see the module `dataplane`.
 
 mod announcer;
 mod announcing;
