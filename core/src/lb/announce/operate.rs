@@ -106,9 +106,9 @@ pub fn candidates(cluster: &Cluster, target: &Target<'_>) -> Vec<Name> {
 /// Whether the node could take the target over now, as far as the state tells.
 ///
 /// # Errors
-/// What [`Target::check`] says; [`Reason::NodeDraining`], [`Reason::NodeLost`], [`Reason::NodeNotSeen`].
+/// [`Reason::NodeLost`], [`Reason::NodeNotSeen`]; what [`Target::check`] says; [`Reason::NodeDraining`].
 pub fn check(cluster: &Cluster, target: &Target<'_>, node: &Node) -> Result<(), Refusal> {
-    target.check(node)?;
+    // First: what an agent has never told is not known, and what it told is old.
     let lives = match node.liveness {
         Liveness::Alive(_) => Ok(()),
         Liveness::Lost(_) => Err((Reason::NodeLost, "its agent does not renew its lease")),
@@ -118,6 +118,7 @@ pub fn check(cluster: &Cluster, target: &Target<'_>, node: &Node) -> Result<(), 
         let message = format!("node `{}` cannot answer for {}: {why}", node.name, target.address);
         Refusal::new(reason, message).with("address", target.address).with("node", &node.name).about("node", &node.name)
     })?;
+    target.check(node)?;
     leaving(cluster, node).map_or(Ok(()), Err)
 }
 
