@@ -133,7 +133,13 @@ fn an_operator_sees_and_moves_who_answers_and_waits_for_a_change() {
 
     // The node that answers dies: its streams end, its lease runs out, and nobody has programmed what comes next.
     let [a, b] = agents;
-    let survivor = if first == "node-a" { drop(a); b } else { drop(b); a };
+    let survivor = if first == "node-a" {
+        drop(a);
+        b
+    } else {
+        drop(b);
+        a
+    };
     moves_to(&site, other);
     let gone = site.polder(&["delete", "service", "late", "-n", "shop", "--wait", "60s"]);
     assert_eq!(gone.code, 0, "a node that is lost is not waited for: {}{}", gone.out, gone.err);

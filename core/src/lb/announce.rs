@@ -7,6 +7,7 @@
 //! granted twice would cost the promise that two nodes never answer at once, so rights rest on nothing but the lead's own memory
 //! of what it granted.
 
+mod audit;
 pub mod board;
 pub mod explain;
 pub mod holder;
@@ -21,6 +22,7 @@ pub mod tenure;
 
 use std::time::Duration;
 
+pub(super) use audit::audit;
 pub use board::Board;
 pub use holder::Holder;
 pub use presence::{Presence, Willing};

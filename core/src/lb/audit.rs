@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::address::is_foreign;
+use super::announce;
 use super::ask::Side;
 use super::bgp;
 use super::record::{FamilyPolicy, Service};
@@ -23,7 +24,7 @@ pub fn audit(cluster: &Cluster) -> Vec<Finding> {
         })
     });
     let doubles = cluster.lb.held_addresses().flat_map(|address| doubly_held(cluster, address));
-    services.chain(doubles).chain(bgp::audit(cluster)).collect()
+    services.chain(doubles).chain(announce::audit(cluster)).chain(bgp::audit(cluster)).collect()
 }
 
 fn finding(reason: Reason, service: &Service, message: String) -> Finding {

@@ -179,7 +179,9 @@ impl Lead {
     pub(crate) async fn run(self, mirror: Mirror<Stored>, stop: CancellationToken) {
         let mut lease = None;
         stop.run_until_cancelled(self.work(&mirror, &mut lease)).await;
-        self.step_down();
+        if self.step_down() {
+            tracing::info!(replica = %self.0.me.replica, "this replica gives up the lead, because it ends");
+        }
         if let Some(lease) = lease {
             drop(mirror.store().revoke(lease).await);
         }
@@ -192,7 +194,9 @@ impl Lead {
                 Ok(false) => {}
                 Err(refusal) => tracing::debug!(%refusal, "the lead could not be asked for; it will be tried again"),
             }
-            self.step_down();
+            if self.step_down() {
+                tracing::warn!(replica = %self.0.me.replica, "this replica does not lead any more: its lease could not be renewed in time");
+            }
             if let Some(old) = lease.take() {
                 drop(mirror.store().revoke(old).await);
             }
@@ -264,12 +268,13 @@ impl Lead {
         }
     }
 
-    fn step_down(&self) {
-        let reign = self.0.reign.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if reign.is_some() {
+    /// Leads no more; whether it did.
+    fn step_down(&self) -> bool {
+        let led = self.0.reign.lock().unwrap_or_else(PoisonError::into_inner).take().is_some();
+        if led {
             self.0.leading.set(0);
             self.0.known.send_replace(None);
-            tracing::warn!(replica = %self.0.me.replica, "this replica does not lead any more");
         }
+        led
     }
 }

@@ -1,8 +1,11 @@
 //! Why nobody answers for an address, and the steps about it when a service is explained.
 
+use std::sync::Arc;
+
 use super::operate;
 use super::target::{Target, is_answered_for};
 use crate::cluster::Cluster;
+use crate::ipam::Node;
 use crate::lb::Service;
 use crate::lb::address::is_foreign;
 use crate::lb::explain::{Check, Step, Verdict};
@@ -21,7 +24,11 @@ pub fn unanswered(cluster: &Cluster, target: &Target<'_>) -> Refusal {
     let message = match (nodes, able) {
         (0, _) => format!("no node answers for {}: no node is registered", target.address),
         (_, 0) => {
-            let told: Vec<_> = refusals.iter().take(MOST_TOLD).map(|(_, why)| why.message.clone()).collect();
+            let told = |(node, why): &(&Arc<Node>, Refusal)| {
+                let said = why.message.split_once(": ").map_or(why.message.as_str(), |(_, reason)| reason);
+                format!("node `{}`: {said}", node.name)
+            };
+            let told: Vec<_> = refusals.iter().take(MOST_TOLD).map(told).collect();
             let rest = match refusals.len().saturating_sub(MOST_TOLD) {
                 0 => String::new(),
                 rest => format!("; and so on for {rest} more"),

@@ -67,6 +67,7 @@ impl Site {
             let ctx = self.ctx();
             let changes = reconcile(&self.cluster, willing, Turn { most: 3, spread }, ctx);
             if changes.is_empty() {
+                assert_eq!(audit(&self.cluster), []);
                 return changed;
             }
             changed += changes.iter().filter(|change| matches!(change, Change::Announcement(..))).count();
@@ -149,6 +150,20 @@ fn addresses_spread_evenly_and_stay_where_they_are() {
     assert_eq!(site.loads().into_values().collect::<Vec<_>>(), [2, 2, 2, 2]);
     let kept = before.iter().filter(|record| site.cluster.lb.board().of(record.address) == Some(record)).count();
     assert_eq!(kept, 6);
+}
+
+#[test]
+fn the_audit_sees_an_epoch_given_twice_or_never() {
+    let (mut site, willing) = three_nodes(2);
+    site.turn(&willing, false);
+    let first = Announcement::clone(site.cluster.lb.board().of(addr("10.0.0.13")).unwrap());
+    let second = Announcement { address: addr("10.0.0.14"), ..first.clone() };
+    site.cluster.apply(&Change::Announcement(second.address, Some(Arc::new(second))).into());
+    assert_eq!(audit(&site.cluster).len(), 1);
+    let third = Announcement { epoch: 99, ..first };
+    site.cluster.apply(&Change::Announcement(third.address, Some(Arc::new(third))).into());
+    let found = audit(&site.cluster);
+    assert!(found.len() == 1 && found[0].message.contains("the newest ever given is 2"), "{found:?}");
 }
 
 #[test]

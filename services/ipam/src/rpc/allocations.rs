@@ -7,6 +7,7 @@ use polder_core::cluster::Cluster;
 use polder_core::id::{Entropy, Uid};
 use polder_core::ipam::view::Term;
 use polder_core::ipam::{Allocation as Stored, allocate, audit, lookup, release, repair};
+use polder_core::lb;
 use polder_core::net::{Label, Selector};
 use polder_core::reason::{Refusal, Violations};
 use polder_core::schema::PlanContext;
@@ -95,13 +96,14 @@ fn narrowed(request: &ListAllocationsRequest) -> Result<(Page<Uid>, Option<Label
     bad.finish(page.map(|page| (page, namespace, selector)))
 }
 
-/// What an audit says of a state.
+/// What the audits of addresses and of services say of a state.
 fn checked(cluster: &Cluster) -> CheckConsistencyResponse {
     let audited = audit::audit(cluster);
+    let services = lb::audit(cluster);
     CheckConsistencyResponse {
-        findings: audited.findings.iter().take(MOST_FINDINGS).map(findings::show).collect(),
-        total: audited.findings.len() as u64,
-        checked: audited.checked as u64,
+        findings: audited.findings.iter().chain(&services).take(MOST_FINDINGS).map(findings::show).collect(),
+        total: (audited.findings.len() + services.len()) as u64,
+        checked: (audited.checked + cluster.lb.services().count()) as u64,
         ..Default::default()
     }
 }
