@@ -107,7 +107,7 @@ pub const ANNOUNCEMENTS: &[Column] = &[
     }),
     column("AGE", |announcement, now| {
         let changed = at(announcement, &["updateTime"]).as_str().and_then(age::parse);
-        changed.map_or_else(|| "<unknown>".to_owned(), |then| age::since(then, now))
+        changed.map_or_else(|| "<none>".to_owned(), |then| age::since(then, now))
     }),
     wide("PREVIOUS", |announcement, _| text(announcement, &["previousNode"])),
     wide("PINNED", |announcement, _| flag(announcement, "pinned")),

@@ -53,7 +53,7 @@ fn announcements_say_who_answers_and_since_when() {
     let cells = ["10.0.0.13", "node-a", "7", "shop/web,shop/dns", "45s", "node-b", "true", "node-b,node-c"];
     assert_eq!(wide_row(ANNOUNCEMENTS, &held), cells);
     let by_bgp = json!({ "address": "10.0.0.14", "bgpOnly": true });
-    assert_eq!(row(ANNOUNCEMENTS, &by_bgp), ["10.0.0.14", "<bgp>", "<none>", "<none>", "<unknown>"]);
+    assert_eq!(row(ANNOUNCEMENTS, &by_bgp), ["10.0.0.14", "<bgp>", "<none>", "<none>", "<none>"]);
 }
 
 #[test]
