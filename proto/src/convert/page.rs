@@ -1,6 +1,10 @@
 //! Pages of lists: their size, and tokens that say where the next one begins.
 
+use std::str::FromStr;
+
 use polder_core::reason::{Reason, Violations};
+
+const NO_TOKEN: &str = "this is no token of this list; send next_page_token of the page before, unchanged";
 
 /// Items on a page when the caller does not say.
 const USUAL: u32 = 100;
@@ -33,10 +37,18 @@ pub fn after<const N: usize>(token: &str, bad: &mut Violations) -> Option<[Strin
     }
     let key = read(token);
     if key.is_none() {
-        let text = "this is no token of this list; send next_page_token of the page before, unchanged";
-        bad.add("page_token", Reason::PageTokenMalformed, text);
+        bad.add("page_token", Reason::PageTokenMalformed, NO_TOKEN);
     }
     key
+}
+
+/// A part of a token's key as what the list's keys are made of; anything else is a token of another list.
+pub fn part<T: FromStr>(text: &str, bad: &mut Violations) -> Option<T> {
+    let part = text.parse().ok();
+    if part.is_none() {
+        bad.add("page_token", Reason::PageTokenMalformed, NO_TOKEN);
+    }
+    part
 }
 
 fn read<const N: usize>(token: &str) -> Option<[String; N]> {
@@ -53,6 +65,14 @@ fn read<const N: usize>(token: &str) -> Option<[String; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_of_another_list_is_no_part() {
+        let mut bad = Violations::new();
+        assert_eq!(part::<std::net::IpAddr>("10.0.0.13", &mut bad), Some([10, 0, 0, 13].into()));
+        assert_eq!(part::<std::net::IpAddr>("shop", &mut bad), None);
+        assert_eq!(bad.finish(Some(())).unwrap_err().reason, Reason::PageTokenMalformed);
+    }
 
     fn read_back<const N: usize>(token: &str) -> Result<Option<[String; N]>, Reason> {
         let mut bad = Violations::new();

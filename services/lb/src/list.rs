@@ -77,8 +77,8 @@ impl ServicePage {
         let mut bad = Violations::new();
         let after = page::after::<2>(&request.page_token, &mut bad);
         let after = after.and_then(|[namespace, name]| {
-            let namespace = parsed(&namespace, "page_token", &mut bad);
-            let name = parsed(&name, "page_token", &mut bad);
+            let namespace = page::part(&namespace, &mut bad);
+            let name = page::part(&name, &mut bad);
             Some(ServiceKey { namespace: namespace?, name: name? })
         });
         let read = Self {
@@ -126,7 +126,7 @@ impl AnnouncementPage {
         let after = page::after::<1>(&request.page_token, &mut bad);
         let read = Self {
             size: page::size(request.page_size, &mut bad),
-            after: after.and_then(|[address]| bad.take("page_token", polder_core::net::parse_addr(&address))),
+            after: after.and_then(|[address]| page::part(&address, &mut bad)),
             filter: bad.take("filter", Filter::parse(&request.filter, &ANNOUNCEMENT_FIELDS)).unwrap_or_default(),
         };
         bad.finish(Some(read))
@@ -171,7 +171,7 @@ pub(crate) fn endpoint_page(cluster: &Cluster, request: &pb::ListEndpointsReques
     let name = parsed(&request.service, "service", &mut bad);
     let size = page::size(request.page_size, &mut bad);
     let after = page::after::<1>(&request.page_token, &mut bad);
-    let after = after.and_then(|[address]| bad.take("page_token", polder_core::net::parse_addr(&address)));
+    let after: Option<IpAddr> = after.and_then(|[address]| page::part(&address, &mut bad));
     let filter = bad.take("filter", Filter::parse(&request.filter, &ENDPOINT_FIELDS));
     let key = namespace.zip(name).map(|(namespace, name)| ServiceKey { namespace, name });
     let (key, filter) = bad.finish(key.zip(filter))?;

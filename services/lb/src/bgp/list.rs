@@ -7,7 +7,7 @@ use polder_core::cluster::Cluster;
 use polder_core::filter::Filter;
 use polder_core::lb::bgp::{BgpAdvertisement, BgpPeer, Record, Router};
 use polder_core::net::{Label, Labels};
-use polder_core::reason::{Malformed, Reason, Refusal, Violations};
+use polder_core::reason::{Refusal, Violations};
 use polder_proto::convert::lb::bgp::Shown;
 use polder_proto::convert::page;
 
@@ -29,7 +29,7 @@ pub(crate) trait Listed: Record {
 pub(crate) fn page<M: Shown<Record: Listed>>(cluster: &Cluster, asked: (u32, &str, &str)) -> Result<(Vec<M>, String), Refusal> {
     let (size, token, filter) = asked;
     let mut bad = Violations::new();
-    let after = page::after::<1>(token, &mut bad).and_then(|[name]| bad.take("page_token", of_this_list(&name)));
+    let after = page::after::<1>(token, &mut bad).and_then(|[name]| page::part(&name, &mut bad));
     let size = page::size(size, &mut bad);
     let filter = bad.take("filter", Filter::parse(filter, M::Record::FIELDS));
     let filter = bad.finish(filter)?;
@@ -38,11 +38,6 @@ pub(crate) fn page<M: Shown<Record: Listed>>(cluster: &Cluster, asked: (u32, &st
     let page: Vec<_> = rest.by_ref().take(size).collect();
     let token = rest.next().and_then(|_| page.last()).map(|last| page::token(&[last.name().as_str()]));
     Ok((page.into_iter().map(|record| M::show(cluster, record)).collect(), token.unwrap_or_default()))
-}
-
-/// The name in a token.
-fn of_this_list(name: &str) -> Result<Label, Malformed> {
-    name.parse().map_err(|_| Malformed::new(Reason::PageTokenMalformed, "this is no token of this list"))
 }
 
 fn one<'a>(value: impl Into<Cow<'a, str>>) -> Vec<Cow<'a, str>> {

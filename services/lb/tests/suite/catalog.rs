@@ -128,6 +128,8 @@ async fn lists_come_in_pages_and_filtered() {
     assert_eq!(lb.list("namespace = shop AND labels.tier = a").await, ["shop/a"]);
     assert_eq!(lb.list("external_ip = 10.0.0.13 OR type = EXTERNAL_NAME").await, ["shop/b"]);
     request.page_token = "nonsense".to_owned();
+    let foreign = pb::ListServicesRequest { page_token: "41410a4242".to_owned(), ..Default::default() };
+    assert_eq!(refused(lb.client().list_services(foreign).await).0, Reason::PageTokenMalformed, "`AA` names no namespace");
     assert_eq!(refused(lb.client().list_services(request).await).0, Reason::PageTokenMalformed);
     let filter = pb::ListServicesRequest { filter: "colour = red".to_owned(), ..Default::default() };
     assert_eq!(refused(lb.client().list_services(filter).await).0, Reason::FilterMalformed);
