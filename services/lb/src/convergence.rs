@@ -175,7 +175,10 @@ impl Converging {
     }
 
     /// Every name server that says how far it is.
-    async fn servers(&self) -> Result<Vec<pb::DnsProgress>, Refusal> {
+    ///
+    /// # Errors
+    /// `STORE_UNAVAILABLE`.
+    pub(crate) async fn servers(&self) -> Result<Vec<pb::DnsProgress>, Refusal> {
         let page = self.mirror.store().range(KeyRange::prefix(SERVING), MOST_SERVERS, None).await?;
         let read = page.entries.into_iter().filter_map(|entry| {
             let server = std::str::from_utf8(&entry.key).ok()?.strip_prefix(SERVING)?.to_owned();

@@ -19,6 +19,7 @@ mod dataplane;
 mod healer;
 mod lead;
 mod list;
+mod naming;
 mod rpc;
 mod service;
 mod watch;
@@ -66,11 +67,12 @@ pub fn build(config: &LbConfig, store: Store, process: &Process) -> Result<Compo
     let lead = Lead::new(replica, config.advertise.clone(), times, metrics);
     let announcer = Announcer::new(ledger.clone(), lead.clone(), config.spread_every.0, AnnounceMetrics::register(metrics));
     let announcing = Announcing::new(ledger.clone(), lead.clone());
-    let feed = Arc::new(Feed::new(mirror.clone(), &config.domain()?));
+    let domain: Arc<str> = config.domain()?.into();
+    let feed = Arc::new(Feed::new(mirror.clone(), &domain));
     let following = Arc::clone(&feed);
     let converging = Converging::new(mirror.clone(), Arc::clone(&feed), lead.clone(), process.dialer());
     let (ready, led) = (mirror.clone(), mirror.clone());
-    let catalog = Catalog::new(ledger.clone(), converging.clone());
+    let catalog = Catalog::new(ledger.clone(), converging.clone(), domain);
     let bgp = Bgp::new(catalog.clone(), ledger.clone());
     Ok(Component::new(NAME)
         .grpc(ServiceCatalogServiceServer::new(rpc::Services::new(catalog)))

@@ -17,6 +17,7 @@ use prost::Message;
 
 use crate::call::Call;
 use crate::convergence::Converging;
+use crate::naming;
 
 /// How long a reader waits for a revision that it has heard of already.
 pub(crate) const CATCH_UP: Duration = Duration::from_secs(2);
@@ -29,14 +30,22 @@ const STALE: Duration = Duration::from_secs(10);
 pub(crate) struct Catalog {
     ledger: Ledger<Stored>,
     converging: Converging,
+    domain: Arc<str>,
 }
 
 /// What a change answers: recorded with the commit, and given again to a repetition.
 type Changed = pb::UpdateServiceResponse;
 
 impl Catalog {
-    pub(crate) const fn new(ledger: Ledger<Stored>, converging: Converging) -> Self {
-        Self { ledger, converging }
+    pub(crate) const fn new(ledger: Ledger<Stored>, converging: Converging, domain: Arc<str>) -> Self {
+        Self { ledger, converging, domain }
+    }
+
+    /// What a service's name answers with, and whether name servers are as far as this view.
+    pub(crate) async fn naming(&self, service: &Service, view: &Snapshot<Stored>) -> pb::ExplainStep {
+        // That the store cannot be asked is no more than not knowing.
+        let servers = self.converging.servers().await.unwrap_or_default();
+        naming::step(service, &self.domain, &servers, view.heads.newest())
     }
 
     /// The view for a read: whole, and as new as this process has it.

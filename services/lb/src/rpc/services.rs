@@ -49,12 +49,13 @@ impl Services {
         Ok(read(&snapshot, pb::ListEndpointsResponse { endpoints, next_page_token, revision: snapshot.revision.0 }))
     }
 
-    fn explain(&self, request: &pb::ExplainServiceRequest) -> Result<Response<pb::ExplainServiceResponse>, Refusal> {
+    async fn explain(&self, request: &pb::ExplainServiceRequest) -> Result<Response<pb::ExplainServiceResponse>, Refusal> {
         let key = convert::key(&request.namespace, &request.name)?;
         let snapshot = self.catalog.view()?;
         let explanation = explain(&snapshot.view, &key, clock::now())?;
         let service = plan::find(&snapshot.view, &key)?;
-        let (steps, pools) = convert::explanation(service, &explanation);
+        let (mut steps, pools) = convert::explanation(service, &explanation);
+        steps.push(self.catalog.naming(service, &snapshot).await);
         let service = Some(convert::service(&snapshot.view, service));
         Ok(read(&snapshot, pb::ExplainServiceResponse { service, steps, pools, revision: snapshot.heads.newest().0 }))
     }
@@ -103,7 +104,7 @@ impl ServiceCatalogService for Services {
     }
 
     async fn explain_service(&self, request: Request<pb::ExplainServiceRequest>) -> Answered<pb::ExplainServiceResponse> {
-        self.explain(request.get_ref()).map_err(refuse)
+        self.explain(request.get_ref()).await.map_err(refuse)
     }
 
     async fn list_endpoints(&self, request: Request<pb::ListEndpointsRequest>) -> Answered<pb::ListEndpointsResponse> {
