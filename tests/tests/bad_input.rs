@@ -11,6 +11,8 @@ use polder_proto::ipam::v1::{
     AllocateAddressesRequest, AllocationSpec, CreatePoolRequest, GetPoolRequest, ListPoolsRequest, LookupAddressRequest, Owner,
     OwnerKind, Pool, PoolPurpose, ReleaseAddressesRequest,
 };
+use polder_proto::lb::v1::GetConvergenceRequest;
+use polder_proto::lb::v1::dataplane_service_client::DataplaneServiceClient;
 use polder_runtime::status;
 use polder_tests::tool::{dig, dig_raw};
 use polder_tests::{Shape, Site};
@@ -20,13 +22,20 @@ use tonic::{Code, Status};
 struct Api {
     pools: PoolServiceClient<Channel>,
     allocations: AllocationServiceClient<Channel>,
+    dataplane: DataplaneServiceClient<Channel>,
 }
 
 impl Api {
     fn of(site: &Site) -> Self {
-        let endpoint = Endpoint::from_shared(format!("http://{}", site.grpc("ipam")[0])).unwrap();
-        let channel = site.block_on(async { endpoint.connect_lazy() });
-        Self { pools: PoolServiceClient::new(channel.clone()), allocations: AllocationServiceClient::new(channel) }
+        let channel = |part: &str| {
+            let endpoint = Endpoint::from_shared(format!("http://{}", site.grpc(part)[0])).unwrap();
+            site.block_on(async { endpoint.connect_lazy() })
+        };
+        Self {
+            pools: PoolServiceClient::new(channel("ipam")),
+            allocations: AllocationServiceClient::new(channel("ipam")),
+            dataplane: DataplaneServiceClient::new(channel("lb")),
+        }
     }
 
     async fn create(&mut self, name: &str, ranges: &[&str]) -> Result<(), Status> {
@@ -45,10 +54,12 @@ impl Api {
         self.allocations.allocate_addresses(request).await.map(|_| ())
     }
 
-    /// The revision, and the names of the pools: what must not move.
+    /// The revision of the newest change, and the names of the pools: what must not move. The store's own revision moves with every
+    /// word of a name server, too.
     async fn state(&mut self) -> (u64, Vec<String>) {
+        let newest = self.dataplane.get_convergence(GetConvergenceRequest::default()).await.unwrap().into_inner();
         let answer = self.pools.list_pools(ListPoolsRequest::default()).await.unwrap().into_inner();
-        (answer.revision, answer.pools.into_iter().map(|pool| pool.name).collect())
+        (newest.convergence.unwrap().revision, answer.pools.into_iter().map(|pool| pool.name).collect())
     }
 }
 

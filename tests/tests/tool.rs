@@ -175,7 +175,10 @@ fn why_tells_the_decision(site: &Site) {
     assert_eq!((web.code, web.err.as_str()), (1, ""));
     let web = web.out;
     let bad: Vec<&str> = web.lines().filter(|line| line.starts_with('✖')).collect();
-    assert!(web.starts_with("shop/web\n") && bad.len() == 1 && bad[0].starts_with("✖ nodes: no node answers for 10.0.0.13"), "{web}");
+    assert!(
+        web.starts_with("shop/web\n") && bad.len() == 1 && bad[0].starts_with("✖ nodes: no node answers for 10.0.0.13"),
+        "{web}"
+    );
     for part in
         ["LoadBalancer", "from pool `service`", "it holds 10.0.0.13 from pool `external`", "app=WS matches 2 endpoints, 2 ready"]
     {
