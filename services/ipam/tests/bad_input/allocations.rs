@@ -1,13 +1,12 @@
 //! Allocations: asked for, given back, changed, repaired.
 
 use polder_core::reason::Reason;
+use polder_testing::bad_input::{Row, Table, To, bad, good, list, many, map, number, pairs, refused, table, text};
 use serde_json::{Value as Json, json};
 use tonic::Code;
 
-use crate::request::{To, list, many, map, number, pairs, text};
 use crate::rows::*;
-use crate::table::{Row, Table, bad, good, refused, table};
-use crate::world::{Known, World};
+use crate::world::{Known, judged};
 
 const NOBODY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -38,7 +37,7 @@ fn wished(at: &str) -> Vec<Row> {
             bad(f("count"), number(4_294_967_295), Reason::CountOutOfBounds),
             good(f("count"), number(64)),
             bad(f("addresses"), many(65, |at| format!("172.27.1.{at}")), Reason::CountOutOfBounds),
-            bad(f("addresses"), list(["172.27.1.1", "172.27.1.1"]), Reason::DuplicateValue).naming(&f("addresses[1]")),
+            bad(f("addresses"), list(["172.27.1.1", "172.27.1.1"]), Reason::DuplicateValue).naming(f("addresses[1]")),
             good(f("addresses"), list(["172.27.1.1", "172.27.1.2"])),
         ],
     ]
@@ -69,12 +68,12 @@ fn ports(field: &str) -> Vec<Row> {
     let wrong = [0, 65_536, 4_294_967_295];
     let mut rows: Vec<Row> = wrong
         .into_iter()
-        .map(|port| bad(field, map([("http", number(port))]), Reason::PortMalformed).naming(&format!("{field}[http]")))
+        .map(|port| bad(field, map([("http", number(port))]), Reason::PortMalformed).naming(format!("{field}[http]")))
         .collect();
     for name in ["Http", "a b", "ä"] {
-        rows.push(bad(field, map([(name, number(80))]), Reason::NameMalformed).naming(&format!("{field}[{name}]")));
+        rows.push(bad(field, map([(name, number(80))]), Reason::NameMalformed).naming(format!("{field}[{name}]")));
     }
-    rows.push(bad(field, map([("", number(80))]), Reason::FieldRequired).naming(&format!("{field}[]")));
+    rows.push(bad(field, map([("", number(80))]), Reason::FieldRequired).naming(format!("{field}[]")));
     rows.push(bad(field, pairs(101, &number(80)), Reason::CountOutOfBounds));
     rows.push(good(field, pairs(100, &number(65_535))));
     rows
@@ -84,9 +83,9 @@ fn families(field: &str) -> Vec<Row> {
     let of = |numbers: &[u64]| To::List(numbers.iter().map(|at| number(*at)).collect());
     let named = |at: usize| format!("{field}[{at}]");
     vec![
-        bad(field, of(&[0]), Reason::FieldRequired).naming(&named(0)),
-        bad(field, of(&[9]), Reason::InvalidArgument).naming(&named(0)),
-        bad(field, of(&[1, 1]), Reason::DuplicateValue).naming(&named(1)),
+        bad(field, of(&[0]), Reason::FieldRequired).naming(named(0)),
+        bad(field, of(&[9]), Reason::InvalidArgument).naming(named(0)),
+        bad(field, of(&[1, 1]), Reason::DuplicateValue).naming(named(1)),
         bad(field, of(&[1, 2, 1]), Reason::CountOutOfBounds),
     ]
 }
@@ -186,7 +185,7 @@ fn releases(known: &Known) -> Vec<Table> {
     let method = "AllocationService/ReleaseAddresses";
     let claim = json!({"address": known.address, "uid": known.pod});
     let both = |field: &str, to| bad(field, to, Reason::ConflictingFields).naming("handle");
-    vec![
+    let tables = [
         table(
             method,
             json!({"handle": "p0"}),
@@ -208,12 +207,12 @@ fn releases(known: &Known) -> Vec<Table> {
                 ],
             ],
         ),
-    ]
+    ];
+    // A release takes one of its fields: with more of them that alone is wrong.
+    tables.map(Table::one_at_a_time).into()
 }
 
 #[tokio::test]
 async fn bad_allocations_are_refused() {
-    let world = World::new().await;
-    world.judge(tables(&world.known)).await;
-    world.stop().await;
+    judged(tables).await;
 }

@@ -1,13 +1,12 @@
 //! Namespaces.
 
 use polder_core::reason::Reason;
+use polder_testing::bad_input::{Row, Table, bad, refused, table, text};
 use serde_json::json;
 use tonic::Code;
 
-use crate::request::text;
 use crate::rows::*;
-use crate::table::{Row, Table, bad, refused, table};
-use crate::world::{Known, World};
+use crate::world::{Known, judged};
 
 fn draft() -> Vec<Row> {
     let name = "namespace.name";
@@ -20,8 +19,7 @@ pub(crate) fn tables(_: &Known) -> Vec<Table> {
     let mut update = namespace("shop");
     update["allowMissing"] = false.into();
     // A name that is good and unknown is no good row of an update.
-    let drafted =
-        || draft().into_iter().filter(|row| !matches!((&*row.field, &row.expect), ("namespace.name", crate::table::Expect::Good)));
+    let drafted = || draft().into_iter().filter(|row| row.field != "namespace.name" || row.is_wrong());
     vec![
         table(
             "NamespaceService/CreateNamespace",
@@ -50,7 +48,5 @@ pub(crate) fn tables(_: &Known) -> Vec<Table> {
 
 #[tokio::test]
 async fn bad_namespaces_are_refused() {
-    let world = World::new().await;
-    world.judge(tables(&world.known)).await;
-    world.stop().await;
+    judged(tables).await;
 }

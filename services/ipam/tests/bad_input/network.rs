@@ -1,13 +1,12 @@
 //! The compute network.
 
 use polder_core::reason::Reason;
+use polder_testing::bad_input::{Row, Table, To, bad, good, list, refused, table, text};
 use serde_json::json;
 use tonic::Code;
 
-use crate::request::{To, list, text};
 use crate::rows::*;
-use crate::table::{Row, Table, bad, good, refused, table};
-use crate::world::{Known, World};
+use crate::world::{Known, judged};
 
 pub(crate) fn tables(_: &Known) -> Vec<Table> {
     let network = json!({
@@ -80,7 +79,5 @@ fn on_the_whole() -> Vec<Row> {
 
 #[tokio::test]
 async fn bad_networks_are_refused() {
-    let world = World::new().await;
-    world.judge(tables(&world.known)).await;
-    world.stop().await;
+    judged(tables).await;
 }

@@ -1,13 +1,12 @@
 //! Nodes.
 
 use polder_core::reason::Reason;
+use polder_testing::bad_input::{Row, Table, To, bad, good, list, many, refused, table, text};
 use serde_json::json;
 use tonic::Code;
 
-use crate::request::{To, list, many, text};
 use crate::rows::*;
-use crate::table::{Row, Table, bad, good, refused, table};
-use crate::world::{Known, World};
+use crate::world::{Known, judged};
 
 const NOBODY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -22,7 +21,7 @@ pub(crate) fn tables(known: &Known) -> Vec<Table> {
                 required_names("node.name"),
                 labels("node.labels"),
                 texts("node.zone"),
-                vec![bad("allow_missing", crate::request::number(1), Reason::ConflictingFields)],
+                vec![bad("allow_missing", polder_testing::bad_input::number(1), Reason::ConflictingFields)],
                 ["draining", "state", "interfaces", "addresses"]
                     .map(|path| bad("update_mask", list([path]), Reason::InvalidArgument))
                     .into(),
@@ -103,8 +102,8 @@ fn registered() -> Vec<Row> {
             bad(interface("addresses"), many(101, |at| format!("10.1.0.{at}/24")), Reason::CountOutOfBounds),
             good(interface("addresses"), many(100, |at| format!("10.1.0.{at}/24"))),
             bad(interface("gateways"), list(["10.0.0.1", "10.0.0.2", "fd00::1"]), Reason::CountOutOfBounds),
-            bad(interface("gateways"), list(["10.0.0.1", "10.0.0.2"]), Reason::DuplicateValue).naming(&interface("gateways[1]")),
-            bad(interface("gateways"), list(["10.0.0.1", "10.0.0.1"]), Reason::DuplicateValue).naming(&interface("gateways[1]")),
+            bad(interface("gateways"), list(["10.0.0.1", "10.0.0.2"]), Reason::DuplicateValue).naming(interface("gateways[1]")),
+            bad(interface("gateways"), list(["10.0.0.1", "10.0.0.1"]), Reason::DuplicateValue).naming(interface("gateways[1]")),
             good(interface("gateways"), list(["10.0.0.1", "fd00::1"])),
             bad("routes", To::Times(1001), Reason::CountOutOfBounds),
             good("routes", To::Times(1000)),
@@ -164,7 +163,5 @@ fn neighbors() -> Vec<Row> {
 
 #[tokio::test]
 async fn bad_nodes_are_refused() {
-    let world = World::new().await;
-    world.judge(tables(&world.known)).await;
-    world.stop().await;
+    judged(tables).await;
 }

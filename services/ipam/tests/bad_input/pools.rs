@@ -1,13 +1,12 @@
 //! Pools.
 
 use polder_core::reason::Reason;
+use polder_testing::bad_input::{Row, Table, To, bad, good, list, many, number, refused, table, text};
 use serde_json::{Value as Json, json};
 use tonic::Code;
 
-use crate::request::{To, list, many, number, text};
 use crate::rows::*;
-use crate::table::{Row, Table, bad, good, refused, table};
-use crate::world::{Known, World};
+use crate::world::{Known, judged};
 
 fn pool(name: &str, ranges: &str) -> Json {
     json!({
@@ -25,7 +24,7 @@ fn draft(at: &str) -> Vec<Row> {
     let f = |field: &str| format!("{at}.{field}");
     let lists = ["node_selectors", "namespace_selectors", "owner_selectors"];
     let unicast = ["0.0.0.0/8", "0.0.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.0/4", "0.0.0.0/0", "::", "::/0", "ff02::1"];
-    let unicast = unicast.map(|range| bad(f("ranges"), list([range]), Reason::RangeMalformed).naming(&f("ranges[0]")));
+    let unicast = unicast.map(|range| bad(f("ranges"), list([range]), Reason::RangeMalformed).naming(f("ranges[0]")));
     [
         ranges(&f("ranges")),
         unicast.into(),
@@ -38,17 +37,17 @@ fn draft(at: &str) -> Vec<Row> {
         enums(at),
         vec![
             bad(f("ranges"), To::Absent, Reason::FieldRequired),
-            bad(f("ranges"), list(["10.9.0.0/24", "10.9.0.128/25"]), Reason::DuplicateValue).naming(&f("ranges[1]")),
-            bad(f("ranges"), list(["10.9.0.1", "10.9.0.1"]), Reason::DuplicateValue).naming(&f("ranges[1]")),
+            bad(f("ranges"), list(["10.9.0.0/24", "10.9.0.128/25"]), Reason::DuplicateValue).naming(f("ranges[1]")),
+            bad(f("ranges"), list(["10.9.0.1", "10.9.0.1"]), Reason::DuplicateValue).naming(f("ranges[1]")),
             refused(f("ranges"), list(["10.0.0.29-10.0.0.40"]), Code::FailedPrecondition, Reason::PoolOverlap),
             refused(f("ranges"), list(["172.27.3.0/24"]), Code::FailedPrecondition, Reason::PoolOverlap),
             good(f("ranges"), many(256, |at| format!("10.9.{at}.1"))),
             good(f("ranges"), list(["10.9.0.1 - 10.9.0.3", "fd09::/64"])),
             bad(f("announce_interfaces"), many(33, |at| format!("eth{at}")), Reason::CountOutOfBounds),
-            bad(f("announce_interfaces"), list(["eth0", ""]), Reason::FieldRequired).naming(&f("announce_interfaces[1]")),
-            bad(f("announce_interfaces"), list(["eth0", "eth0"]), Reason::DuplicateValue).naming(&f("announce_interfaces[1]")),
-            bad(f("announce_interfaces"), list(["eth\u{0}"]), Reason::InvalidArgument).naming(&f("announce_interfaces[0]")),
-            bad(f("announce_interfaces"), list([&*"e".repeat(1025)]), Reason::FieldTooLong).naming(&f("announce_interfaces[0]")),
+            bad(f("announce_interfaces"), list(["eth0", ""]), Reason::FieldRequired).naming(f("announce_interfaces[1]")),
+            bad(f("announce_interfaces"), list(["eth0", "eth0"]), Reason::DuplicateValue).naming(f("announce_interfaces[1]")),
+            bad(f("announce_interfaces"), list(["eth\u{0}"]), Reason::InvalidArgument).naming(f("announce_interfaces[0]")),
+            bad(f("announce_interfaces"), list([&*"e".repeat(1025)]), Reason::FieldTooLong).naming(f("announce_interfaces[0]")),
             good(f("announce_interfaces"), many(32, |at| format!("eth{at}"))),
         ],
     ]
@@ -152,7 +151,5 @@ fn changed() -> Vec<Row> {
 
 #[tokio::test]
 async fn bad_pools_are_refused() {
-    let world = World::new().await;
-    world.judge(tables(&world.known)).await;
-    world.stop().await;
+    judged(tables).await;
 }

@@ -1,13 +1,12 @@
 //! Questions: what is read, listed and watched.
 
 use polder_core::reason::Reason;
+use polder_testing::bad_input::{Row, Table, To, bad, good, number, refused, table, text};
 use serde_json::json;
 use tonic::Code;
 
-use crate::request::{To, number, text};
 use crate::rows::*;
-use crate::table::{Row, Table, bad, good, refused, table};
-use crate::world::{Known, World};
+use crate::world::{Known, judged};
 
 const NOBODY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -121,7 +120,5 @@ fn history(known: &Known) -> Vec<Table> {
 
 #[tokio::test]
 async fn bad_questions_are_refused() {
-    let world = World::new().await;
-    world.judge(tables(&world.known)).await;
-    world.stop().await;
+    judged(tables).await;
 }

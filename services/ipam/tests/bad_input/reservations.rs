@@ -1,13 +1,12 @@
 //! Reservations.
 
 use polder_core::reason::Reason;
+use polder_testing::bad_input::{Row, Table, To, bad, good, list, many, refused, table, text};
 use serde_json::json;
 use tonic::Code;
 
-use crate::request::{To, list, many, text};
 use crate::rows::*;
-use crate::table::{Row, Table, bad, good, refused, table};
-use crate::world::{Known, World};
+use crate::world::{Known, judged};
 
 /// The longest that a reservation lasts: a hundred years.
 const MOST_TTL: i64 = 36_500 * 86_400;
@@ -70,7 +69,5 @@ pub(crate) fn tables(_: &Known) -> Vec<Table> {
 
 #[tokio::test]
 async fn bad_reservations_are_refused() {
-    let world = World::new().await;
-    world.judge(tables(&world.known)).await;
-    world.stop().await;
+    judged(tables).await;
 }

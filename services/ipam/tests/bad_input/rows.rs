@@ -1,11 +1,8 @@
-//! Rows that many fields share: what every name, list of ranges, selector or page must refuse.
+//! Rows that many fields share: what every name, list of ranges, time or hardware address must refuse.
 
 use polder_core::reason::Reason;
-use serde_json::{Value as Json, json};
-use tonic::Code;
-
-use crate::request::{To, list, many, map, number, pairs, text};
-use crate::table::{Row, bad, good, refused};
+pub(crate) use polder_testing::bad_input::rows::*;
+use polder_testing::bad_input::{Row, To, bad, good, list, many, text};
 
 /// Texts that are no name of an object, and the longest part of one.
 pub(crate) fn names(field: &str) -> Vec<Row> {
@@ -25,80 +22,6 @@ pub(crate) fn dns_labels(field: &str) -> Vec<Row> {
     [names(field), vec![bad(field, text("a.b"), Reason::NameMalformed), good(field, text("x".repeat(63)))]].concat()
 }
 
-/// Lists of names.
-pub(crate) fn name_lists(field: &str, most: usize) -> Vec<Row> {
-    let first = format!("{field}[0]");
-    let mut rows = vec![
-        bad(field, list([""]), Reason::FieldRequired).naming(&first),
-        bad(field, list(["a", "b", "a"]), Reason::DuplicateValue).naming(&format!("{field}[2]")),
-        bad(field, many(most + 1, |at| format!("n{at}")), Reason::CountOutOfBounds),
-    ];
-    rows.extend(["No", "a b", "ä", "\u{7}"].map(|name| bad(field, list([name]), Reason::NameMalformed).naming(&first)));
-    rows
-}
-
-/// Labels of an object.
-pub(crate) fn labels(field: &str) -> Vec<Row> {
-    let long = "x".repeat(64);
-    let keys = ["", "-", "a/", "/a", "a/b/c", "Prefix/a", "ä", "a b", "a\n", &long];
-    let values = ["-", "a b", "ä", "\u{0}", &long];
-    let mut rows: Vec<Row> = keys.iter().map(|key| bad(field, map([(*key, text("x"))]), Reason::LabelMalformed)).collect();
-    rows.extend(values.iter().map(|value| bad(field, map([("app", text(*value))]), Reason::LabelMalformed)));
-    rows.push(bad(field, pairs(101, &text("x")), Reason::CountOutOfBounds));
-    rows.push(good(field, pairs(100, &text("x".repeat(63)))));
-    rows.push(good(field, map([("a.example/b", text(""))])));
-    rows
-}
-
-/// A selector whose every part can be made wrong.
-pub(crate) fn a_selector() -> Json {
-    let requirement = json!({"key": "tier", "operator": "LABEL_OPERATOR_IN", "values": ["front"]});
-    json!({"matchLabels": {"app": "web"}, "matchExpressions": [requirement], "expression": "!canary"})
-}
-
-/// A selector at `field`, which the request has as [`a_selector`].
-pub(crate) fn selectors(field: &str) -> Vec<Row> {
-    let at = |part: &str| format!("{field}.{part}");
-    let (labels, requirement) = (at("match_labels"), at("match_expressions[0]"));
-    let part = |part: &str| at(&format!("match_expressions[0].{part}"));
-    let long = format!("a{}", ",a".repeat(2048));
-    let mut rows: Vec<Row> = ["a in b", "a in (b", "a b", "a=b=c", "=b", "-a", "a=ü", "(", "a in (b) c", "a\u{0}", "!"]
-        .iter()
-        .map(|expression| bad(at("expression"), text(*expression), selector_reason(expression)))
-        .collect();
-    rows.extend([
-        bad(at("expression"), text(long), Reason::FieldTooLong),
-        bad(at("expression"), text(many_requirements(101)), Reason::CountOutOfBounds),
-        good(at("expression"), text(many_requirements(100))),
-        bad(labels.clone(), map([("-", text("x"))]), Reason::LabelMalformed),
-        bad(labels.clone(), map([("app", text("ü"))]), Reason::LabelMalformed),
-        bad(labels.clone(), pairs(101, &text("x")), Reason::CountOutOfBounds),
-        good(labels, pairs(99, &text("x"))),
-        bad(at("match_expressions"), To::Times(101), Reason::CountOutOfBounds),
-        good(at("match_expressions"), To::Times(99)),
-        bad(part("key"), text(""), Reason::LabelMalformed).naming(&requirement),
-        bad(part("key"), text("a b"), Reason::LabelMalformed).naming(&requirement),
-        bad(part("operator"), number(0), Reason::SelectorMalformed).naming(&requirement),
-        bad(part("operator"), number(99), Reason::SelectorMalformed).naming(&requirement),
-        bad(part("operator"), number(3), Reason::SelectorMalformed).naming(&requirement),
-        bad(part("values"), To::Absent, Reason::SelectorMalformed).naming(&requirement),
-        bad(part("values"), list(["a b"]), Reason::LabelMalformed).naming(&requirement),
-        bad(part("values"), many(101, |at| format!("v{at}")), Reason::CountOutOfBounds).naming(&requirement),
-        good(part("values"), many(100, |at| format!("v{at}"))),
-    ]);
-    rows
-}
-
-fn selector_reason(expression: &str) -> Reason {
-    // What has the shape of a condition is judged by its key and value.
-    let shaped = ["a in b", "a b", "a=b=c", "=b", "-a", "a=ü", "a\u{0}", "!"];
-    if shaped.contains(&expression) { Reason::LabelMalformed } else { Reason::SelectorMalformed }
-}
-
-fn many_requirements(count: usize) -> String {
-    (0..count).map(|at| format!("k{at}")).collect::<Vec<_>>().join(",")
-}
-
 /// A list of selectors, which the request has one of.
 pub(crate) fn selector_lists(field: &str) -> Vec<Row> {
     let counts = vec![bad(field, To::Times(101), Reason::CountOutOfBounds), good(field, To::Times(100))];
@@ -107,9 +30,8 @@ pub(crate) fn selector_lists(field: &str) -> Vec<Row> {
 
 /// Free text for people.
 pub(crate) fn texts(field: &str) -> Vec<Row> {
-    let mut rows = vec![bad(field, text("x".repeat(1025)), Reason::FieldTooLong), good(field, text("ü".repeat(512)))];
-    rows.extend(["a\u{0}", "\u{1b}[2J", "a\u{7f}", "\u{85}"].map(|odd| bad(field, text(odd), Reason::InvalidArgument)));
-    rows
+    let all = polder_testing::bad_input::rows::texts(field, 1024);
+    [all, vec![good(field, text("ü".repeat(512)))]].concat()
 }
 
 /// Lists of ranges.
@@ -139,69 +61,9 @@ pub(crate) fn ranges(field: &str) -> Vec<Row> {
     rows
 }
 
-/// Texts that are no address.
-pub(crate) fn addresses(field: &str) -> Vec<Row> {
-    addresses_named(field, field, |address| text(address))
-}
-
 /// Lists of addresses.
 pub(crate) fn address_lists(field: &str) -> Vec<Row> {
-    addresses_named(field, &format!("{field}[0]"), |address| list([address]))
-}
-
-fn addresses_named(field: &str, named: &str, to: impl Fn(&str) -> To) -> Vec<Row> {
-    let wrong =
-        ["x", "10.0.0", "10.0.0.256", "10.0.0.1/24", "010.0.0.1", "::ffff:10.0.0.1", "fe80::1%eth0", "1:2", "10.0.0.1\u{0}"];
-    wrong.iter().map(|address| bad(field, to(address), Reason::AddressMalformed).naming(named)).collect()
-}
-
-/// The caller's id of a change.
-pub(crate) fn request_ids() -> Vec<Row> {
-    let wrong = ["ä".to_owned(), "a b".to_owned(), "a\n".to_owned(), "\u{7f}".to_owned(), "x".repeat(129)];
-    let mut rows: Vec<Row> = wrong.into_iter().map(|id| bad("request_id", text(id), Reason::RequestIdMalformed)).collect();
-    rows.push(good("request_id", text("x".repeat(128))));
-    rows
-}
-
-/// An etag of another version, and one of none.
-pub(crate) fn etags(field: &str) -> Vec<Row> {
-    [text("00000000-1"), text("nonsense"), text("\u{0}".repeat(5000))]
-        .map(|etag| refused(field, etag, Code::Aborted, Reason::EtagMismatch))
-        .into()
-}
-
-/// An update mask: no field of the object, fields that only answers carry, too many.
-pub(crate) fn masks() -> Vec<Row> {
-    let field = "update_mask";
-    let mut rows: Vec<Row> = ["", "nope", "name", "uid", "etag", "create_time", "labels.app", "*", "\u{0}"]
-        .iter()
-        .map(|path| bad(field, list([*path]), Reason::InvalidArgument))
-        .collect();
-    rows.push(bad(field, many(101, |_| "labels".to_owned()), Reason::CountOutOfBounds));
-    rows.push(good(field, list(["labels"])));
-    rows
-}
-
-/// Size and filter of a page.
-pub(crate) fn pages() -> Vec<Row> {
-    let sizes = [1001, u64::from(u32::MAX)].map(|size| bad("page_size", number(size), Reason::CountOutOfBounds));
-    [sizes.into(), vec![good("page_size", number(1000))], filters()].concat()
-}
-
-/// A filter.
-pub(crate) fn filters() -> Vec<Row> {
-    let deep = format!("{}name=x{}", "(".repeat(50), ")".repeat(50));
-    let long = format!("name={}", "x".repeat(4092));
-    ["name", "name=", "=x", "name==x", "(name=x", "name=x)", "name='x", "NOT", "nope=x", "labels.=x", "\u{0}", &deep, &long]
-        .iter()
-        .map(|filter| bad("filter", text(*filter), Reason::FilterMalformed))
-        .collect()
-}
-
-/// Tokens that no page of this list gave; `others` are tokens of other lists, or of this one with other fields.
-pub(crate) fn tokens<'a>(others: impl IntoIterator<Item = &'a str>) -> Vec<Row> {
-    let wrong = ["x", "0", "zz", "+1", "ff", "00", "\u{0}"].into_iter().chain(others);
-    wrong.map(|token| bad("page_token", text(token), Reason::PageTokenMalformed)).collect()
+    addresses_in(field, &format!("{field}[0]"), |address| list([address]))
 }
 
 /// Points in time that are none: before 1970, after 9999, with parts out of bounds.

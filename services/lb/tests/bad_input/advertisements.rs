@@ -1,13 +1,12 @@
 //! BGP advertisements.
 
 use polder_core::reason::Reason;
+use polder_testing::bad_input::{Row, Table, To, bad, good, list, many, number, refused, table, text};
 use serde_json::{Value as Json, json};
 use tonic::Code;
 
-use crate::request::{To, list, many, number, text};
 use crate::rows::*;
-use crate::table::{Row, Table, bad, good, refused, table};
-use crate::world::{Known, World};
+use crate::world::{Known, judged};
 
 /// An advertisement of whole addresses of certain services.
 fn advertisement(name: &str) -> Json {
@@ -31,7 +30,7 @@ fn at(field: &str) -> String {
 fn draft() -> Vec<Row> {
     let lists = ["pool_selectors", "service_selectors", "node_selectors"];
     [
-        names(&at("name")),
+        required_labels_of_dns(&at("name")),
         labels(&at("labels")),
         lists.iter().flat_map(|list| selector_lists(&at(list))).collect(),
         name_lists(&at("pools"), 64),
@@ -39,12 +38,12 @@ fn draft() -> Vec<Row> {
         lengths(),
         communities(),
         vec![
-            bad(at("peers"), list(["a.b"]), Reason::NameMalformed).naming(&at("peers[0]")),
-            bad(at("pools"), list(["service"]), Reason::ConflictingFields).naming(&at("pools[0]")),
+            bad(at("peers"), list(["a.b"]), Reason::NameMalformed).naming(at("peers[0]")),
+            bad(at("pools"), list(["service"]), Reason::ConflictingFields).naming(at("pools[0]")),
             refused(at("pools"), list(["external", "nowhere"]), Code::NotFound, Reason::PoolNotFound),
             refused(at("peers"), list(["tor", "nobody"]), Code::NotFound, Reason::BgpPeerNotFound),
             // The local preference would be heard by nobody.
-            bad(at("peers"), list(["edge"]), Reason::ConflictingFields).naming(&at("local_pref")),
+            bad(at("peers"), list(["edge"]), Reason::ConflictingFields).naming(at("local_pref")),
             good(at("peers"), list(["edge", "tor"])),
             good(at("peers"), To::Absent),
             good(at("pools"), To::Absent),
@@ -89,7 +88,7 @@ fn communities() -> Vec<Row> {
         "\u{0}",
     ];
     let mut rows: Vec<Row> =
-        wrong.iter().map(|text| bad(&*field, list([*text]), Reason::InvalidArgument).naming(&format!("{field}[0]"))).collect();
+        wrong.iter().map(|text| bad(&*field, list([*text]), Reason::InvalidArgument).naming(format!("{field}[0]"))).collect();
     let second = format!("{field}[1]");
     rows.extend([
         bad(&*field, list(["1:1", "1:1"]), Reason::DuplicateValue).naming(&second),
@@ -122,7 +121,7 @@ pub(crate) fn tables(known: &Known) -> Vec<Table> {
     let outside = json!({"name": "new", "peers": ["edge"]});
     vec![
         table(
-            "CreateBgpAdvertisement",
+            "AnnouncementService/CreateBgpAdvertisement",
             json!({"bgpAdvertisement": advertisement("new")}),
             [
                 draft(),
@@ -134,14 +133,14 @@ pub(crate) fn tables(known: &Known) -> Vec<Table> {
                 ],
             ],
         ),
-        table("CreateBgpAdvertisement", json!({"bgpAdvertisement": whole}), [plain()]),
+        table("AnnouncementService/CreateBgpAdvertisement", json!({"bgpAdvertisement": whole}), [plain()]),
         table(
-            "CreateBgpAdvertisement",
+            "AnnouncementService/CreateBgpAdvertisement",
             json!({"bgpAdvertisement": outside}),
             [vec![bad(at("local_pref"), number(1), Reason::ConflictingFields)]],
         ),
         table(
-            "UpdateBgpAdvertisement",
+            "AnnouncementService/UpdateBgpAdvertisement",
             json!({"bgpAdvertisement": advertisement("spare")}),
             [
                 draft(),
@@ -155,27 +154,30 @@ pub(crate) fn tables(known: &Known) -> Vec<Table> {
             ],
         ),
         table(
-            "UpdateBgpAdvertisement",
+            "AnnouncementService/UpdateBgpAdvertisement",
             json!({"bgpAdvertisement": {"name": "spare", "pools": ["external"], "peers": ["tor"], "localPref": 100}}),
             [plain()],
         ),
         table(
-            "DeleteBgpAdvertisement",
+            "AnnouncementService/DeleteBgpAdvertisement",
             json!({"name": "spare"}),
             [
-                names("name"),
+                required_labels_of_dns("name"),
                 etags("etag"),
                 request_ids(),
                 vec![refused("name", text("nobody"), Code::NotFound, Reason::BgpAdvertisementNotFound)],
             ],
         ),
         table(
-            "GetBgpAdvertisement",
+            "AnnouncementService/GetBgpAdvertisement",
             json!({"name": "all"}),
-            [names("name"), vec![refused("name", text("nobody"), Code::NotFound, Reason::BgpAdvertisementNotFound)]],
+            [
+                required_labels_of_dns("name"),
+                vec![refused("name", text("nobody"), Code::NotFound, Reason::BgpAdvertisementNotFound)],
+            ],
         ),
         table(
-            "ListBgpAdvertisements",
+            "AnnouncementService/ListBgpAdvertisements",
             json!({}),
             [pages(), tokens(["00ff"]), vec![good("page_token", text(&*known.advertisements_token))]],
         ),
@@ -184,7 +186,5 @@ pub(crate) fn tables(known: &Known) -> Vec<Table> {
 
 #[tokio::test]
 async fn bad_advertisements_are_refused() {
-    let world = World::new().await;
-    world.judge(tables(&world.known)).await;
-    world.stop().await;
+    judged(tables).await;
 }

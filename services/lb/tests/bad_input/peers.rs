@@ -1,13 +1,12 @@
 //! BGP peers.
 
 use polder_core::reason::Reason;
+use polder_testing::bad_input::{Row, Table, To, bad, good, number, refused, table, text};
 use serde_json::{Value as Json, json};
 use tonic::Code;
 
-use crate::request::{To, number, text};
 use crate::rows::*;
-use crate::table::{Row, Table, bad, good, refused, table};
-use crate::world::{Known, World};
+use crate::world::{Known, judged};
 
 const NO_MATTER: u64 = u32::MAX as u64;
 
@@ -35,7 +34,7 @@ fn at(field: &str) -> String {
 /// What is wrong with a peer by itself.
 fn draft() -> Vec<Row> {
     [
-        names(&at("name")),
+        required_labels_of_dns(&at("name")),
         labels(&at("labels")),
         selector_lists(&at("node_selectors")),
         router(),
@@ -64,13 +63,13 @@ fn router() -> Vec<Row> {
     rows.extend([
         bad(at("peer_address"), text("fe80::1"), Reason::AddressMalformed),
         bad(at("peer_address"), text(""), Reason::FieldRequired),
-        bad(at("peer_address"), text("2001:db8::1"), Reason::FamilyMismatch).naming(&at("source_address")),
+        bad(at("peer_address"), text("2001:db8::1"), Reason::FamilyMismatch).naming(at("source_address")),
         bad(at("source_address"), text("2001:db8::1"), Reason::FamilyMismatch),
         bad(at("interface"), text("eth0"), Reason::ConflictingFields),
         bad(at("router_id"), text("2001:db8::1"), Reason::FamilyMismatch),
         good(at("router_id"), text("224.0.0.1")),
     ]);
-    [addresses(&at("peer_address")), addresses(&at("source_address")), addresses(&at("router_id")), rows].concat()
+    [hosts(&at("peer_address")), hosts(&at("source_address")), hosts(&at("router_id")), rows].concat()
 }
 
 /// A router behind an interface.
@@ -80,7 +79,7 @@ fn behind() -> Vec<Row> {
         ["a b", "a/b", ".", "..", "ä", "\u{0}", "a\n"].map(|name| bad(at("interface"), text(name), Reason::NameMalformed)).into();
     rows.extend([
         bad(at("interface"), text(long), Reason::FieldTooLong),
-        bad(at("interface"), text(""), Reason::FieldRequired).naming(&at("peer_address")),
+        bad(at("interface"), text(""), Reason::FieldRequired).naming(at("peer_address")),
         good(at("interface"), text("e".repeat(15))),
         bad(at("source_address"), text("10.0.9.2"), Reason::ConflictingFields),
         bad(at("ebgp_multihop"), number(1), Reason::ConflictingFields),
@@ -98,8 +97,8 @@ fn autonomous_systems() -> Vec<Row> {
         ]
     });
     let internal = vec![
-        bad(at("peer_asn"), number(64_512), Reason::ConflictingFields).naming(&at("ebgp_multihop")),
-        bad(at("local_asn"), number(64_999), Reason::ConflictingFields).naming(&at("ebgp_multihop")),
+        bad(at("peer_asn"), number(64_512), Reason::ConflictingFields).naming(at("ebgp_multihop")),
+        bad(at("local_asn"), number(64_999), Reason::ConflictingFields).naming(at("ebgp_multihop")),
     ];
     [bounds.concat(), internal].concat()
 }
@@ -141,7 +140,7 @@ fn bfd() -> Vec<Row> {
         rows.extend((least > 1).then(|| bad(&*field, number(least - 1), Reason::CountOutOfBounds)));
         rows
     });
-    let ttl = bad(at("ebgp_multihop"), number(0), Reason::ConflictingFields).naming(&at("bfd.minimum_ttl"));
+    let ttl = bad(at("ebgp_multihop"), number(0), Reason::ConflictingFields).naming(at("bfd.minimum_ttl"));
     [rows.concat(), vec![ttl]].concat()
 }
 
@@ -151,7 +150,7 @@ pub(crate) fn tables(known: &Known) -> Vec<Table> {
     let others = [known.advertisements_token.as_str()];
     vec![
         table(
-            "CreateBgpPeer",
+            "AnnouncementService/CreateBgpPeer",
             json!({"bgpPeer": peer("new")}),
             [
                 draft(),
@@ -163,9 +162,9 @@ pub(crate) fn tables(known: &Known) -> Vec<Table> {
                 ],
             ],
         ),
-        table("CreateBgpPeer", json!({"bgpPeer": behind_eth0}), [behind()]),
+        table("AnnouncementService/CreateBgpPeer", json!({"bgpPeer": behind_eth0}), [behind()]),
         table(
-            "CreateBgpPeer",
+            "AnnouncementService/CreateBgpPeer",
             json!({"bgpPeer": {"name": "new", "peerAddress": "10.0.9.1", "peerAsn": 64_512, "localAsn": 64_512}}),
             [vec![
                 taken("peer_address", "10.0.0.1", Reason::BgpPeerDuplicate),
@@ -173,7 +172,7 @@ pub(crate) fn tables(known: &Known) -> Vec<Table> {
             ]],
         ),
         table(
-            "UpdateBgpPeer",
+            "AnnouncementService/UpdateBgpPeer",
             json!({"bgpPeer": peer("edge")}),
             [
                 draft(),
@@ -188,10 +187,10 @@ pub(crate) fn tables(known: &Known) -> Vec<Table> {
             ],
         ),
         table(
-            "DeleteBgpPeer",
+            "AnnouncementService/DeleteBgpPeer",
             json!({"name": "edge"}),
             [
-                names("name"),
+                required_labels_of_dns("name"),
                 etags("etag"),
                 request_ids(),
                 vec![
@@ -201,18 +200,20 @@ pub(crate) fn tables(known: &Known) -> Vec<Table> {
             ],
         ),
         table(
-            "GetBgpPeer",
+            "AnnouncementService/GetBgpPeer",
             json!({"name": "tor"}),
-            [names("name"), vec![refused("name", text("nobody"), Code::NotFound, Reason::BgpPeerNotFound)]],
+            [required_labels_of_dns("name"), vec![refused("name", text("nobody"), Code::NotFound, Reason::BgpPeerNotFound)]],
         ),
-        table("ListBgpPeers", json!({}), [pages(), tokens(["00ff"]), vec![good("page_token", text(&*known.peers_token))]]),
-        table("ListBgpPeers", json!({"filter": "name:o"}), [vec![good("page_token", text(others[0]))]]),
+        table(
+            "AnnouncementService/ListBgpPeers",
+            json!({}),
+            [pages(), tokens(["00ff"]), vec![good("page_token", text(&*known.peers_token))]],
+        ),
+        table("AnnouncementService/ListBgpPeers", json!({"filter": "name:o"}), [vec![good("page_token", text(others[0]))]]),
     ]
 }
 
 #[tokio::test]
 async fn bad_peers_are_refused() {
-    let world = World::new().await;
-    world.judge(tables(&world.known)).await;
-    world.stop().await;
+    judged(tables).await;
 }

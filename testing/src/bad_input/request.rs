@@ -1,16 +1,18 @@
 //! Requests that are known by their descriptors, and single fields of them set to any value at all.
 
-use polder_proto::dynamic::method;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MethodDescriptor, ReflectMessage, Value};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 /// What a field is set to: right or wrong, but of the type that the wire can carry there.
 #[derive(Debug, Clone)]
-pub(crate) enum To {
+pub enum To {
+    /// A text.
     Text(String),
     /// A number, or the number of an enum.
     Number(u64),
+    /// Items of a list, or the paths of a mask.
     List(Vec<Self>),
+    /// Pairs of a map whose keys are texts.
     Map(Vec<(String, Self)>),
     /// Seconds and nanoseconds of a duration or a point in time.
     Time(i64, i32),
@@ -18,54 +20,62 @@ pub(crate) enum To {
     Times(usize),
     /// Not there.
     Absent,
+    /// What the JSON form says; null is not there.
+    Json(Json),
 }
 
-pub(crate) fn text(text: impl Into<String>) -> To {
+impl<T: Into<Json>> From<T> for To {
+    fn from(json: T) -> Self {
+        Self::Json(json.into())
+    }
+}
+
+/// A text.
+pub fn text(text: impl Into<String>) -> To {
     To::Text(text.into())
 }
 
-pub(crate) const fn number(number: u64) -> To {
+/// A number, or the number of an enum.
+#[must_use]
+pub const fn number(number: u64) -> To {
     To::Number(number)
 }
 
-pub(crate) fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> To {
+/// A list of texts.
+pub fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> To {
     To::List(items.into_iter().map(text).collect())
 }
 
 /// A list of so many texts.
-pub(crate) fn many(count: usize, item: impl Fn(usize) -> String) -> To {
+pub fn many(count: usize, item: impl Fn(usize) -> String) -> To {
     To::List((0..count).map(|at| text(item(at))).collect())
 }
 
-pub(crate) fn map<'a>(pairs: impl IntoIterator<Item = (&'a str, To)>) -> To {
+/// A map.
+pub fn map<'a>(pairs: impl IntoIterator<Item = (&'a str, To)>) -> To {
     To::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 /// A map of so many pairs.
-pub(crate) fn pairs(count: usize, value: &To) -> To {
+#[must_use]
+pub fn pairs(count: usize, value: &To) -> To {
     To::Map((0..count).map(|at| (format!("k{at}"), value.clone())).collect())
 }
 
-/// The method of a service of address management: `PoolService/CreatePool`.
-pub(crate) fn method_of(path: &str) -> MethodDescriptor {
-    let (service, name) = path.split_once('/').unwrap();
-    method(&format!("polder.ipam.v1.{service}"), name).unwrap_or_else(|| panic!("there is no method {path}"))
-}
-
 /// A request from its JSON form.
-pub(crate) fn request(method: &MethodDescriptor, json: &Json) -> DynamicMessage {
+pub(super) fn request(method: &MethodDescriptor, json: &Json) -> DynamicMessage {
     DynamicMessage::deserialize(method.input(), json).unwrap_or_else(|error| panic!("{}: {error}: {json}", method.full_name()))
 }
 
 /// The request with one field set.
-pub(crate) fn with(request: &DynamicMessage, path: &str, to: &To) -> DynamicMessage {
+pub(super) fn with(request: &DynamicMessage, path: &str, to: &To) -> DynamicMessage {
     let mut changed = request.clone();
     set(&mut changed, path, to);
     changed
 }
 
 /// A path without the places in lists: `pool.ranges[1]` is `pool.ranges`.
-pub(crate) fn without_places(path: &str) -> String {
+pub(super) fn without_places(path: &str) -> String {
     path.split('.').map(|step| step.split('[').next().unwrap_or(step)).collect::<Vec<_>>().join(".")
 }
 
@@ -76,7 +86,7 @@ fn set(message: &mut DynamicMessage, path: &str, to: &To) {
     let field = message.descriptor().get_field_by_name(name).unwrap_or_else(|| panic!("no field {path}"));
     match (rest, place) {
         (None, None) => set_field(message, &field, to),
-        (None, Some(place)) => items(message, &field)[place] = value(&field.kind(), to),
+        (None, Some(place)) => items(message, &field)[place] = item(&field, to),
         (Some(rest), None) => set(message.get_field_mut(&field).as_message_mut().unwrap(), rest, to),
         (Some(rest), Some(place)) => set(items(message, &field)[place].as_message_mut().unwrap(), rest, to),
     }
@@ -91,6 +101,10 @@ fn items<'a>(message: &'a mut DynamicMessage, field: &FieldDescriptor) -> &'a mu
 fn set_field(message: &mut DynamicMessage, field: &FieldDescriptor, to: &To) {
     let to = match to {
         To::Absent => return message.clear_field(field),
+        To::Json(json) => match parsed(field, json) {
+            Some(value) => value,
+            None => return message.clear_field(field),
+        },
         To::Times(count) => Value::List(vec![items(message, field)[0].clone(); *count]),
         To::List(items) if field.is_list() => Value::List(items.iter().map(|item| value(&field.kind(), item)).collect()),
         To::Map(pairs) => {
@@ -101,6 +115,21 @@ fn set_field(message: &mut DynamicMessage, field: &FieldDescriptor, to: &To) {
         to => value(&field.kind(), to),
     };
     message.set_field(field, to);
+}
+
+/// One item of a list.
+fn item(field: &FieldDescriptor, to: &To) -> Value {
+    let To::Json(json) = to else { return value(&field.kind(), to) };
+    let list = parsed(field, &json!([json]));
+    list.as_ref().and_then(Value::as_list).unwrap()[0].clone()
+}
+
+/// What the JSON form of a field says, if that is not that it is not there.
+fn parsed(field: &FieldDescriptor, json: &Json) -> Option<Value> {
+    let whole = json!({ field.json_name(): json });
+    let message = DynamicMessage::deserialize(field.parent_message().clone(), &whole);
+    let message = message.unwrap_or_else(|error| panic!("{}: {error}: {json}", field.full_name()));
+    message.has_field(field).then(|| message.get_field(field).into_owned())
 }
 
 fn value(kind: &Kind, to: &To) -> Value {

@@ -1,9 +1,10 @@
 //! Several fields wrong at once: every one is named, and none is blamed for another.
 
+use polder_testing::bad_input::Client;
 use serde_json::json;
 
 use crate::site::{Replica, embedded, refused};
-use polder_proto::lb::v1 as pb;
+use crate::world::PACKAGE;
 
 #[tokio::test]
 async fn every_bad_field_is_named_and_no_good_one() {
@@ -27,10 +28,8 @@ async fn every_bad_field_is_named_and_no_good_one() {
             },
         },
     });
-    let descriptor = crate::world::method_of("CreateService").input();
-    let request = prost_reflect::DynamicMessage::deserialize(descriptor, &request).unwrap();
-    let request = request.transcode_to::<pb::CreateServiceRequest>().unwrap();
-    let (_, refusal) = refused(lb.client().create_service(request).await);
+    let client = Client::new(PACKAGE, lb.link.clone());
+    let (_, refusal) = refused(client.ask("ServiceCatalogService/CreateService", &request).await);
     let fields: Vec<_> = refusal.violations.iter().map(|bad| bad.field.strip_prefix("service.").unwrap_or(&bad.field)).collect();
     let expected = [
         "request_id",
