@@ -249,15 +249,11 @@ fn endpoint(given: pb::Endpoint, nth: usize, ports: &[ServicePort], bad: &mut Vi
             bad.add(format!("{at}.ports[{place}]"), Reason::PortMalformed, text);
         }
     }
-    Some(Endpoint {
-        address: address?,
-        ready: given.ready,
-        node: optional(&given.node, format!("{at}.node"), bad),
-        zone: given.zone,
-        hostname: optional(&given.hostname, format!("{at}.hostname"), bad),
-        pod: String::new(),
-        ports: numbers,
-    })
+    // All of it is read before a bad address ends it.
+    let node = optional(&given.node, format!("{at}.node"), bad);
+    let hostname = optional(&given.hostname, format!("{at}.hostname"), bad);
+    let (ready, zone, pod, ports) = (given.ready, given.zone, String::new(), numbers);
+    address.map(|address| Endpoint { address, ready, node, zone, hostname, pod, ports })
 }
 
 fn name_of(port: &ServicePort) -> &str {

@@ -314,3 +314,16 @@ fn a_wait_is_bounded() {
     assert_eq!(with(301).unwrap_err().reason, Reason::CountOutOfBounds);
     assert_eq!(with(-1).unwrap_err().reason, Reason::InvalidArgument);
 }
+
+#[test]
+fn a_bad_address_of_an_endpoint_hides_no_other_bad_field() {
+    let mut service = web();
+    let spec = service.spec.as_mut().unwrap();
+    spec.selector.clear();
+    let (address, node, hostname) = ("10.0.0".to_owned(), "Node A".to_owned(), "_".to_owned());
+    spec.endpoints = vec![pb::Endpoint { address, node, hostname, ..Default::default() }];
+    let refusal = creation(pb::CreateServiceRequest { service: Some(service), ..Default::default() }).unwrap_err();
+    let fields: Vec<&str> =
+        refusal.violations.iter().filter_map(|bad| bad.field.strip_prefix("service.spec.endpoints[0].")).collect();
+    assert_eq!(fields, ["address", "node", "hostname"]);
+}
