@@ -48,7 +48,9 @@ fn the_page_shows_the_cluster_and_follows_it_without_being_loaded_again() {
         has_row(&mut page, list, words);
     }
     shows(&mut page, "#freshness", &["live"], true);
-    shows(&mut page, "#main", &["Nothing needs attention."], true);
+    // There are no agents, so nobody answers for the external address; nothing else needs attention.
+    shows(&mut page, "#attention", &["Service shop/web: Announced: NOT_ANNOUNCED", "no agent has ever been heard of there"], true);
+    assert_eq!(page.value("document.querySelectorAll('#attention li').length"), 1);
 
     let _ = site.polder_reading(&["apply", "-f", "-"], POD).ok();
     has_row(&mut page, "allocations", &["shop/web-3 POD pod node-b yes"]);

@@ -202,7 +202,7 @@ fn everything(site: &Site) -> Value {
         all.insert(kind.to_owned(), objects_alone(json(site, &["get", kind])));
     }
     for kind in ["services", "allocations"] {
-        all.insert(kind.to_owned(), json(site, &["get", kind, "-n", "shop"]));
+        all.insert(kind.to_owned(), objects_alone(json(site, &["get", kind, "-n", "shop"])));
     }
     all.insert("endpoints".to_owned(), web_endpoints(site).into());
     Value::Object(all)

@@ -1,9 +1,14 @@
-//! Bad input, as a table ([`polder_testing::bad_input`]): every field of every request about services and about BGP.
+//! Bad input, as a table ([`polder_testing::bad_input`]): every field of every request about services, announcements and BGP.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail like the tests themselves")]
 
 #[path = "bad_input/advertisements.rs"]
 mod advertisements;
+#[allow(dead_code, reason = "the suite uses the rest")]
+#[path = "suite/agent.rs"]
+mod agent;
+#[path = "bad_input/announcements.rs"]
+mod announcements;
 #[path = "bad_input/complete.rs"]
 mod complete;
 #[path = "bad_input/peers.rs"]

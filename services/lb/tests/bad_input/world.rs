@@ -12,6 +12,7 @@ use polder_testing::bad_input::{self, Client, Table};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
+use crate::agent::register;
 use crate::site::{Addresses, Replica, creation, embedded, web};
 
 const META: Meta = Meta { uid: polder_core::id::Uid(1), version: 1, created: Timestamp(1), updated: Timestamp(1) };
@@ -103,6 +104,7 @@ pub(crate) async fn judged(tables: fn(&Known) -> Vec<Table>) {
 async fn addresses(store: &Store) {
     let addresses = Addresses::open(store).await;
     addresses.usual().await;
+    register(&addresses, "node-a", |_| {}).await;
     addresses.pool("full", Purpose::ExternalService, "192.0.2.1").await;
     let kept = Reservation {
         name: "kept".parse().unwrap(),
