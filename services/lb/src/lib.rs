@@ -44,7 +44,7 @@ use bgp::Bgp;
 use convergence::Converging;
 use dataplane::Feed;
 use healer::{HealMetrics, Healer};
-use lead::{Lead, Times};
+use lead::Lead;
 use service::Catalog;
 
 /// The name of the service in keys, logs and metrics.
@@ -62,7 +62,7 @@ pub fn build(config: &LbConfig, store: Store, process: &Process) -> Result<Compo
     let ledger = Ledger::start(mirror.clone(), LedgerConfig::new(NAME, clock, Arc::new(entropy::draw)))?;
     metrics.collector::<Exporter>().add(NAME, &mirror, Some(&ledger));
     let healer = Healer::new(ledger.clone(), config.heal_every.0, HealMetrics::register(metrics));
-    let times = Times { right: config.right_ttl.0, lead: config.lead_ttl.0 };
+    let times = config.times()?;
     let replica = Uid::new(clock::now(), entropy::draw(), 0).to_string();
     let lead = Lead::new(replica, config.advertise.clone(), times, metrics);
     let announcer = Announcer::new(ledger.clone(), lead.clone(), config.spread_every.0, AnnounceMetrics::register(metrics));

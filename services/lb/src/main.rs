@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 
 async fn serve(process: Process, config: Config) -> Result<(), Failure> {
     let store = Store::open(&config.process.store).await?;
-    let lb = polder_lb::build(&config.lb, store, &process)?;
+    let lb = polder_lb::build(&config.lb(), store, &process)?;
     let running = process.start(vec![lb]).await?;
     running.announce(&[])?;
     Ok(running.wait().await?)
