@@ -2,11 +2,12 @@
 
 mod list;
 
-pub(crate) use list::page;
+pub(crate) use list::{Asked, Listed};
 
 use std::sync::Arc;
 
 use polder_core::cluster::{Change, Cluster};
+use polder_core::lb::bgp::conditions::Heard;
 use polder_core::lb::bgp::plan::READS;
 use polder_core::lb::bgp::{Decision, Record};
 use polder_core::net::Label;
@@ -19,7 +20,9 @@ use polder_proto::types::v1::Impact;
 use polder_store::{Ledger, Snapshot};
 use prost::Message;
 
+use self::list::page;
 use crate::call::Call;
+use crate::lead::Lead;
 use crate::service::Catalog;
 
 /// BGP, apart from gRPC. Cheap to clone.
@@ -27,6 +30,7 @@ use crate::service::Catalog;
 pub(crate) struct Bgp {
     catalog: Catalog,
     ledger: Ledger<Stored>,
+    lead: Lead,
 }
 
 /// What a change answers: recorded with the commit, and given again to a repetition.
@@ -36,12 +40,20 @@ pub(crate) struct Changed<M> {
     pub(crate) impact: Vec<Impact>,
 }
 
+/// A page of records, and the view that they are from.
+pub(crate) struct Page<M> {
+    pub(crate) objects: Vec<M>,
+    /// Asks for the next page; empty: there is none.
+    pub(crate) next: String,
+    pub(crate) snapshot: Arc<Snapshot<Stored>>,
+}
+
 impl Bgp {
-    pub(crate) const fn new(catalog: Catalog, ledger: Ledger<Stored>) -> Self {
-        Self { catalog, ledger }
+    pub(crate) const fn new(catalog: Catalog, ledger: Ledger<Stored>, lead: Lead) -> Self {
+        Self { catalog, ledger, lead }
     }
 
-    pub(crate) fn view(&self) -> Result<Arc<Snapshot<Stored>>, Refusal> {
+    fn view(&self) -> Result<Arc<Snapshot<Stored>>, Refusal> {
         self.catalog.view()
     }
 
@@ -51,8 +63,27 @@ impl Bgp {
         let name: Option<Label> = parsed(name, "name", &mut bad);
         let name = bad.finish(name)?;
         let snapshot = self.view()?;
-        let shown = M::show(&snapshot.view, M::Record::find(&snapshot.view, &name)?);
+        let record = M::Record::find(&snapshot.view, &name)?;
+        let shown = M::show(&snapshot.view, record).observe(&snapshot.view, record, self.heard(&snapshot.view, &name).as_ref());
         Ok((snapshot, shown))
+    }
+
+    /// A page of records.
+    ///
+    /// # Errors
+    /// Every bad field.
+    pub(crate) fn list<M: Shown<Record: Listed>>(&self, asked: Asked<'_>) -> Result<Page<M>, Refusal> {
+        let snapshot = self.view()?;
+        let (page, next) = page::<M::Record>(&snapshot.view, asked)?;
+        let show = |record: &Arc<M::Record>| {
+            M::show(&snapshot.view, record).observe(&snapshot.view, record, self.heard(&snapshot.view, record.name()).as_ref())
+        };
+        Ok(Page { objects: page.into_iter().map(show).collect(), next, snapshot })
+    }
+
+    /// What nodes said last of their sessions with a peer; `None` when this replica does not hear them.
+    fn heard(&self, cluster: &Cluster, peer: &Label) -> Option<Heard> {
+        self.lead.with(|reign, _| reign.words.of_sessions(cluster, peer))
     }
 
     /// Makes a record.

@@ -8,9 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use polder_core::cluster::Cluster;
 use polder_core::id::{Revision, Uid};
 use polder_core::ipam::{Liveness, Node, liveness};
-use polder_core::net::Name;
+use polder_core::lb::bgp::SessionReport;
+use polder_core::lb::bgp::conditions::Heard;
+use polder_core::net::{Label, Name};
 use polder_core::reason::Refusal;
 use polder_core::time::Timestamp;
 use polder_proto::convert::common::show_time;
@@ -47,6 +50,8 @@ pub(crate) struct Word {
     at: Timestamp,
     /// What it cannot program, in words; empty when all is well.
     error: String,
+    /// How its BGP sessions are.
+    sessions: Vec<SessionReport>,
 }
 
 /// The last words of nodes. Bounded by the number of nodes that exist.
@@ -57,6 +62,14 @@ impl Words {
     /// Forgets nodes that do not exist any more.
     pub(crate) fn forget(&mut self, exists: impl Fn(&Name) -> bool) {
         self.0.retain(|name, _| exists(name));
+    }
+
+    /// What every node that still is the same said last of its session with a peer.
+    pub(crate) fn of_sessions(&self, cluster: &Cluster, peer: &Label) -> Heard {
+        let is_same = |name: &Name, word: &Word| cluster.ipam.node(name).is_some_and(|node| node.meta.uid == word.uid);
+        let words = self.0.iter().filter(|(name, word)| is_same(name, word));
+        let one = |word: &Word| word.sessions.iter().find(|session| session.peer == *peer).cloned();
+        words.filter_map(|(name, word)| Some((name.clone(), one(word)?))).collect()
     }
 }
 
@@ -79,13 +92,13 @@ impl Converging {
     /// # Errors
     /// `NOT_LEADING`; `NODE_NOT_FOUND`, `NODE_UID_MISMATCH`.
     pub(crate) async fn report(&self, report: &Report) -> Result<Revision, Refusal> {
-        let Report { node, uid, programmed, error, unanswered, foreign, .. } = report;
+        let Report { node, uid, programmed, error, unanswered, foreign, sessions, .. } = report;
         let mut snapshot = self.mirror.snapshot();
         if liveness::renewing(&snapshot.view.ipam, node, *uid).is_err() {
             snapshot = self.mirror.latest(CATCH_UP).await?;
             liveness::renewing(&snapshot.view.ipam, node, *uid)?;
         }
-        let word = Word { uid: *uid, programmed: *programmed, at: clock::now(), error: error.clone() };
+        let word = Word { uid: *uid, programmed: *programmed, at: clock::now(), error: error.clone(), sessions: sessions.clone() };
         let taken = self.lead.with(|reign, now| {
             let moved = reign.words.0.insert(node.clone(), word).is_none_or(|old| old.programmed != *programmed);
             unanswered.iter().for_each(|address| reign.presence.unanswered(*address, now));

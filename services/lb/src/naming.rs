@@ -2,12 +2,13 @@
 
 use polder_core::id::Revision;
 use polder_core::lb::{Service, ServiceType};
+use polder_proto::convert::lb::dns_name;
 use polder_proto::lb::v1 as pb;
 use polder_proto::types::v1::ConditionStatus;
 
 /// The step, from how far name servers say they are. `newest` is the revision of the newest change.
 pub(crate) fn step(service: &Service, domain: &str, servers: &[pb::DnsProgress], newest: Revision) -> pb::ExplainStep {
-    let name = format!("{}.{}.svc.{domain}", service.key.name, service.key.namespace);
+    let name = dns_name(service, domain);
     let told = |status: ConditionStatus, message: String| pb::ExplainStep {
         step: "dns".to_owned(),
         status: status.into(),

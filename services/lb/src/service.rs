@@ -41,6 +41,11 @@ impl Catalog {
         Self { ledger, converging, domain }
     }
 
+    /// The cluster's domain.
+    pub(crate) const fn domain(&self) -> &Arc<str> {
+        &self.domain
+    }
+
     /// What a service's name answers with, and whether name servers are as far as this view.
     pub(crate) async fn naming(&self, service: &Service, view: &Snapshot<Stored>) -> pb::ExplainStep {
         // That the store cannot be asked is no more than not knowing.
@@ -114,7 +119,8 @@ impl Catalog {
         if wait.is_some() {
             self.converging.possible().await?;
         }
-        let planner = move |cluster: &Cluster, context: PlanContext| verdict(cluster, &decide(cluster, context)?);
+        let domain = Arc::clone(&self.domain);
+        let planner = move |cluster: &Cluster, context: PlanContext| verdict(cluster, &decide(cluster, context)?, &domain);
         let (answer, revision) = if validate_only {
             let (plan, revision) = self.ledger.preview(planner).await?;
             (plan.answer, revision)
@@ -146,11 +152,11 @@ fn unknown(revision: Revision) -> pb::Convergence {
 }
 
 /// The plan of a decision. Its answer shows the service in the state that the decision leads to.
-fn verdict(cluster: &Cluster, decision: &Decision) -> Verdict<Change> {
+fn verdict(cluster: &Cluster, decision: &Decision, domain: &str) -> Verdict<Change> {
     let changes: Vec<Change> = decision.changes().map(Change::from).collect();
     let mut after = cluster.clone();
     changes.iter().for_each(|change| after.apply(change));
-    let service = decision.after.as_deref().map(|service: &Service| convert::service(&after, service));
+    let service = decision.after.as_deref().map(|service: &Service| convert::service(&after, service, domain));
     let answer = Changed { service, impact: convert::impact(decision), ..Changed::default() };
     Ok(Plan { changes, reads: READS.to_vec(), answer: answer.encode_to_vec() })
 }

@@ -6,9 +6,13 @@ mod peers;
 mod random;
 mod routes;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::fixture::{META, Site};
+use crate::cluster::Cluster;
 use crate::ipam::{self, Allocation, AnyOf, Holding, Liveness, Node, Owner, OwnerKind};
 use crate::lb::bgp::plan::{create_advertisement, create_peer, delete_peer, update_advertisement, update_peer};
 use crate::lb::bgp::*;
@@ -67,7 +71,7 @@ fn pod(number: u8, node: &str, ready: bool) -> ipam::Change {
     ipam::Change::Allocation(allocation.meta.uid, Some(Arc::new(allocation)))
 }
 
-fn peer_spec(address: &str, peer_asn: u32) -> PeerSpec {
+pub(super) fn peer_spec(address: &str, peer_asn: u32) -> PeerSpec {
     PeerSpec {
         router: Router::Address(address.parse().unwrap()),
         peer_asn: Asn::new(peer_asn).unwrap(),
@@ -84,7 +88,7 @@ fn peer_spec(address: &str, peer_asn: u32) -> PeerSpec {
     }
 }
 
-fn spec() -> AdvertisementSpec {
+pub(super) fn spec() -> AdvertisementSpec {
     AdvertisementSpec {
         pools: Vec::new(),
         pool_selectors: AnyOf::default(),
@@ -170,10 +174,25 @@ impl Site {
             let communities: String = route.communities.iter().map(|community| format!(" {community}")).collect();
             format!("{}{preference}{communities}", route.prefix)
         };
-        routes_of(self, node, peer).into_iter().map(text).collect()
+        routes(&self.cluster, node, peer).into_iter().map(text).collect()
     }
 }
 
-fn routes_of(site: &Site, node: &Node, peer: &BgpPeer) -> Vec<BgpRoute> {
-    routes(&site.cluster, node, peer)
+fn sessions(cluster: &Cluster, node: &Node) -> Vec<Arc<BgpPeer>> {
+    Speaker::of(cluster, node).sessions().to_vec()
+}
+
+/// Everything that the node tells the peer, by prefix: what an agent makes of the routes of every address.
+fn routes(cluster: &Cluster, node: &Node, peer: &BgpPeer) -> Vec<BgpRoute> {
+    let speaker = Speaker::of(cluster, node);
+    let advertised = cluster.lb.held_after(None).filter_map(|address| advertised(cluster, address));
+    let mut table: BTreeMap<IpNet, BgpRoute> = BTreeMap::new();
+    for route in advertised.flat_map(|address| speaker.routes(&address)).filter(|route| route.peer == peer.name) {
+        let told = table.entry(route.prefix).or_insert_with(|| route.clone());
+        told.local_pref = told.local_pref.max(route.local_pref);
+        told.communities.extend(route.communities);
+        told.communities.sort();
+        told.communities.dedup();
+    }
+    table.into_values().collect()
 }

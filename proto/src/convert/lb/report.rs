@@ -1,19 +1,24 @@
 //! What nodes report, and how long somebody waits for it.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use polder_core::id::{Revision, Uid};
-use polder_core::net::{Name, parse_addr};
+use polder_core::lb::bgp::SessionReport;
+use polder_core::net::{Label, Name, parse_addr};
 use polder_core::reason::{Reason, Refusal, Violations};
 
 use super::super::common::parsed;
+use super::super::ipam::values::time;
 use crate::lb::v1 as pb;
 
 /// The most findings, observations and sessions of one report.
 const MOST: usize = 100;
 /// The most characters that are kept of what a node cannot program.
 const MOST_TEXT: usize = 1000;
+/// The most characters that are kept of why a session ended.
+const MOST_ERROR: usize = 200;
 /// The longest wait for a change to come everywhere.
 pub const MOST_WAIT: Duration = Duration::from_secs(300);
 
@@ -34,6 +39,8 @@ pub struct Report {
     pub unanswered: Vec<IpAddr>,
     /// Addresses of Polder's that a stranger answers for, with the stranger's hardware address.
     pub foreign: Vec<(IpAddr, String)>,
+    /// Its BGP sessions, all of them.
+    pub sessions: Vec<SessionReport>,
 }
 
 /// Reads a report.
@@ -66,10 +73,32 @@ pub fn report(request: &pb::ReportDataplaneRequest) -> Result<Report, Refusal> {
             (_, None) => {}
         }
     }
+    let sessions = sessions(&request.bgp_sessions, &mut bad);
     let error = request.findings.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ");
     let error = error.chars().take(MOST_TEXT).collect();
     let (sequence, programmed) = (request.sequence, Revision(request.programmed_revision));
-    bad.finish(node.zip(uid).map(|(node, uid)| Report { node, uid, sequence, programmed, error, unanswered, foreign }))
+    bad.finish(node.zip(uid).map(|(node, uid)| Report { node, uid, sequence, programmed, error, unanswered, foreign, sessions }))
+}
+
+fn sessions(given: &[pb::BgpSessionStatus], bad: &mut Violations) -> Vec<SessionReport> {
+    let mut known = BTreeSet::new();
+    let one = |(nth, status): (usize, &pb::BgpSessionStatus)| {
+        let at = |field: &str| format!("bgp_sessions[{nth}].{field}");
+        let peer: Option<Label> = parsed(&status.peer, at("peer"), bad);
+        if let Some(twice) = peer.as_ref().filter(|peer| !known.insert((*peer).clone())) {
+            bad.add(at("peer"), Reason::ConflictingFields, format!("`{twice}` is named twice; a node has one session with a peer"));
+        }
+        let state = bad.take(at("state"), status.state.parse());
+        let since = time(status.since.as_ref(), &at("since"), bad);
+        Some(SessionReport {
+            peer: peer?,
+            state: state?,
+            since,
+            advertised: status.advertised_prefixes,
+            last_error: status.last_error.chars().take(MOST_ERROR).collect(),
+        })
+    };
+    given.iter().enumerate().take(MOST).filter_map(one).collect()
 }
 
 /// Reads how long to wait; `None`: not at all.
