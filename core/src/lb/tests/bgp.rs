@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use super::fixture::{META, Site};
 use crate::ipam::{self, Allocation, AnyOf, Holding, Liveness, Node, Owner, OwnerKind};
-use crate::lb::bgp::plan::{create_advertisement, create_peer, delete_peer, update_advertisement, update_peer};
 use crate::lb::bgp::*;
 use crate::net::Labels;
 use crate::reason::Refusal;
@@ -120,7 +119,7 @@ impl Site {
         with(&mut spec);
         let draft = PeerDraft { name: name.parse().unwrap(), labels: Labels::default(), spec, secret: Secret::Keep };
         let ctx = self.ctx();
-        let decision = create_peer(&self.cluster, draft, ctx);
+        let decision = BgpPeer::create(&self.cluster, draft, ctx);
         self.settle(decision)
     }
 
@@ -130,12 +129,12 @@ impl Site {
             PeerDraft { name: peer.name.clone(), labels: peer.labels.clone(), spec: peer.spec.clone(), secret: Secret::Keep };
         with(&mut draft);
         let ctx = self.ctx();
-        let decision = update_peer(&self.cluster, draft, ctx);
+        let decision = BgpPeer::update(&self.cluster, draft, ctx);
         self.settle(decision)
     }
 
     fn end_peer(&mut self, name: &str, etag: &str) -> Result<Arc<BgpPeer>, Refusal> {
-        let decision = delete_peer(&self.cluster, &name.parse().unwrap(), etag);
+        let decision = BgpPeer::delete(&self.cluster, &name.parse().unwrap(), etag);
         self.settle(decision)
     }
 
@@ -145,7 +144,7 @@ impl Site {
         with(&mut spec);
         let draft = AdvertisementDraft { name: name.parse().unwrap(), labels: Labels::default(), spec };
         let ctx = self.ctx();
-        let decision = create_advertisement(&self.cluster, draft, ctx);
+        let decision = BgpAdvertisement::create(&self.cluster, draft, ctx);
         self.settle(decision)
     }
 
@@ -158,7 +157,7 @@ impl Site {
         let mut draft = AdvertisementDraft { name: found.name.clone(), labels: found.labels.clone(), spec: found.spec.clone() };
         with(&mut draft.spec);
         let ctx = self.ctx();
-        let decision = update_advertisement(&self.cluster, draft, ctx);
+        let decision = BgpAdvertisement::update(&self.cluster, draft, ctx);
         self.settle(decision)
     }
 
