@@ -106,6 +106,14 @@ pub fn addresses_in<T: Into<To>>(field: &str, named: &str, wrap: impl Fn(&'stati
     wrong.into_iter().map(|address| bad(field, wrap(address), Reason::AddressMalformed).naming(named)).collect()
 }
 
+/// Identities.
+#[must_use]
+pub fn uids(field: &str) -> Vec<Row> {
+    let long = ["0".repeat(31), "0".repeat(33), format!("+{}", "0".repeat(31)), "g".repeat(32), "0".repeat(1 << 16)];
+    let wrong = ["x", "ä", "\u{0}"].map(str::to_owned).into_iter().chain(long);
+    wrong.map(|uid| bad(field, text(uid), Reason::InvalidArgument)).collect()
+}
+
 /// The caller's id of a change.
 #[must_use]
 pub fn request_ids() -> Vec<Row> {

@@ -82,13 +82,6 @@ pub(crate) fn durations(field: &str, most: i64) -> Vec<Row> {
     rows
 }
 
-/// Identities.
-pub(crate) fn uids(field: &str) -> Vec<Row> {
-    let long = ["0".repeat(31), "0".repeat(33), format!("+{}", "0".repeat(31)), "g".repeat(32), "0".repeat(1 << 16)];
-    let wrong = ["x", "ä", "\u{0}"].map(str::to_owned).into_iter().chain(long);
-    wrong.map(|uid| bad(field, text(uid), Reason::InvalidArgument)).collect()
-}
-
 /// Handles of callers.
 pub(crate) fn handles(field: &str) -> Vec<Row> {
     let wrong = ["ä".to_owned(), "a\n".to_owned(), "\u{7f}".to_owned(), "x".repeat(254), "x".repeat(1 << 16)];

@@ -20,6 +20,9 @@ const META: Meta = Meta { uid: polder_core::id::Uid(1), version: 1, created: Tim
 /// The API of the load balancer.
 pub(crate) const PACKAGE: &str = "polder.lb.v1";
 
+/// A node without a network, which can answer for nothing.
+pub(crate) const QUIET: &str = "quiet";
+
 /// What requests need and nobody can know beforehand.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
@@ -105,6 +108,7 @@ async fn addresses(store: &Store) {
     let addresses = Addresses::open(store).await;
     addresses.usual().await;
     register(&addresses, "node-a", |_| {}).await;
+    register(&addresses, QUIET, |node| node.interfaces.clear()).await;
     addresses.pool("full", Purpose::ExternalService, "192.0.2.1").await;
     let kept = Reservation {
         name: "kept".parse().unwrap(),
