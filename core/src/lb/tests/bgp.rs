@@ -9,60 +9,22 @@ mod routes;
 use std::sync::Arc;
 
 use super::fixture::{META, Site};
-use crate::ipam::{self, Allocation, AnyOf, Holding, Liveness, Node, Owner, OwnerKind};
+use crate::ipam::{self, Allocation, AnyOf, Node};
 use crate::lb::bgp::*;
 use crate::net::Labels;
 use crate::reason::Refusal;
-
-fn labels(pairs: &[(&str, &str)]) -> Labels {
-    Labels::new(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))).unwrap()
-}
+use crate::testing::{self, labels};
 
 fn either(texts: &[&str]) -> AnyOf {
     AnyOf(texts.iter().map(|text| text.parse().unwrap()).collect())
 }
 
 fn node(name: &str, pairs: &[(&str, &str)]) -> Node {
-    Node {
-        name: name.parse().unwrap(),
-        meta: META,
-        labels: labels(pairs),
-        zone: String::new(),
-        interfaces: Vec::new(),
-        agent_version: String::new(),
-        routes: Vec::new(),
-        tunnel_mac: String::new(),
-        unschedulable: false,
-        draining: false,
-        excluded_from_external: false,
-        operator_labels: Vec::new(),
-        liveness: Liveness::NotSeen,
-        removing: None,
-        number: 1,
-    }
+    Node { labels: labels(pairs), ..testing::node(name) }
 }
 
 fn pod(number: u8, node: &str, ready: bool) -> ipam::Change {
-    let allocation = Allocation {
-        handle: format!("pod-{number}").into(),
-        meta: crate::meta::Meta { uid: crate::id::Uid(number.into()), ..META },
-        holdings: vec![Holding { address: [172, 27, 0, number].into(), block: None }],
-        owner: Owner {
-            kind: OwnerKind::Pod,
-            namespace: Some("shop".parse().unwrap()),
-            name: format!("pod-{number}").parse().unwrap(),
-            node: Some(node.parse().unwrap()),
-            interface: String::new(),
-            container: String::new(),
-            uid: String::new(),
-        },
-        labels: labels(&[("app", "WS")]),
-        ready,
-        hostname: None,
-        subdomain: None,
-        named_ports: Vec::new(),
-        released: None,
-    };
+    let allocation = Allocation { ready, ..testing::on(node, testing::pod(number.into())) };
     ipam::Change::Allocation(allocation.meta.uid, Some(Arc::new(allocation)))
 }
 

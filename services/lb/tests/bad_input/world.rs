@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use polder_core::ipam::{Change, Namespace, Purpose, Quotas, Reservation};
-use polder_core::meta::Meta;
 use polder_core::net::Labels;
-use polder_core::time::Timestamp;
+use polder_core::testing::META;
 use polder_proto::lb::v1 as pb;
 use polder_store::Store;
 use polder_testing::bad_input::{self, Client, Table};
@@ -14,8 +13,6 @@ use tempfile::TempDir;
 
 use crate::agent::register;
 use crate::site::{Addresses, Replica, creation, embedded, web};
-
-const META: Meta = Meta { uid: polder_core::id::Uid(1), version: 1, created: Timestamp(1), updated: Timestamp(1) };
 
 /// The API of the load balancer.
 pub(crate) const PACKAGE: &str = "polder.lb.v1";
