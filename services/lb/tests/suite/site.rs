@@ -36,23 +36,28 @@ pub(crate) struct Replica {
 
 impl Replica {
     pub(crate) async fn start(store: &Store) -> Self {
-        Self::serving(store, ProcessConfig::default(), String::new()).await
+        Self::with(store, LbConfig::default()).await
+    }
+
+    /// The same with another configuration.
+    pub(crate) async fn with(store: &Store, config: LbConfig) -> Self {
+        Self::serving(store, ProcessConfig::default(), config).await
     }
 
     /// One that other replicas can reach.
     pub(crate) async fn advertised(store: &Store) -> Self {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let config = ProcessConfig { grpc_listen: Some(free), ..ProcessConfig::default() };
-        Self::serving(store, config, format!("http://{free}")).await
+        Self::serving(store, config, LbConfig { advertise: format!("http://{free}"), ..LbConfig::default() }).await
     }
 
-    async fn serving(store: &Store, config: ProcessConfig, advertise: String) -> Self {
+    async fn serving(store: &Store, config: ProcessConfig, lb: LbConfig) -> Self {
         let process = Process::new(PROGRAM, config).unwrap();
         // Long: what heals sooner was woken by the change itself.
         let long = Period(Duration::from_secs(3600));
         // Twice the usual time: a busy machine is no dead node.
         let right_ttl = Period(Duration::from_secs(2));
-        let config = LbConfig { heal_every: long, right_ttl, advertise, ..LbConfig::default() };
+        let config = LbConfig { heal_every: long, right_ttl, ..lb };
         let lb = build(&config, store.clone(), &process).unwrap();
         let link = process.local(&lb);
         let replica = Self { link, running: process.start(vec![lb]).await.unwrap() };
