@@ -4,6 +4,7 @@
 //! the same prefixes and belong to the ledger; keys of services that this build does not know are passed over, so that an older
 //! process can follow a newer one.
 
+pub mod dns;
 mod fields;
 pub mod ipam;
 pub mod lb;

@@ -11,7 +11,7 @@ use polder_core::lb::bgp::conditions::Heard;
 use polder_core::lb::bgp::plan::READS;
 use polder_core::lb::bgp::{Decision, Record};
 use polder_core::net::Label;
-use polder_core::reason::{Reason, Refusal, Violations};
+use polder_core::reason::{Refusal, Violations};
 use polder_core::schema::{Plan, PlanContext, Verdict};
 use polder_proto::convert::common::parsed;
 use polder_proto::convert::lb::bgp::{Creation, Deletion, Manner, Revision, Shown, impact};
@@ -22,6 +22,7 @@ use prost::Message;
 
 use self::list::page;
 use crate::call::Call;
+use crate::change::change;
 use crate::lead::Lead;
 use crate::service::Catalog;
 
@@ -114,7 +115,6 @@ impl Bgp {
         self.change(call, manner, move |cluster, _| M::Record::delete(cluster, &name, &etag)).await
     }
 
-    /// Decides on the newest view and commits, or only says what would come of it. The same planner does both.
     async fn change<M: Shown>(
         &self,
         call: &Call,
@@ -122,16 +122,8 @@ impl Bgp {
         decide: impl Fn(&Cluster, PlanContext) -> Result<Decision<M::Record>, Refusal> + Send + 'static,
     ) -> Result<Changed<M>, Refusal> {
         let planner = move |cluster: &Cluster, context: PlanContext| verdict::<M>(cluster, &decide(cluster, context)?);
-        let (answer, revision) = if manner.validate_only {
-            let (plan, revision) = self.ledger.preview(planner).await?;
-            (plan.answer, revision)
-        } else {
-            let committed = self.ledger.submit(call.intent(manner.request_id), planner).await?;
-            (committed.answer, committed.revision)
-        };
-        let changed = M::Changed::decode(answer.as_slice());
-        let changed =
-            changed.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
+        let Manner { request_id, validate_only } = manner;
+        let (changed, revision) = change(&self.ledger, call.intent(request_id), validate_only, planner).await?;
         let (object, impact) = M::parts(changed);
         Ok(Changed { object, revision: revision.0, impact })
     }

@@ -15,28 +15,28 @@ use polder_core::lb::bgp::SessionReport;
 use polder_core::lb::bgp::conditions::Heard;
 use polder_core::net::{Label, Name};
 use polder_core::reason::Refusal;
+use polder_core::schema::Corrupt;
 use polder_core::time::Timestamp;
 use polder_proto::convert::common::show_time;
 use polder_proto::convert::lb::report::{self as convert, Report};
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::dataplane_service_client::DataplaneServiceClient;
-use polder_proto::state::v1 as stored;
-use polder_proto::stored::Stored;
+use polder_proto::stored::{Stored, dns};
 use polder_runtime::clock;
 use polder_runtime::process::Dialer;
 use polder_runtime::status::decode;
+use polder_store::backend::Entry;
 use polder_store::{KeyRange, Mirror, Snapshot};
-use prost::Message as _;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::dataplane::Feed;
 use crate::lead::Lead;
 use crate::service::CATCH_UP;
 
-/// Where name servers say how far they are.
-const SERVING: &str = "/polder/dns/serving/";
-/// The most name servers that are asked about.
-const MOST_SERVERS: usize = 1000;
+/// Name servers read at once.
+const PAGE: usize = 1000;
+/// The most name servers that are looked at.
+const MOST_SERVERS: usize = 5000;
 /// The time between two looks at name servers while somebody waits.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a question waits for a lead to be known, when there is none yet.
@@ -113,6 +113,7 @@ impl Converging {
         }
         for (address, mac) in foreign {
             self.lead.conflicted();
+            let mac = mac.map(tracing::field::display);
             tracing::warn!(%node, %address, mac, "somebody else on the network answers for an address of ours");
         }
         Ok(snapshot.heads.newest())
@@ -162,7 +163,7 @@ impl Converging {
         let dns_servers = self.servers().await?;
         let snapshot = self.mirror.snapshot();
         let Some(nodes) = self.lead.with(|reign, _| self.nodes(&snapshot, &reign.words, revision)) else { return Ok(None) };
-        let dns_have = dns_servers.iter().all(|server| server.serving_revision >= revision.0);
+        let dns_have = dns_servers.iter().all(|server| server.error.is_empty() && server.serving_revision >= revision.0);
         let converged = snapshot.heads.newest() >= revision && dns_have && nodes.iter().all(|(has, _)| *has);
         let nodes = nodes.into_iter().map(|(_, progress)| progress).collect();
         Ok(Some(pb::Convergence { revision: revision.0, converged, nodes, dns_servers }))
@@ -187,18 +188,26 @@ impl Converging {
         snapshot.view.ipam.nodes().filter(live).map(one).collect()
     }
 
-    /// Every name server that says how far it is.
+    /// Every name server that says how far it is. One that cannot be understood is there with an error, and so are those beyond
+    /// [`MOST_SERVERS`], as one: nobody may take them for servers that have it.
     ///
     /// # Errors
     /// `STORE_UNAVAILABLE`.
     pub(crate) async fn servers(&self) -> Result<Vec<pb::DnsProgress>, Refusal> {
-        let page = self.mirror.store().range(KeyRange::prefix(SERVING), MOST_SERVERS, None).await?;
-        let read = page.entries.into_iter().filter_map(|entry| {
-            let server = std::str::from_utf8(&entry.key).ok()?.strip_prefix(SERVING)?.to_owned();
-            let stored::DnsServing { revision, since, .. } = stored::DnsServing::decode(entry.value).ok()?;
-            Some(pb::DnsProgress { server, serving_revision: revision, report_time: Some(show_time(Timestamp(since))) })
-        });
-        Ok(read.collect())
+        let (mut servers, mut keys, mut at) = (Vec::new(), KeyRange::prefix(dns::SERVING), None);
+        loop {
+            let page = self.mirror.store().range(keys.clone(), PAGE, at).await?;
+            at.get_or_insert(page.revision);
+            servers.extend(page.entries.iter().map(server));
+            match page.entries.last() {
+                _ if !page.more => return Ok(servers),
+                Some(last) if servers.len() < MOST_SERVERS => keys = keys.after(&last.key),
+                _ => {
+                    servers.push(others());
+                    return Ok(servers);
+                }
+            }
+        }
     }
 
     /// What the replica that leads says, by the time that the wait is over.
@@ -209,4 +218,24 @@ impl Converging {
         let answer = DataplaneServiceClient::new(link).get_convergence(request).await.map_err(|status| decode(&status))?;
         Ok(answer.into_inner().convergence.unwrap_or_default())
     }
+}
+
+/// What a name server says.
+fn server(entry: &Entry) -> pb::DnsProgress {
+    match dns::decode(&entry.key, &entry.value) {
+        Ok(dns::Serving { server, revision, since }) => {
+            pb::DnsProgress { server, serving_revision: revision.0, report_time: Some(show_time(since)), error: String::new() }
+        }
+        Err(Corrupt { key, why }) => pb::DnsProgress {
+            server: key.strip_prefix(dns::SERVING).unwrap_or(&key).to_owned(),
+            error: format!("what it says cannot be read: {why}"),
+            ..pb::DnsProgress::default()
+        },
+    }
+}
+
+/// The name servers that are too many to look at.
+fn others() -> pb::DnsProgress {
+    let error = format!("there are more than {MOST_SERVERS} name servers; the rest is not looked at");
+    pb::DnsProgress { server: "*".to_owned(), error, ..pb::DnsProgress::default() }
 }

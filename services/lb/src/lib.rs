@@ -13,6 +13,7 @@ mod announcer;
 mod announcing;
 mod bgp;
 mod call;
+mod change;
 mod config;
 mod convergence;
 mod dataplane;

@@ -16,6 +16,7 @@ use polder_store::{Ledger, Mirror, Snapshot};
 use prost::Message;
 
 use crate::call::Call;
+use crate::change::change;
 use crate::convergence::Converging;
 use crate::naming;
 
@@ -107,8 +108,7 @@ impl Catalog {
         self.change(call, how, move |cluster, context| plan::delete(cluster, &key, &etag, context)).await
     }
 
-    /// Decides on the newest view and commits, or only says what would come of it; the same planner does both. Then waits, if it
-    /// shall, until the change has come everywhere. The change stands, whatever becomes of the wait.
+    /// Makes a change, then waits, if it shall, until it has come everywhere. The change stands, whatever becomes of the wait.
     async fn change(
         &self,
         call: &Call,
@@ -121,16 +121,7 @@ impl Catalog {
         }
         let domain = Arc::clone(&self.domain);
         let planner = move |cluster: &Cluster, context: PlanContext| verdict(cluster, &decide(cluster, context)?, &domain);
-        let (answer, revision) = if validate_only {
-            let (plan, revision) = self.ledger.preview(planner).await?;
-            (plan.answer, revision)
-        } else {
-            let committed = self.ledger.submit(call.intent(request_id), planner).await?;
-            (committed.answer, committed.revision)
-        };
-        let changed = Changed::decode(answer.as_slice());
-        let changed =
-            changed.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
+        let (changed, revision) = change::<Changed>(&self.ledger, call.intent(request_id), validate_only, planner).await?;
         let convergence = match wait {
             Some(_) => Some(self.converging.of(revision, wait).await.unwrap_or_else(|_| unknown(revision))),
             None => None,

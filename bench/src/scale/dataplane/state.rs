@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use polder_core::cluster::Change;
 use polder_core::id::Uid;
-use polder_core::ipam::{self, Allocation, AnyOf, Holding, Liveness, Node, Owner, OwnerKind, Purpose};
+use polder_core::ipam::{self, Allocation, AnyOf, Holding, Node, Owner, Purpose};
 use polder_core::lb::bgp::{AdvertisementSpec, Asn, BgpAdvertisement, BgpPeer, PeerSpec, Router};
 use polder_core::lb::{self, Protocol, Service, ServiceKey, ServicePort, ServiceSpec, ServiceType, TargetPort, Vip};
 use polder_core::meta::Meta;
 use polder_core::net::{Label, Labels, Name};
 use polder_core::schema::Schema;
+use polder_core::testing;
 use polder_core::time::Timestamp;
 use polder_proto::stored::Stored;
 use polder_runtime::tasks::Failure;
@@ -56,25 +57,15 @@ impl State {
     pub(super) fn pod(&self, number: u32, ready: bool) -> Result<Allocation, Failure> {
         let app = number % self.services;
         let node = u16::try_from(number % u32::from(self.nodes))?;
+        let owner = testing::owner(NAMESPACE, &format!("pod-{number}"));
         Ok(Allocation {
             handle: format!("pod-{number}/eth0").into(),
             meta: meta(number),
             holdings: vec![Holding { address: after(PODS, number), block: None }],
-            owner: Owner {
-                kind: OwnerKind::Pod,
-                namespace: Some(NAMESPACE.parse()?),
-                name: format!("pod-{number}").parse()?,
-                node: Some(Self::node(node).0.parse()?),
-                interface: "eth0".to_owned(),
-                container: String::new(),
-                uid: String::new(),
-            },
+            owner: Owner { node: Some(Self::node(node).0.parse()?), interface: "eth0".to_owned(), ..owner },
             labels: labels([("app", format!("app-{app}")), ("tier", "front".to_owned()), ("hash", format!("h{app}"))])?,
             ready,
-            hostname: None,
-            subdomain: None,
-            named_ports: Vec::new(),
-            released: None,
+            ..testing::pod(number)
         })
     }
 
@@ -125,7 +116,9 @@ impl State {
         });
         let nodes = (0..self.nodes).map(|number| {
             let (name, uid) = Self::node(number);
-            let node = node(name.parse()?, uid, number);
+            let meta = Meta { uid, ..meta(0) };
+            let zone = format!("rack-{}", number % 8);
+            let node = Node { meta, zone, number: number + 1, ..testing::node(&name) };
             Ok(ipam::Change::Node(node.name.clone(), Some(Arc::new(node))).into())
         });
         let pods = (0..self.pods).map(|number| {
@@ -190,25 +183,5 @@ impl State {
             }
         }
         Ok(())
-    }
-}
-
-fn node(name: Name, uid: Uid, number: u16) -> Node {
-    Node {
-        name,
-        meta: Meta { uid, ..meta(0) },
-        labels: Labels::default(),
-        zone: format!("rack-{}", number % 8),
-        interfaces: Vec::new(),
-        agent_version: String::new(),
-        routes: Vec::new(),
-        tunnel_mac: String::new(),
-        unschedulable: false,
-        draining: false,
-        excluded_from_external: false,
-        operator_labels: Vec::new(),
-        liveness: Liveness::Alive(Timestamp(1)),
-        removing: None,
-        number: number + 1,
     }
 }

@@ -11,6 +11,7 @@ use crate::cluster::Cluster;
 use crate::ipam::{Liveness, Node};
 use crate::net::Name;
 use crate::reason::Reason;
+use crate::time::Timestamp;
 
 /// The most peers or nodes that a condition names.
 const MOST_NAMED: usize = 5;
@@ -41,6 +42,8 @@ pub struct Condition {
     pub standing: Standing,
     /// For people, with the values.
     pub message: String,
+    /// Since when, where that is known.
+    pub since: Option<Timestamp>,
 }
 
 /// What is true of a peer: whether there are nodes that have a session. It looks at every node once.
@@ -52,7 +55,7 @@ pub fn of_peer(cluster: &Cluster, peer: &BgpPeer) -> Vec<Condition> {
         1 => (None, "1 node has a session".to_owned()),
         nodes => (None, format!("{nodes} nodes have a session")),
     };
-    vec![Condition { name: "NodesSelected", standing: reason.into(), message }]
+    vec![Condition { name: "NodesSelected", standing: reason.into(), message, since: None }]
 }
 
 /// What nodes said last of their sessions with one peer.
@@ -71,16 +74,13 @@ pub fn established(cluster: &Cluster, peer: &BgpPeer, heard: Option<&Heard>) -> 
     let name = "Established";
     let Some(heard) = heard else {
         let message = "the replica that leads hears how the sessions of nodes are; ask that one".to_owned();
-        return Some(Condition { name, standing: Standing::Unknown, message });
+        return Some(Condition { name, standing: Standing::Unknown, message, since: None });
     };
+    let last = |nodes: &[&Name]| nodes.iter().filter_map(|node| heard.get(*node)?.since).max();
     let is_up = |node: &&Name| heard.get(*node).is_some_and(|report| report.state == SessionState::Established);
     let (up, down): (Vec<&Name>, Vec<&Name>) = nodes.into_iter().partition(is_up);
     if down.is_empty() {
-        return Some(Condition {
-            name,
-            standing: Standing::Well,
-            message: format!("established on all {} live nodes that have a session", up.len()),
-        });
+        return Some(on_all(name, &up, heard, last(&up)));
     }
     let why = |node: &Name| match heard.get(node) {
         None => format!("`{node}` has not reported on it"),
@@ -89,7 +89,17 @@ pub fn established(cluster: &Cluster, peer: &BgpPeer, heard: Option<&Heard>) -> 
     };
     let named = named(down.iter().map(|node| why(node)));
     let message = format!("established on {} of {} live nodes that have a session: {named}", up.len(), up.len() + down.len());
-    Some(Condition { name, standing: Standing::Wrong(Reason::BgpSessionDown), message })
+    Some(Condition { name, standing: Standing::Wrong(Reason::BgpSessionDown), message, since: last(&down) })
+}
+
+/// The condition of a session that is established wherever it shall be.
+fn on_all(name: &'static str, up: &[&Name], heard: &Heard, since: Option<Timestamp>) -> Condition {
+    let advertised = || up.iter().filter_map(|node| Some(heard.get(*node)?.advertised));
+    let (least, most) = (advertised().min().unwrap_or(0), advertised().max().unwrap_or(0));
+    let prefixes = if least == most { most.to_string() } else { format!("{least} to {most}") };
+    let message =
+        format!("established on all {} live nodes that have a session; prefixes advertised by each: {prefixes}", up.len());
+    Condition { name, standing: Standing::Well, message, since }
 }
 
 /// The first few of some texts, and how many more there are.
@@ -112,6 +122,7 @@ pub fn of_advertisement(cluster: &Cluster, advertisement: &BgpAdvertisement) -> 
         name: "Valid",
         standing: wrong.first().map(|(reason, _)| *reason).into(),
         message: wrong.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("; "),
+        since: None,
     };
     let preference = advertisement.spec.local_pref.map(|_| preference(cluster, advertisement));
     std::iter::once(valid).chain(preference).collect()
@@ -123,9 +134,9 @@ fn preference(cluster: &Cluster, advertisement: &BgpAdvertisement) -> Condition 
     let deaf: Vec<&str> = told.filter(|peer| !peer.is_internal()).map(|peer| peer.name.as_str()).collect();
     let name = "LocalPreferenceSent";
     if deaf.is_empty() {
-        return Condition { name, standing: Standing::Well, message: String::new() };
+        return Condition { name, standing: Standing::Well, message: String::new(), since: None };
     }
     let deaf = named(deaf.iter().map(|name| format!("`{name}`")));
     let message = format!("it is sent on internal sessions only, and these peers are external: {deaf}");
-    Condition { name, standing: Standing::Wrong(Reason::ConflictingFields), message }
+    Condition { name, standing: Standing::Wrong(Reason::ConflictingFields), message, since: None }
 }

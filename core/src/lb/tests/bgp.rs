@@ -13,61 +13,22 @@ use ipnet::IpNet;
 
 use super::fixture::{META, Site};
 use crate::cluster::Cluster;
-use crate::ipam::{self, Allocation, AnyOf, Holding, Liveness, Node, Owner, OwnerKind};
-use crate::lb::bgp::plan::{create_advertisement, create_peer, delete_peer, update_advertisement, update_peer};
+use crate::ipam::{self, Allocation, AnyOf, Node};
 use crate::lb::bgp::*;
 use crate::net::Labels;
 use crate::reason::Refusal;
-
-fn labels(pairs: &[(&str, &str)]) -> Labels {
-    Labels::new(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))).unwrap()
-}
+use crate::testing::{self, labels};
 
 fn either(texts: &[&str]) -> AnyOf {
     AnyOf(texts.iter().map(|text| text.parse().unwrap()).collect())
 }
 
 fn node(name: &str, pairs: &[(&str, &str)]) -> Node {
-    Node {
-        name: name.parse().unwrap(),
-        meta: META,
-        labels: labels(pairs),
-        zone: String::new(),
-        interfaces: Vec::new(),
-        agent_version: String::new(),
-        routes: Vec::new(),
-        tunnel_mac: String::new(),
-        unschedulable: false,
-        draining: false,
-        excluded_from_external: false,
-        operator_labels: Vec::new(),
-        liveness: Liveness::NotSeen,
-        removing: None,
-        number: 1,
-    }
+    Node { labels: labels(pairs), ..testing::node(name) }
 }
 
 fn pod(number: u8, node: &str, ready: bool) -> ipam::Change {
-    let allocation = Allocation {
-        handle: format!("pod-{number}").into(),
-        meta: crate::meta::Meta { uid: crate::id::Uid(number.into()), ..META },
-        holdings: vec![Holding { address: [172, 27, 0, number].into(), block: None }],
-        owner: Owner {
-            kind: OwnerKind::Pod,
-            namespace: Some("shop".parse().unwrap()),
-            name: format!("pod-{number}").parse().unwrap(),
-            node: Some(node.parse().unwrap()),
-            interface: String::new(),
-            container: String::new(),
-            uid: String::new(),
-        },
-        labels: labels(&[("app", "WS")]),
-        ready,
-        hostname: None,
-        subdomain: None,
-        named_ports: Vec::new(),
-        released: None,
-    };
+    let allocation = Allocation { ready, ..testing::on(node, testing::pod(number.into())) };
     ipam::Change::Allocation(allocation.meta.uid, Some(Arc::new(allocation)))
 }
 
@@ -124,7 +85,7 @@ impl Site {
         with(&mut spec);
         let draft = PeerDraft { name: name.parse().unwrap(), labels: Labels::default(), spec, secret: Secret::Keep };
         let ctx = self.ctx();
-        let decision = create_peer(&self.cluster, draft, ctx);
+        let decision = BgpPeer::create(&self.cluster, draft, ctx);
         self.settle(decision)
     }
 
@@ -134,12 +95,12 @@ impl Site {
             PeerDraft { name: peer.name.clone(), labels: peer.labels.clone(), spec: peer.spec.clone(), secret: Secret::Keep };
         with(&mut draft);
         let ctx = self.ctx();
-        let decision = update_peer(&self.cluster, draft, ctx);
+        let decision = BgpPeer::update(&self.cluster, draft, ctx);
         self.settle(decision)
     }
 
     fn end_peer(&mut self, name: &str, etag: &str) -> Result<Arc<BgpPeer>, Refusal> {
-        let decision = delete_peer(&self.cluster, &name.parse().unwrap(), etag);
+        let decision = BgpPeer::delete(&self.cluster, &name.parse().unwrap(), etag);
         self.settle(decision)
     }
 
@@ -149,7 +110,7 @@ impl Site {
         with(&mut spec);
         let draft = AdvertisementDraft { name: name.parse().unwrap(), labels: Labels::default(), spec };
         let ctx = self.ctx();
-        let decision = create_advertisement(&self.cluster, draft, ctx);
+        let decision = BgpAdvertisement::create(&self.cluster, draft, ctx);
         self.settle(decision)
     }
 
@@ -162,7 +123,7 @@ impl Site {
         let mut draft = AdvertisementDraft { name: found.name.clone(), labels: found.labels.clone(), spec: found.spec.clone() };
         with(&mut draft.spec);
         let ctx = self.ctx();
-        let decision = update_advertisement(&self.cluster, draft, ctx);
+        let decision = BgpAdvertisement::update(&self.cluster, draft, ctx);
         self.settle(decision)
     }
 

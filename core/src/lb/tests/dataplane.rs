@@ -9,67 +9,24 @@ use proptest::prelude::*;
 use super::fixture::{META, Site, key, port};
 use super::*;
 use crate::cluster::{Change as Any, Cluster};
-use crate::id::Uid;
-use crate::ipam::{self, Allocation, AnyOf, Block, Holding, Liveness, Node, Owner, OwnerKind, PoolState};
+use crate::ipam::{self, Allocation, AnyOf, Block, Node, OwnerKind, PoolState};
 use crate::lb::announce::Announcement;
 use crate::lb::bgp::{BgpAdvertisement, BgpPeer};
 use crate::lb::dataplane::{Key, Object, Receiver, keys, object, shown, touched};
 use crate::net::{Label, Labels, Name};
+use crate::testing::{self, node};
 use crate::time::Timestamp;
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-fn node(text: &str) -> Node {
-    Node {
-        name: name(text),
-        meta: META,
-        labels: Labels::default(),
-        zone: String::new(),
-        interfaces: Vec::new(),
-        agent_version: String::new(),
-        routes: Vec::new(),
-        tunnel_mac: String::new(),
-        unschedulable: false,
-        draining: false,
-        excluded_from_external: false,
-        operator_labels: Vec::new(),
-        liveness: Liveness::NotSeen,
-        removing: None,
-        number: 1,
-    }
-}
-
 fn put_node(node: Node) -> Any {
     ipam::Change::Node(node.name.clone(), Some(Arc::new(node))).into()
 }
 
-fn allocation(number: u8, address: IpAddr, on: &str) -> Allocation {
-    Allocation {
-        handle: format!("pod-{number}").into(),
-        meta: crate::meta::Meta { uid: Uid(number.into()), ..META },
-        holdings: vec![Holding { address, block: None }],
-        owner: Owner {
-            kind: OwnerKind::Pod,
-            namespace: Some("shop".parse().unwrap()),
-            name: name(&format!("pod-{number}")),
-            node: Some(name(on)),
-            interface: String::new(),
-            container: String::new(),
-            uid: String::new(),
-        },
-        labels: Labels::new([("app".to_owned(), "WS".to_owned())]).unwrap(),
-        ready: true,
-        hostname: None,
-        subdomain: None,
-        named_ports: Vec::new(),
-        released: None,
-    }
-}
-
 fn pod(number: u8, on: &str) -> Allocation {
-    allocation(number, [172, 27, 0, number].into(), on)
+    testing::on(on, testing::pod(number.into()))
 }
 
 fn put_pod(pod: Allocation) -> Any {

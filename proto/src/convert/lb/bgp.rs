@@ -12,7 +12,7 @@ use polder_core::net::Label;
 use polder_core::reason::{Reason, Refusal, Violations, shown};
 use prost::Message;
 
-use super::super::common::{object, parsed, request_id, selector};
+use super::super::common::{object, parsed, request_id, selector, show_time};
 use super::super::ipam::values::few;
 use super::super::mask;
 use crate::types::v1 as types;
@@ -230,7 +230,7 @@ fn show_condition(condition: Condition) -> types::Condition {
         status: status.into(),
         reason: reason.to_owned(),
         message: condition.message,
-        last_transition_time: None,
+        last_transition_time: condition.since.map(show_time),
     }
 }
 

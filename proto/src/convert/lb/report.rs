@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use polder_core::id::{Revision, Uid};
 use polder_core::lb::bgp::SessionReport;
-use polder_core::net::{Label, Name, parse_addr};
+use polder_core::net::{Label, Mac, Name, parse_addr};
 use polder_core::reason::{Reason, Refusal, Violations};
 
-use super::super::common::parsed;
+use super::super::common::{optional, parsed};
 use super::super::ipam::values::time;
 use crate::lb::v1 as pb;
 
@@ -37,8 +37,8 @@ pub struct Report {
     pub error: String,
     /// Addresses that it has probed and that nobody answers for.
     pub unanswered: Vec<IpAddr>,
-    /// Addresses of Polder's that a stranger answers for, with the stranger's hardware address.
-    pub foreign: Vec<(IpAddr, String)>,
+    /// Addresses of Polder's that a stranger answers for, with the stranger's hardware address where it was seen.
+    pub foreign: Vec<(IpAddr, Option<Mac>)>,
     /// Its BGP sessions, all of them.
     pub sessions: Vec<SessionReport>,
 }
@@ -64,20 +64,26 @@ pub fn report(request: &pb::ReportDataplaneRequest) -> Result<Report, Refusal> {
     let (mut unanswered, mut foreign) = (Vec::new(), Vec::new());
     for (nth, seen) in request.observations.iter().enumerate().take(MOST) {
         let address = bad.take(format!("observations[{nth}].address"), parse_addr(&seen.address));
+        let mac: Option<Mac> = optional(&seen.mac, format!("observations[{nth}].mac"), &mut bad);
         match (seen.kind(), address) {
             (pb::ObservationKind::Unspecified, _) => {
                 bad.add(format!("observations[{nth}].kind"), Reason::FieldRequired, "say what was seen");
             }
             (pb::ObservationKind::NoAnswer, Some(address)) => unanswered.push(address),
-            (pb::ObservationKind::ForeignAnswer, Some(address)) => foreign.push((address, seen.mac.clone())),
+            (pb::ObservationKind::ForeignAnswer, Some(address)) => foreign.push((address, mac)),
             (_, None) => {}
         }
     }
     let sessions = sessions(&request.bgp_sessions, &mut bad);
     let error = request.findings.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ");
-    let error = error.chars().take(MOST_TEXT).collect();
+    let error = one_line(&error, MOST_TEXT);
     let (sequence, programmed) = (request.sequence, Revision(request.programmed_revision));
     bad.finish(node.zip(uid).map(|(node, uid)| Report { node, uid, sequence, programmed, error, unanswered, foreign, sessions }))
+}
+
+/// The beginning of a text of the node's, or of its kernel's, as one line. A report is not refused for it: it is what went wrong.
+fn one_line(text: &str, most: usize) -> String {
+    text.chars().take(most).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 fn sessions(given: &[pb::BgpSessionStatus], bad: &mut Violations) -> Vec<SessionReport> {
@@ -95,7 +101,7 @@ fn sessions(given: &[pb::BgpSessionStatus], bad: &mut Violations) -> Vec<Session
             state: state?,
             since,
             advertised: status.advertised_prefixes,
-            last_error: status.last_error.chars().take(MOST_ERROR).collect(),
+            last_error: one_line(&status.last_error, MOST_ERROR),
         })
     };
     given.iter().enumerate().take(MOST).filter_map(one).collect()

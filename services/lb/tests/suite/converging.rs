@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use polder_core::id::Revision;
 use polder_core::ipam::Liveness;
 use polder_core::reason::Reason;
 use polder_core::time::Timestamp;
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::dataplane_service_client::DataplaneServiceClient;
-use polder_proto::state::v1::DnsServing;
+use polder_proto::stored::dns::{self, Serving};
 use polder_proto::types::v1::{ConditionStatus, WatchEventType};
 use polder_runtime::link::Link;
 use polder_store::{Commit, Store, Write};
-use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
@@ -74,11 +74,14 @@ async fn programs(lb: &Replica, node: &str) -> Programming {
     Programming(task)
 }
 
+async fn put(store: &Store, writes: Vec<Write>) {
+    drop(store.commit(Commit { guards: Vec::new(), writes }).await.unwrap());
+}
+
 /// What a name server says of itself.
 async fn serves(store: &Store, server: &str, revision: u64) {
-    let value = DnsServing { version: 1, revision, since: 1 }.encode_to_vec();
-    let writes = vec![Write::put(format!("/polder/dns/serving/{server}"), value)];
-    drop(store.commit(Commit { guards: Vec::new(), writes }).await.unwrap());
+    let (key, value) = dns::encode(&Serving { server: server.to_owned(), revision: Revision(revision), since: Timestamp(1) });
+    put(store, vec![Write::put(key, value)]).await;
 }
 
 async fn leading(lb: &Replica) {
@@ -199,6 +202,45 @@ async fn what_nodes_say_of_their_bgp_sessions_is_told_of_the_peer() {
     // Another node by the name has said nothing.
     register(&addresses, "node-b", |node| node.meta.uid = uid_of("another")).await;
     wait_for("the other node", async || Some(established().await.0).filter(|status| *status == ConditionStatus::False)).await;
+    lb.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_server_that_nobody_understands_or_looks_at_is_not_one_that_has_it() {
+    let (_folder, store) = embedded().await;
+    let addresses = Addresses::open(&store).await;
+    addresses.usual().await;
+    let lb = Replica::start(&store).await;
+    leading(&lb).await;
+    let made = lb.client().create_service(creation(web("shop/web"))).await.unwrap().into_inner();
+    let revision = made.revision;
+    serves(&store, "dns-1", revision).await;
+    assert!(convergence(&lb, revision, None).await.unwrap().converged);
+
+    put(&store, vec![Write::put(format!("{}dns-2", dns::SERVING), vec![8, 2])]).await;
+    let unread = convergence(&lb, revision, None).await.unwrap();
+    let told: Vec<_> = unread.dns_servers.iter().map(|one| (one.server.as_str(), one.error.is_empty())).collect();
+    assert_eq!((unread.converged, told), (false, vec![("dns-1", true), ("dns-2", false)]), "{unread:?}");
+    let request = pb::ExplainServiceRequest { namespace: "shop".to_owned(), name: "web".to_owned() };
+    let steps = lb.client().explain_service(request).await.unwrap().into_inner().steps;
+    let names = steps.iter().find(|step| step.step == "dns").unwrap();
+    assert!(names.message.contains("name server dns-2: what it says cannot be read: its form is version 2"), "{names:?}");
+
+    // On several pages, and then one more than are looked at.
+    serves(&store, "dns-2", revision).await;
+    let names: Vec<String> = (3..=5000).map(|number| format!("dns-{number}")).collect();
+    for names in names.chunks(100) {
+        let one = |server: &String| Serving { server: server.clone(), revision: Revision(revision), since: Timestamp(1) };
+        let writes = names.iter().map(one).map(|serving| dns::encode(&serving));
+        put(&store, writes.map(|(key, value)| Write::put(key, value)).collect()).await;
+    }
+    let all = convergence(&lb, revision, None).await.unwrap();
+    assert_eq!((all.converged, all.dns_servers.len()), (true, 5000));
+    serves(&store, "dns-5001", revision).await;
+    let most = convergence(&lb, revision, None).await.unwrap();
+    let last = most.dns_servers.last().unwrap();
+    assert_eq!((most.converged, most.dns_servers.len(), last.server.as_str()), (false, 5001, "*"), "{last:?}");
+    assert!(last.error.contains("more than 5000 name servers"), "{last:?}");
     lb.stop().await;
 }
 

@@ -151,7 +151,7 @@ fn what_becomes_of_pools_is_said_by_a_condition() {
     assert_eq!(standing(&site), Standing::Wrong(Reason::PoolNotFound));
     let labelled = AdvertisementDraft { name: made.name.clone(), labels: labels(&[("a", "b")]), spec: made.spec.clone() };
     let ctx = site.ctx();
-    assert!(update_advertisement(&site.cluster, labelled, ctx).is_ok(), "labels may change all the same");
+    assert!(BgpAdvertisement::update(&site.cluster, labelled, ctx).is_ok(), "labels may change all the same");
     assert!(site.change_advertisement("a", |spec| spec.length_v4 = 31).is_err(), "the specification may not");
     site.pool("external", Purpose::Node, &["10.0.0.12-10.0.0.15"], |_| {});
     assert_eq!(standing(&site), Standing::Wrong(Reason::ConflictingFields));

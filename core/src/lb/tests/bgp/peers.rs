@@ -2,6 +2,7 @@
 
 use super::conditions::Standing;
 use super::*;
+use crate::ipam::Liveness;
 use crate::net::Name;
 use crate::reason::Reason;
 use crate::time::Timestamp;
@@ -111,7 +112,7 @@ fn a_condition_says_on_which_nodes_the_session_is_not_established() {
     let said = |site: &Site, heard: Option<&BTreeMap<Name, SessionReport>>| {
         conditions::established(&site.cluster, &peer, heard).map(|said| (said.standing, said.message))
     };
-    site.node("dead", &[("rack", "1")], |_| {});
+    site.node("dead", &[("rack", "1")], |node| node.liveness = Liveness::NotSeen);
     site.node("other", &[], |node| node.liveness = Liveness::Alive(Timestamp(1)));
     assert_eq!(said(&site, None), None, "no live node has a session");
     for name in ["a", "b", "c"] {
@@ -134,7 +135,8 @@ fn a_condition_says_on_which_nodes_the_session_is_not_established() {
     let why = "`b` is in state Active: hold timer expired, `c` has not reported on it";
     assert_eq!(message, format!("established on 1 of 3 live nodes that have a session: {why}"));
     heard.extend(["b", "c"].map(|node| (node.parse().unwrap(), report(SessionState::Established, "it was down once"))));
-    assert_eq!(said(&site, Some(&heard)).unwrap().0, Standing::Well);
+    let all = "established on all 3 live nodes that have a session; prefixes advertised by each: 3";
+    assert_eq!(said(&site, Some(&heard)), Some((Standing::Well, all.to_owned())));
 }
 
 #[test]
