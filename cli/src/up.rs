@@ -91,7 +91,8 @@ impl UpConfig {
     fn lb(&self) -> Result<LbConfig, Failure> {
         let (said, served) = (&self.lb.domain, &self.dns.domain);
         if *said != LbConfig::default().domain && said != served {
-            let text = format!("`lb.domain` is `{said}` and `dns.domain` is `{served}`: leave out `lb.domain`, it follows the other here");
+            let text =
+                format!("`lb.domain` is `{said}` and `dns.domain` is `{served}`: leave out `lb.domain`, it follows the other here");
             return Err(text.into());
         }
         Ok(LbConfig { domain: served.clone(), ..self.lb.clone() })

@@ -119,6 +119,11 @@ fn look(reason: &str, answer: &Value, namespace: &str) -> Vec<String> {
             vec!["polder get pools -o wide".to_owned()]
         }
         "NO_READY_ENDPOINTS" => vec![format!("polder get pods -n {namespace}")],
+        "NOT_PROGRAMMED" => vec!["polder get nodes".to_owned()],
+        "NAME_NOT_SERVED" => {
+            let names = items(&answer["service"]["status"], &["dnsNames"]);
+            names.filter_map(Value::as_str).map(|name| format!("polder dig {name}")).collect()
+        }
         "NOT_ANNOUNCED" => vec!["polder get announcements -o wide".to_owned(), "polder get nodes".to_owned()],
         _ => Vec::new(),
     }

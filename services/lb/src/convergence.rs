@@ -144,14 +144,23 @@ impl Converging {
             given => given,
         };
         loop {
-            let now = match self.here(revision).await? {
-                Some(here) => here,
-                None => self.elsewhere(revision, until).await?,
-            };
+            let now = self.once(revision, until).await?;
             if now.converged || clock::monotonic() >= until {
                 return Ok(now);
             }
             drop(timeout_at(until.min(clock::monotonic() + LOOK), self.lead.progress()).await);
+        }
+    }
+
+    /// How far a revision has come now, without a wait; `None` when nobody can be asked.
+    pub(crate) async fn now(&self, revision: Revision) -> Option<pb::Convergence> {
+        self.once(revision, clock::monotonic()).await.ok()
+    }
+
+    async fn once(&self, revision: Revision, until: Instant) -> Result<pb::Convergence, Refusal> {
+        match self.here(revision).await? {
+            Some(here) => Ok(here),
+            None => self.elsewhere(revision, until).await,
         }
     }
 
@@ -164,26 +173,24 @@ impl Converging {
         let snapshot = self.mirror.snapshot();
         let Some(nodes) = self.lead.with(|reign, _| self.nodes(&snapshot, &reign.words, revision)) else { return Ok(None) };
         let dns_have = dns_servers.iter().all(|server| server.error.is_empty() && server.serving_revision >= revision.0);
-        let converged = snapshot.heads.newest() >= revision && dns_have && nodes.iter().all(|(has, _)| *has);
-        let nodes = nodes.into_iter().map(|(_, progress)| progress).collect();
+        let converged = snapshot.heads.newest() >= revision && dns_have && nodes.iter().all(|node| node.has_revision);
         Ok(Some(pb::Convergence { revision: revision.0, converged, nodes, dns_servers }))
     }
 
-    /// Every live node, with whether it has the revision.
-    fn nodes(&self, snapshot: &Snapshot<Stored>, words: &Words, revision: Revision) -> Vec<(bool, pb::NodeProgress)> {
+    /// Every live node.
+    fn nodes(&self, snapshot: &Snapshot<Stored>, words: &Words, revision: Revision) -> Vec<pb::NodeProgress> {
         let live = |node: &&Arc<Node>| matches!(node.liveness, Liveness::Alive(_)) && node.removing.is_none();
         let one = |node: &Arc<Node>| {
             let word = words.0.get(&node.name).filter(|word| word.uid == node.meta.uid);
             let programmed = word.map_or(Revision(0), |word| word.programmed);
-            // What does not concern nodes moves no node's revision.
-            let has = word.is_some() && (programmed >= revision || !self.feed.owes(programmed, revision));
-            let progress = pb::NodeProgress {
+            pb::NodeProgress {
                 node: node.name.to_string(),
                 programmed_revision: programmed.0,
                 report_time: word.map(|word| show_time(word.at)),
                 error: word.map_or_else(|| "it has not reported yet".to_owned(), |word| word.error.clone()),
-            };
-            (has, progress)
+                // What does not concern nodes moves no node's revision.
+                has_revision: word.is_some() && (programmed >= revision || !self.feed.owes(programmed, revision)),
+            }
         };
         snapshot.view.ipam.nodes().filter(live).map(one).collect()
     }

@@ -21,6 +21,7 @@ mod healer;
 mod lead;
 mod list;
 mod naming;
+mod programming;
 mod rpc;
 mod service;
 mod watch;

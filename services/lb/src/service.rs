@@ -6,7 +6,7 @@ use std::time::Duration;
 use polder_core::cluster::{Change, Cluster};
 use polder_core::id::{RequestId, Revision};
 use polder_core::lb::plan::{self, READS};
-use polder_core::lb::{Decision, Service};
+use polder_core::lb::{Decision, Service, dataplane};
 use polder_core::reason::{Reason, Refusal};
 use polder_core::schema::{Plan, PlanContext, Verdict};
 use polder_proto::convert::lb::{self as convert, Creation, Deletion};
@@ -18,7 +18,7 @@ use prost::Message;
 use crate::call::Call;
 use crate::change::change;
 use crate::convergence::Converging;
-use crate::naming;
+use crate::{naming, programming};
 
 /// How long a reader waits for a revision that it has heard of already.
 pub(crate) const CATCH_UP: Duration = Duration::from_secs(2);
@@ -47,11 +47,16 @@ impl Catalog {
         &self.domain
     }
 
-    /// What a service's name answers with, and whether name servers are as far as this view.
-    pub(crate) async fn naming(&self, service: &Service, view: &Snapshot<Stored>) -> pb::ExplainStep {
+    /// Whether nodes and name servers are as far as this view, each with what that means for the service.
+    pub(crate) async fn arrival(&self, service: &Service, view: &Snapshot<Stored>) -> Vec<pb::ExplainStep> {
+        let newest = view.heads.newest();
         // That the store cannot be asked is no more than not knowing.
         let servers = self.converging.servers().await.unwrap_or_default();
-        naming::step(service, &self.domain, &servers, view.heads.newest())
+        let naming = naming::step(service, &self.domain, &servers, newest);
+        if !dataplane::concerns(service) {
+            return vec![naming];
+        }
+        vec![programming::step(self.converging.now(newest).await.as_ref()), naming]
     }
 
     /// The view for a read: whole, and as new as this process has it.

@@ -65,7 +65,8 @@ fn duty(cluster: &Cluster, address: IpAddr) -> Option<Duty> {
 }
 
 /// Whether nodes have anything to program for the service.
-pub(super) fn has_front(service: &Service) -> bool {
+#[must_use]
+pub fn has_front(service: &Service) -> bool {
     match service.spec.service_type {
         ServiceType::ClusterIp | ServiceType::LoadBalancer => true,
         ServiceType::Headless | ServiceType::ExternalName => false,

@@ -55,7 +55,7 @@ impl Services {
         let explanation = explain(&snapshot.view, &key, clock::now())?;
         let service = plan::find(&snapshot.view, &key)?;
         let (mut steps, pools) = convert::explanation(service, &explanation);
-        steps.push(self.catalog.naming(service, &snapshot).await);
+        steps.extend(self.catalog.arrival(service, &snapshot).await);
         let service = Some(convert::service(&snapshot.view, service, self.catalog.domain()));
         Ok(read(&snapshot, pb::ExplainServiceResponse { service, steps, pools, revision: snapshot.heads.newest().0 }))
     }
