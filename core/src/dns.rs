@@ -1,6 +1,6 @@
 //! Names: which records follow from the cluster's state, and the answers to queries.
 //!
-//! * [`name`], [`record`], [`wire`]: names, records and messages.
+//! * [`name`], [`record`], [`data`], [`wire`]: names, records and messages; [`text`]: words of zone files.
 //! * [`source`], [`computed`]: the objects from which records follow, and the records of each.
 //! * [`snapshot`]: every name at one revision, answers compiled; changed copy-on-write.
 //! * [`answer()`]: query in, answer out: the one function behind every transport.
@@ -8,6 +8,7 @@
 
 mod answer;
 pub mod computed;
+pub mod data;
 #[cfg(test)]
 mod fixture;
 mod hash;
@@ -18,6 +19,7 @@ mod reverse;
 mod settings;
 pub mod snapshot;
 pub mod source;
+pub mod text;
 pub mod wire;
 
 pub use answer::{Client, Outcome, Sent, Transport, answer};

@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::data::Texts;
 use super::name::DomainName;
 use super::record::{Data, Record};
 use super::reverse::{reverse_name, reverse_zones};
@@ -81,7 +82,7 @@ impl Table<'_> {
         for place in ["svc", "pod"] {
             self.add(zone.child(place), Data::Exists);
         }
-        self.add(zone.child("dns-version"), Data::Txt(SCHEMA_VERSION.into()));
+        self.add(zone.child("dns-version"), Data::Txt(Texts::new([SCHEMA_VERSION.as_bytes()])));
         self.add(Some(server.clone()), Data::Exists);
         for address in &self.settings.servers {
             self.add(Some(server.clone()), Data::address(*address));
