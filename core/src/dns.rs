@@ -4,6 +4,7 @@
 //! * [`source`], [`computed`]: the objects from which records follow, and the records of each.
 //! * [`snapshot`]: every name at one revision, answers compiled; changed copy-on-write.
 //! * [`answer()`]: query in, answer out: the one function behind every transport.
+//! * [`zones`]: what operators store, and the decisions about it.
 //! * [`message`]: reading an answer again, for people.
 
 mod answer;
@@ -21,6 +22,7 @@ pub mod snapshot;
 pub mod source;
 pub mod text;
 pub mod wire;
+pub mod zones;
 
 pub use answer::{Client, Outcome, Sent, Transport, answer};
 pub use hash::Seed;

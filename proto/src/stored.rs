@@ -4,6 +4,7 @@
 //! the same prefixes and belong to the ledger; keys of services that this build does not know are passed over, so that an older
 //! process can follow a newer one.
 
+pub mod dns;
 mod fields;
 pub mod ipam;
 pub mod lb;
@@ -29,6 +30,9 @@ impl Schema for Stored {
         if let Some(rest) = key.strip_prefix(lb::PREFIX) {
             return Ok(lb::decode(rest, value)?.map(Change::Lb));
         }
+        if let Some(rest) = key.strip_prefix(dns::PREFIX) {
+            return Ok(dns::decode(rest, value)?.map(Change::Dns));
+        }
         Ok(None)
     }
 
@@ -36,6 +40,7 @@ impl Schema for Stored {
         match change {
             Change::Ipam(change) => ipam::encode(change),
             Change::Lb(change) => lb::encode(change),
+            Change::Dns(change) => dns::encode(change),
         }
     }
 
@@ -51,6 +56,7 @@ impl Schema for Stored {
         match change {
             Change::Ipam(change) => ipam::before(&view.ipam, change),
             Change::Lb(change) => lb::before(&view.lb, change),
+            Change::Dns(change) => dns::before(&view.dns, change),
         }
     }
 
@@ -66,7 +72,14 @@ mod tests {
 
     #[test]
     fn heads_journals_and_strangers_are_no_records() {
-        for key in ["/polder/ipam/head/pools", "/polder/lb/journal/00", "/polder/later/thing/x", "/other"] {
+        for key in [
+            "/polder/ipam/head/pools",
+            "/polder/lb/journal/00",
+            "/polder/dns/head/zones",
+            "/polder/dns/serving/a",
+            "/polder/later/thing/x",
+            "/other",
+        ] {
             assert_eq!(Stored::decode(key.as_bytes(), Some(b"x")), Ok(None), "{key}");
         }
     }

@@ -1,4 +1,4 @@
-//! The records of one source, by the Kubernetes DNS specification 1.1.0.
+//! The records of one source: those that are stored as they are, the others by the Kubernetes DNS specification 1.1.0.
 //!
 //! ```text
 //! <zone>                                   NS                 ns.dns.<zone>
@@ -23,6 +23,7 @@ use super::record::{Data, Record};
 use super::reverse::{reverse_name, reverse_zones};
 use super::settings::Settings;
 use super::source::Source;
+use super::zones::{RecordSetKey, Zone};
 use crate::cluster::Cluster;
 use crate::ipam::Purpose;
 use crate::lb::{self, Endpoint, Protocol, Service, ServicePort, ServiceType};
@@ -53,6 +54,12 @@ pub fn records(settings: &Settings, cluster: &Cluster, source: &Source) -> Arc<[
                 table.service(cluster, service);
             }
         }
+        Source::Zone(name) => {
+            if let Some(zone) = cluster.dns.zone(name.as_str()) {
+                table.apex(zone);
+            }
+        }
+        Source::RecordSet(key) => table.stored(cluster, key),
     }
     table.records.sort_unstable();
     table.records.dedup();
@@ -87,6 +94,21 @@ impl Table<'_> {
         for address in &self.settings.servers {
             self.add(Some(server.clone()), Data::address(*address));
         }
+    }
+
+    /// The name servers of a stored zone. Its SOA is no record: the serial number moves with every revision.
+    fn apex(&mut self, zone: &Zone) {
+        for server in zone.spec.servers(self.settings) {
+            self.records.push(Record { name: zone.name.domain().clone(), data: Data::Ns(server), ttl: zone.spec.ttl });
+        }
+    }
+
+    /// A set without its zone is not served, nor one whose name has become part of a zone in its own.
+    fn stored(&mut self, cluster: &Cluster, key: &RecordSetKey) {
+        let zone = cluster.dns.zone_of(key.domain()).filter(|zone| zone.name == *key.zone());
+        let Some((zone, set)) = zone.zip(cluster.dns.set(key)) else { return };
+        let ttl = set.ttl.unwrap_or(zone.spec.ttl);
+        self.records.extend(set.data.iter().map(|data| Record { name: key.domain().clone(), data: data.clone(), ttl }));
     }
 
     fn namespace(&mut self, cluster: &Cluster, name: &Label) {

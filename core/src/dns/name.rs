@@ -45,6 +45,12 @@ impl DomainName {
         labels.iter().rev().try_fold(self.clone(), |name, label| name.child(label))
     }
 
+    /// The name one label above; of the root none.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        suffixes(&self.0).nth(1).map(|above| Self(above.into()))
+    }
+
     /// Its bytes on the wire, lower case, without compression.
     #[must_use]
     pub fn as_wire(&self) -> &[u8] {

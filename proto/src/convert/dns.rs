@@ -1,5 +1,9 @@
 //! `polder.dns.v1` and the domain's names and records.
 
+mod set;
+mod zone;
+pub mod zones;
+
 use std::borrow::Cow;
 
 use polder_core::dns::message::Answered;
@@ -8,6 +12,7 @@ use polder_core::filter::Filter;
 use polder_core::net::{Label, parse_addr};
 use polder_core::reason::{Malformed, Reason, Refusal, Violations, shown};
 
+use super::common::object;
 use super::page;
 use crate::dns::v1;
 use crate::types::v1::ObjectRef;
@@ -148,7 +153,7 @@ fn without_dot(name: &DomainName) -> String {
     text.strip_suffix('.').unwrap_or(&text).to_owned()
 }
 
-/// A computed record; `None` for a name without data.
+/// A record; `None` for a name without data.
 #[must_use]
 pub fn record(source: &Source, record: &Record) -> Option<v1::Record> {
     let rtype = record.data.record_type()?;
@@ -179,14 +184,14 @@ pub fn answered(names: &Snapshot, sent: &Answered) -> v1::Record {
     }
 }
 
-/// Records that follow from no object are part of the zone.
+/// Records that follow from no object are part of a zone; those of a stored zone's apex name it.
 fn origin(source: Option<&Source>) -> (v1::RecordSource, Option<ObjectRef>) {
     match source {
         Some(Source::Service(key)) => {
-            let (namespace, name) = (key.namespace.to_string(), key.name.to_string());
-            let object = ObjectRef { kind: "Service".to_owned(), namespace, name, uid: String::new() };
-            (v1::RecordSource::Service, Some(object))
+            (v1::RecordSource::Service, Some(object("Service", key.namespace.as_str(), key.name.as_str(), "")))
         }
+        Some(Source::RecordSet(key)) => (v1::RecordSource::Stored, Some(object("RecordSet", "", &key.to_string(), ""))),
+        Some(Source::Zone(name)) => (v1::RecordSource::System, Some(object("Zone", "", name.as_str(), ""))),
         Some(Source::Zones | Source::Namespace(_)) | None => (v1::RecordSource::System, None),
     }
 }
@@ -198,7 +203,7 @@ pub fn system_zone(names: &Snapshot, zone: &DomainName) -> v1::Zone {
     v1::Zone {
         name: without_dot(zone),
         primary_name_server: settings.server_name().to_string(),
-        mailbox: format!("hostmaster.{}", settings.zone()),
+        mailbox: format!("hostmaster@{}", without_dot(settings.zone())),
         name_servers: vec![settings.server_name().to_string()],
         default_ttl_seconds: settings.ttl,
         negative_ttl_seconds: settings.negative_ttl,

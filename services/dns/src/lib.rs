@@ -6,7 +6,7 @@
 //! [`answer`](polder_core::dns::answer()).
 //!
 //! With the store gone it goes on answering from the last snapshot, for ever. A crash loses nothing: all state is computed, and a
-//! server that starts without the store answers SERVFAIL for our names until it has read it once.
+//! server that starts without the store answers SERVFAIL until it has read it once: it does not know yet which names are ours.
 
 mod config;
 mod listen;
