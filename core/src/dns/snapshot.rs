@@ -143,9 +143,15 @@ impl Snapshot {
 
     /// The serial number of every zone (RFC 1982): the same on all replicas at the same revision.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "serial numbers count in 32 bits and wrap")]
     pub const fn serial(&self) -> u32 {
-        self.revision.0 as u32
+        Self::serial_at(self.revision)
+    }
+
+    /// The serial number that zones have at a revision.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "serial numbers count in 32 bits and wrap")]
+    pub const fn serial_at(revision: Revision) -> u32 {
+        revision.0 as u32
     }
 
     /// The reverse zones, by name.

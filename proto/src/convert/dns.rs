@@ -1,12 +1,16 @@
 //! `polder.dns.v1` and the domain's names and records.
 
 mod set;
+mod sets;
 mod zone;
 pub mod zones;
+
+pub use self::sets::{SetPage, set_page};
 
 use std::borrow::Cow;
 
 use polder_core::dns::message::Answered;
+use polder_core::dns::zones::ZoneName;
 use polder_core::dns::{DomainName, Record, RecordType, Snapshot, Source};
 use polder_core::filter::Filter;
 use polder_core::net::{Label, parse_addr};
@@ -66,7 +70,7 @@ pub type RecordKey = [String; 4];
 /// The fields of a record that a filter may ask for.
 const RECORD_FIELDS: &[&str] = &["zone", "name", "type", "data", "ttl_seconds", "source", "object.namespace", "object.name"];
 /// The fields of a zone that a filter may ask for.
-const ZONE_FIELDS: &[&str] = &["name", "system"];
+const ZONE_FIELDS: &[&str] = &["name", "uid", "system", "labels.*"];
 
 /// What a List request asks for: a page of the items that pass a filter, after the key `K`.
 #[derive(Debug, Clone)]
@@ -108,7 +112,7 @@ pub fn zone_page(request: &v1::ListZonesRequest) -> Result<Page<[String; 1]>, Re
 ///
 /// # Errors
 /// A refusal that names the field.
-pub fn zone_name(field: &str, text: &str) -> Result<DomainName, Refusal> {
+pub fn zone_name(field: &str, text: &str) -> Result<ZoneName, Refusal> {
     let mut bad = Violations::new();
     let zone = bad.take(field, text.parse());
     bad.finish(zone)
@@ -136,13 +140,19 @@ impl Page<RecordKey> {
 }
 
 impl Page<[String; 1]> {
-    /// Whether a zone passes: one that Polder computes.
+    /// Whether a zone passes.
     #[must_use]
-    pub fn passes(&self, zone: &DomainName) -> bool {
+    pub fn passes(&self, zone: &v1::Zone) -> bool {
         self.filter.matches(|field| match field {
-            "name" => vec![Cow::Owned(without_dot(zone))],
-            "system" => vec![Cow::Borrowed("true")],
-            _ => Vec::new(),
+            "name" => vec![Cow::Borrowed(zone.name.as_str())],
+            "uid" => vec![Cow::Borrowed(zone.uid.as_str())],
+            "system" => vec![Cow::Borrowed(if zone.system { "true" } else { "false" })],
+            field => field
+                .strip_prefix("labels.")
+                .and_then(|key| zone.labels.get(key))
+                .map(|text| text.as_str().into())
+                .into_iter()
+                .collect(),
         })
     }
 }

@@ -14,3 +14,5 @@ mod hostile;
 mod independent;
 #[path = "server/site.rs"]
 mod site;
+#[path = "server/zones.rs"]
+mod zones;
