@@ -5,6 +5,7 @@
 //! * [`snapshot`]: every name at one revision, answers compiled; changed copy-on-write.
 //! * [`answer()`]: query in, answer out: the one function behind every transport.
 //! * [`zones`]: what operators store, and the decisions about it.
+//! * [`master`]: zone files, read.
 //! * [`message`]: reading an answer again, for people.
 
 mod answer;
@@ -13,6 +14,7 @@ pub mod data;
 #[cfg(test)]
 mod fixture;
 mod hash;
+pub mod master;
 pub mod message;
 pub mod name;
 pub mod record;

@@ -4,6 +4,7 @@
 //! * [`view`]: the records in memory.
 //! * [`check`]: what fields must be, whatever there is beside them.
 //! * [`plan`]: what a request does; `rules`: what may not stand beside what there is.
+//! * [`import()`]: a zone as a zone file has it.
 //! * [`audit()`]: what must be true in any state.
 //!
 //! A zone says for itself who serves it (SOA and NS at its apex follow from it), so that no record set is of type SOA, and none at
@@ -12,6 +13,7 @@
 
 mod audit;
 pub mod check;
+mod import;
 pub mod name;
 pub mod plan;
 pub mod record;
@@ -19,6 +21,7 @@ mod rules;
 pub mod view;
 
 pub use audit::audit;
+pub use import::{Import, MOST_RECORDS as MOST_IMPORTED, import};
 pub use name::{Owner, RecordSetKey, ZoneName};
 pub use plan::{Decision, Move, SetDraft, ZoneDraft};
 pub use record::{Change, RecordSet, Zone, ZoneSpec};

@@ -1,5 +1,6 @@
 //! `polder.dns.v1` and the domain's names and records.
 
+pub mod import;
 mod set;
 mod sets;
 mod zone;

@@ -132,6 +132,10 @@ impl DnsService for Rpc {
         self.zones.on_delete_zone(request).await
     }
 
+    async fn import_zone(&self, request: Request<ImportZoneRequest>) -> Answer<ImportZoneResponse> {
+        self.zones.on_import(request).await
+    }
+
     async fn create_record_set(&self, request: Request<CreateRecordSetRequest>) -> Answer<CreateRecordSetResponse> {
         self.zones.on_create_set(request).await
     }

@@ -1,5 +1,6 @@
 //! The use cases of what operators store: read the view, or decide on it and commit. Zones and record sets go the same ways.
 
+mod import;
 mod list;
 
 use std::sync::Arc;

@@ -10,6 +10,8 @@ mod dig;
 mod follow;
 #[path = "server/hostile.rs"]
 mod hostile;
+#[path = "server/import.rs"]
+mod import;
 #[path = "server/independent.rs"]
 mod independent;
 #[path = "server/site.rs"]

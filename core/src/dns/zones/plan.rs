@@ -117,8 +117,7 @@ pub fn zone<'a>(cluster: &'a Cluster, name: &ZoneName) -> Result<&'a Arc<Zone>, 
 pub fn set<'a>(cluster: &'a Cluster, key: &RecordSetKey) -> Result<&'a Arc<RecordSet>, Refusal> {
     zone(cluster, key.zone())?;
     cluster.dns.set(key).ok_or_else(|| {
-        let message =
-            format!("Record set `{key}` does not exist. `polder get recordsets --zone {}` lists those of its zone.", key.zone());
+        let message = format!("Record set `{key}` does not exist. `polder get recordsets {}` lists those of its zone.", key.zone());
         Refusal::new(Reason::RecordSetNotFound, message).with("record_set", key).about("record-set", key)
     })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::super::fixture::{pool, set_key};
+use super::super::master;
 use super::super::record::RecordType;
 use super::super::settings::Settings;
 use super::super::{Snapshot, touched};
@@ -242,6 +243,73 @@ fn times_and_mailboxes_are_bounded() {
     assert_eq!(check::rtype("SOA".parse().unwrap()).unwrap_err().reason, Reason::RecordMalformed);
     assert_eq!(check::rtype("TYPE99".parse().unwrap()).unwrap_err().reason, Reason::RecordMalformed);
     assert_eq!(check::rtype("MX".parse().unwrap()), Ok(RecordType::MX));
+}
+
+impl Site {
+    /// Imports a file in all its parts, and says how many those were.
+    fn import(&mut self, zone: &str, text: &str) -> Result<(Import, usize), Refusal> {
+        let (name, domain) = (zone.parse().unwrap(), "cluster.local".parse().unwrap());
+        let file = master::read(text, &name, "text")?;
+        let context = self.context();
+        let first = import(&self.cluster, &domain, (&name, &file), "text", context)?;
+        let (mut next, mut parts) = (first.clone(), 0);
+        while parts == 0 || !next.decision.changes().is_empty() {
+            assert!(next.decision.changes().len() <= MOST_IMPORTED + 1);
+            parts += 1;
+            self.take(Ok(next.decision)).unwrap();
+            let errors = audit(&self.cluster).into_iter().filter(|finding| finding.severity == Severity::Error).count();
+            assert_eq!(errors, 0, "in between the rules hold too");
+            let context = self.context();
+            next = import(&self.cluster, &domain, (&name, &file), "text", context)?;
+        }
+        Ok((first, parts))
+    }
+}
+
+#[test]
+fn an_imported_zone_is_what_the_file_says() {
+    let mut site = Site::default();
+    let text = "$TTL 60\n@ SOA ns.dns.cluster.local. hostmaster 1 7200 1800 86400 30\n NS ns.dns.cluster.local.\n\
+                www A 10.0.0.5\nftp 60 CNAME www\nmail 5 A 10.0.0.6\n";
+    let (import, parts) = site.import("example.com", text).unwrap();
+    assert_eq!((parts, import.parts, import.created, import.updated, import.deleted), (1, 1, 3, 0, 0));
+    let zone = site.cluster.dns.zone("example.com").unwrap().clone();
+    assert_eq!(zone.spec, ZoneSpec { ttl: 60, ..ZoneSpec::default() }, "what follows anyway is not said");
+    assert_eq!(site.cluster.dns.set(&set_key("example.com/www/A")).unwrap().ttl, None);
+    let before = site.cluster.dns.clone();
+    let (again, _) = site.import("example.com", text).unwrap();
+    assert_eq!((again.unchanged, again.created + again.updated + again.deleted, &site.cluster.dns), (3, 0, &before));
+    let other = "@ SOA ns1 it 1 100 50 200 10\n NS ns1\n NS ns2\nftp A 10.0.0.7\nwww A 10.0.0.8\n";
+    let (changed, _) = site.import("example.com", other).unwrap();
+    assert_eq!((changed.created, changed.updated, changed.deleted, changed.unchanged), (1, 1, 2, 0));
+    let spec = &site.cluster.dns.zone("example.com").unwrap().spec;
+    assert_eq!((spec.name_servers.len(), spec.refresh, spec.ttl), (2, 100, 60));
+    assert_eq!(site.cluster.dns.zone("example.com").unwrap().meta.uid, zone.meta.uid);
+}
+
+#[test]
+fn an_import_is_refused_whole_with_all_that_is_wrong() {
+    let mut site = Site::usual();
+    let before = site.cluster.dns.clone();
+    let refused = site.import("example.com", "a A 10.0.0.1\na CNAME b\nsub NS x\nwww.sub TXT y\n").unwrap_err();
+    let reasons: Vec<Reason> = refused.violations.iter().map(|bad| bad.reason).collect();
+    assert_eq!(reasons, [Reason::CnameConflict, Reason::CnameConflict, Reason::NameDelegated]);
+    assert_eq!(site.import("x.cluster.local", "a A 10.0.0.1").unwrap_err().reason, Reason::ZoneOverlap);
+    assert_eq!(site.cluster.dns, before);
+}
+
+#[test]
+fn a_large_zone_is_imported_in_parts() {
+    let mut site = Site::default();
+    let names = |from: usize, kind: &str| (from..from + 250).map(|at| format!("n{at} {kind}\n")).collect::<String>();
+    let (import, parts) = site.import("example.com", &names(0, "A 10.0.0.1")).unwrap();
+    assert_eq!((import.parts, parts, import.created), (3, 3, 250));
+    let (import, parts) = site.import("example.com", &names(125, "CNAME www.example.org.")).unwrap();
+    assert_eq!((import.parts, parts, import.created, import.deleted), (5, 5, 250, 250));
+    let texts = |name: usize| (0..60).map(move |at| format!("b{name} TXT \"{at} {}\"\n", "x".repeat(240)));
+    let big: String = (0..20).flat_map(texts).collect();
+    let (import, parts) = site.import("example.com", &big).unwrap();
+    assert!(import.parts > 3 && parts == import.parts, "bytes count too: {}", import.parts);
 }
 
 const ZONES: [&str; 4] = ["example.com", "sub.example.com", "a.sub.example.com", "com"];

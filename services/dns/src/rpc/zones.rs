@@ -2,6 +2,7 @@
 
 use polder_core::dns::Snapshot as Served;
 use polder_core::id::Revision as At;
+use polder_proto::convert::dns::import::Importing;
 use polder_proto::convert::dns::zones::{Creation, Deletion, Revision, set_key};
 use polder_proto::convert::dns::{self as convert};
 use polder_proto::convert::page;
@@ -70,6 +71,14 @@ impl Zones {
         let deletion = Deletion::of_zone(&message.name, &message.etag, &message.request_id, message.validate_only);
         let changed = self.delete_zone(&call, deletion.map_err(refuse)?, message.force).await.map_err(refuse)?;
         Ok(Response::new(DeleteZoneResponse { revision: changed.revision, impact: changed.impact }))
+    }
+
+    pub(super) async fn on_import(&self, request: Request<ImportZoneRequest>) -> Answer<ImportZoneResponse> {
+        let (call, message) = Call::of("ImportZone", request);
+        let answer = self.import(&call, Importing::read(&message).map_err(refuse)?).await.map_err(refuse)?;
+        let serial = Served::serial_at(At(answer.revision));
+        let zone = answer.zone.map(|zone| Zone { serial, ..zone });
+        Ok(Response::new(ImportZoneResponse { zone, ..answer }))
     }
 
     pub(super) async fn on_create_set(&self, request: Request<CreateRecordSetRequest>) -> Answer<CreateRecordSetResponse> {

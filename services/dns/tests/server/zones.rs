@@ -13,7 +13,7 @@ use tonic::transport::Channel;
 
 use super::site::Site;
 
-type Client = DnsServiceClient<Channel>;
+pub(crate) type Client = DnsServiceClient<Channel>;
 
 pub(crate) fn new_zone(name: &str) -> CreateZoneRequest {
     let zone = Some(Zone { name: name.to_owned(), ..Zone::default() });
@@ -38,12 +38,12 @@ fn change(set: RecordSet, paths: &[&str]) -> UpdateRecordSetRequest {
     UpdateRecordSetRequest { record_set: Some(set), update_mask, ..UpdateRecordSetRequest::default() }
 }
 
-fn refused<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Reason, Refusal) {
+pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Reason, Refusal) {
     let refusal = decode(&answer.unwrap_err());
     (refusal.reason, refusal)
 }
 
-async fn first_view(site: &Site) -> Client {
+pub(crate) async fn first_view(site: &Site) -> Client {
     let mut client = site.client().await;
     let asked = WaitForRevisionRequest { revision: 0, timeout: None };
     client.wait_for_revision(asked).await.unwrap();
