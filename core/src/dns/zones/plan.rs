@@ -107,7 +107,13 @@ pub struct SetDraft {
 /// # Errors
 /// [`Reason::ZoneNotFound`].
 pub fn zone<'a>(cluster: &'a Cluster, name: &ZoneName) -> Result<&'a Arc<Zone>, Refusal> {
-    cluster.dns.zone(name.as_str()).ok_or_else(|| Refusal::missing(Reason::ZoneNotFound, "zone", name))
+    cluster.dns.zone(name.as_str()).ok_or_else(|| {
+        let message = format!(
+            "There is no stored zone `{name}`. `polder get zones` lists what there is; the records of computed zones follow from the \
+             cluster and cannot be changed."
+        );
+        Refusal::new(Reason::ZoneNotFound, message).with("zone", name).about("zone", name)
+    })
 }
 
 /// The record set with this key.

@@ -34,7 +34,9 @@ impl Zones {
     /// A page of the record sets of a stored zone, by name and type.
     pub(crate) fn sets(&self, zone: &ZoneName, wanted: &SetPage) -> Result<Listed<pb::RecordSet>, Refusal> {
         let view = self.view()?;
-        plan::zone(&view.view, zone)?;
+        let stored = plan::zone(&view.view, zone).map(drop);
+        // A computed zone is known, and has none.
+        stored.or_else(|refusal| self.service.computed_zone(zone.domain()).map(drop).map_err(|_| refusal))?;
         let after: Option<(Owner, RecordType)> = wanted.after.clone();
         let mut rest = view.view.dns.sets_after(zone, after).filter(|set| wanted.passes(set));
         let page = rest.by_ref().take(wanted.size).map(|set| pb::RecordSet::show(&view.view, set)).collect();
