@@ -157,6 +157,7 @@ reasons! {
     BgpPeerDuplicate = "BGP_PEER_DUPLICATE", 153, Precondition;
     BgpPeerInUse = "BGP_PEER_IN_USE", 154, Precondition;
     BgpAdvertisementConflict = "BGP_ADVERTISEMENT_CONFLICT", 155, Precondition;
+    BgpSessionDown = "BGP_SESSION_DOWN", 156, Precondition;
 
     // Names.
     ZoneOverlap = "ZONE_OVERLAP", 160, Precondition;

@@ -5,6 +5,7 @@
 //! * [`telemetry`], [`metrics`]: logs and traces; the Prometheus registry.
 //! * [`status`]: refusals to gRPC statuses, and back, and to HTTP.
 //! * [`server`], [`context`]: what happens to every call before its handler, and what the handler may know.
+//! * [`node_stream`]: streams that one node opens, a message and an answer at a time.
 //! * [`link`]: calls to services, in this process or elsewhere.
 //! * [`tasks`]: the only place that spawns; signals.
 //! * [`component`], [`process`]: parts that are ready to run, and the process that runs them to an orderly end.
@@ -24,6 +25,7 @@ pub mod entropy;
 mod grpc_timeout;
 pub mod link;
 pub mod metrics;
+pub mod node_stream;
 pub mod process;
 pub mod server;
 pub mod status;

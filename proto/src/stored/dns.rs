@@ -1,7 +1,9 @@
 //! The stored form of DNS' records.
 //!
 //! Keys, below `/polder/dns/`: `zones/<name>`, `records/<zone>/<name>/<type>`. Heads, journal records and how far servers have come
-//! lie there too and are no records of the view.
+//! ([`serving`]) lie there too and are no records of the view.
+
+pub mod serving;
 
 use std::sync::Arc;
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use polder_core::cluster::{Change, Cluster};
-use polder_core::id::{RequestId, Revision};
+use polder_core::id::RequestId;
 use polder_core::lb::announce::reconcile::READS;
 use polder_core::lb::announce::{Target, operate};
-use polder_core::reason::{Reason, Refusal};
+use polder_core::reason::Refusal;
 use polder_core::schema::{Plan, PlanContext, Verdict};
 use polder_core::{ipam, lb};
 use polder_proto::convert::lb::announcement::{self as convert, Draining, Move, Observed, Renewal};
@@ -17,6 +17,7 @@ use prost::Message;
 use std::net::IpAddr;
 
 use crate::call::Call;
+use crate::change::change;
 use crate::lead::Lead;
 use crate::service::CATCH_UP;
 
@@ -103,7 +104,6 @@ impl Announcing {
         Ok(convert::granted(*sequence, &verdict, self.lead.ttl()))
     }
 
-    /// Decides on the newest view and commits, or only says what would come of it.
     async fn change(
         &self,
         call: &Call,
@@ -115,17 +115,8 @@ impl Announcing {
             let (changes, concerned) = decide(cluster, context)?;
             verdict(cluster, changes, &concerned)
         };
-        let (answer, Revision(revision)) = if validate_only {
-            let (plan, revision) = self.ledger.preview(planner).await?;
-            (plan.answer, revision)
-        } else {
-            let committed = self.ledger.submit(call.intent(request_id), planner).await?;
-            (committed.answer, committed.revision)
-        };
-        let changed = Changed::decode(answer.as_slice());
-        let changed =
-            changed.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
-        Ok(Changed { revision, ..changed })
+        let (changed, revision) = change::<Changed>(&self.ledger, call.intent(request_id), validate_only, planner).await?;
+        Ok(Changed { revision: revision.0, ..changed })
     }
 }
 

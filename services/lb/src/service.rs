@@ -16,6 +16,7 @@ use polder_store::{Ledger, Mirror, Snapshot};
 use prost::Message;
 
 use crate::call::Call;
+use crate::change::change;
 use crate::convergence::Converging;
 use crate::naming;
 
@@ -39,6 +40,11 @@ type Changed = pb::UpdateServiceResponse;
 impl Catalog {
     pub(crate) const fn new(ledger: Ledger<Stored>, converging: Converging, domain: Arc<str>) -> Self {
         Self { ledger, converging, domain }
+    }
+
+    /// The cluster's domain.
+    pub(crate) const fn domain(&self) -> &Arc<str> {
+        &self.domain
     }
 
     /// What a service's name answers with, and whether name servers are as far as this view.
@@ -102,8 +108,7 @@ impl Catalog {
         self.change(call, how, move |cluster, context| plan::delete(cluster, &key, &etag, context)).await
     }
 
-    /// Decides on the newest view and commits, or only says what would come of it; the same planner does both. Then waits, if it
-    /// shall, until the change has come everywhere. The change stands, whatever becomes of the wait.
+    /// Makes a change, then waits, if it shall, until it has come everywhere. The change stands, whatever becomes of the wait.
     async fn change(
         &self,
         call: &Call,
@@ -114,17 +119,9 @@ impl Catalog {
         if wait.is_some() {
             self.converging.possible().await?;
         }
-        let planner = move |cluster: &Cluster, context: PlanContext| verdict(cluster, &decide(cluster, context)?);
-        let (answer, revision) = if validate_only {
-            let (plan, revision) = self.ledger.preview(planner).await?;
-            (plan.answer, revision)
-        } else {
-            let committed = self.ledger.submit(call.intent(request_id), planner).await?;
-            (committed.answer, committed.revision)
-        };
-        let changed = Changed::decode(answer.as_slice());
-        let changed =
-            changed.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
+        let domain = Arc::clone(&self.domain);
+        let planner = move |cluster: &Cluster, context: PlanContext| verdict(cluster, &decide(cluster, context)?, &domain);
+        let (changed, revision) = change::<Changed>(&self.ledger, call.intent(request_id), validate_only, planner).await?;
         let convergence = match wait {
             Some(_) => Some(self.converging.of(revision, wait).await.unwrap_or_else(|_| unknown(revision))),
             None => None,
@@ -146,11 +143,11 @@ fn unknown(revision: Revision) -> pb::Convergence {
 }
 
 /// The plan of a decision. Its answer shows the service in the state that the decision leads to.
-fn verdict(cluster: &Cluster, decision: &Decision) -> Verdict<Change> {
+fn verdict(cluster: &Cluster, decision: &Decision, domain: &str) -> Verdict<Change> {
     let changes: Vec<Change> = decision.changes().map(Change::from).collect();
     let mut after = cluster.clone();
     changes.iter().for_each(|change| after.apply(change));
-    let service = decision.after.as_deref().map(|service: &Service| convert::service(&after, service));
+    let service = decision.after.as_deref().map(|service: &Service| convert::service(&after, service, domain));
     let answer = Changed { service, impact: convert::impact(decision), ..Changed::default() };
     Ok(Plan { changes, reads: READS.to_vec(), answer: answer.encode_to_vec() })
 }

@@ -32,14 +32,14 @@ impl Services {
     fn get(&self, request: &pb::GetServiceRequest) -> Result<Response<pb::GetServiceResponse>, Refusal> {
         let key = convert::key(&request.namespace, &request.name)?;
         let snapshot = self.catalog.view()?;
-        let service = convert::service(&snapshot.view, plan::find(&snapshot.view, &key)?);
+        let service = convert::service(&snapshot.view, plan::find(&snapshot.view, &key)?, self.catalog.domain());
         Ok(read(&snapshot, pb::GetServiceResponse { service: Some(service) }))
     }
 
     fn list(&self, request: &pb::ListServicesRequest) -> Result<Response<pb::ListServicesResponse>, Refusal> {
         let page = ServicePage::read(request)?;
         let snapshot = self.catalog.view()?;
-        let (services, next_page_token) = page.of(&snapshot.view);
+        let (services, next_page_token) = page.of(&snapshot.view, self.catalog.domain());
         Ok(read(&snapshot, pb::ListServicesResponse { services, next_page_token, revision: snapshot.revision.0 }))
     }
 
@@ -56,7 +56,7 @@ impl Services {
         let service = plan::find(&snapshot.view, &key)?;
         let (mut steps, pools) = convert::explanation(service, &explanation);
         steps.push(self.catalog.naming(service, &snapshot).await);
-        let service = Some(convert::service(&snapshot.view, service));
+        let service = Some(convert::service(&snapshot.view, service, self.catalog.domain()));
         Ok(read(&snapshot, pb::ExplainServiceResponse { service, steps, pools, revision: snapshot.heads.newest().0 }))
     }
 
