@@ -93,9 +93,9 @@ pub enum Verb {
     /// List objects of a kind, or show one.
     Get {
         /// pools, services, nodes, allocations, namespaces, reservations, bgp-peers, bgp-advertisements, announcements,
-        /// endpoints, records, network
+        /// endpoints, zones, recordsets, records, network
         kind: String,
-        /// The name of one object; of records, the name they are of; of an announcement, the address.
+        /// The name of one object; of records, the name they are of; of record sets, their zone; of an announcement, the address.
         name: Option<String>,
         /// Where to look.
         #[command(flatten)]
@@ -144,10 +144,10 @@ pub enum Verb {
     },
     /// Delete an object, or what manifests describe.
     Delete {
-        /// pool, service, node, pod, namespace, reservation, bgp-peer, bgp-advertisement
+        /// pool, service, node, pod, namespace, reservation, bgp-peer, bgp-advertisement, zone, recordset
         #[arg(required_unless_present = "filename")]
         kind: Option<String>,
-        /// Its name.
+        /// Its name; of a record set its path: `example.com/www/A`.
         #[arg(required_unless_present = "filename")]
         name: Option<String>,
         /// Its namespace, for kinds that have one.
@@ -156,13 +156,37 @@ pub enum Verb {
         /// A file, a folder, or `-`.
         #[arg(short, long = "filename", conflicts_with_all = ["kind", "name"])]
         filename: Vec<PathBuf>,
-        /// Also when it holds addresses (nodes).
+        /// Also when it holds addresses (nodes), or has records (zones).
         #[arg(long)]
         force: bool,
         /// Wait until every live node and name server knows that it is gone, at most this long, 5m at the longest; else exit
         /// with 6.
         #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = WAIT, value_parser = wait_of)]
         wait: Option<Duration>,
+    },
+    /// Make a zone what a zone file says: its SOA, its name servers, and all its records; those that the file does not have are
+    /// deleted. Everything is checked before anything changes.
+    Import {
+        /// zone
+        kind: String,
+        /// The file, or `-` for standard input.
+        file: PathBuf,
+        /// The zone, where the file has no SOA record that says it.
+        #[arg(long, value_name = "ZONE")]
+        name: Option<String>,
+        /// Allow several transactions where one is not enough: 100 record sets each.
+        #[arg(long)]
+        in_parts: bool,
+        /// Check the file against the state as it is, and show what would happen; change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Print a zone as a zone file.
+    Export {
+        /// zone
+        kind: String,
+        /// Its name.
+        name: String,
     },
     /// Keep a node from taking new pods, or move the external addresses that it answers for to other nodes.
     Drain {

@@ -44,22 +44,42 @@ impl Client {
     /// [`Failure::Usage`] when the JSON does not fit the request; what the server refused.
     pub async fn call(&self, method: &str, request: Value) -> Result<Value, Failure> {
         let (area, descriptor) = find(method)?;
-        let message = DynamicMessage::deserialize(descriptor.input(), request)
-            .map_err(|error| Failure::Usage(format!("{}: {error}", descriptor.input().name())))?;
-        let link = match area {
-            "ipam" => &self.ipam,
-            "lb" => &self.lb,
-            _ => &self.dns,
-        };
+        let message = message(&descriptor, request)?;
         let mut attempt = 1;
         loop {
-            match send(link.clone(), &descriptor, message.clone()).await {
+            match send(self.link(area), &descriptor, message.clone()).await {
                 Ok(answer) => return to_json(&answer),
                 Err(failure) if attempt < ATTEMPTS && failure.is_passing() => attempt += 1,
                 Err(failure) => return Err(failure),
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Calls a method that answers with a stream, to its end.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn stream(&self, method: &str, request: Value) -> Result<Vec<Value>, Failure> {
+        let (area, descriptor) = find(method)?;
+        let message = message(&descriptor, request)?;
+        let mut grpc = ready(self.link(area)).await?;
+        let (path, codec) = route(&descriptor)?;
+        let mut answers = grpc.server_streaming(signed(message), path, codec).await?.into_inner();
+        let mut all = Vec::new();
+        while let Some(answer) = answers.message().await? {
+            all.push(to_json(&answer)?);
+        }
+        Ok(all)
+    }
+
+    fn link(&self, area: &str) -> Link {
+        match area {
+            "ipam" => &self.ipam,
+            "lb" => &self.lb,
+            _ => &self.dns,
+        }
+        .clone()
     }
 
     /// Calls a mutation: `request` gets a fresh request id, so that repeating it is safe.
@@ -91,7 +111,7 @@ impl Client {
     /// What a service last said, after half a minute.
     pub async fn until_ready(&self) -> Result<(), Failure> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
-        for method in ["ipam.PoolService/ListPools", "lb.ServiceCatalogService/ListServices"] {
+        for method in ["ipam.PoolService/ListPools", "lb.ServiceCatalogService/ListServices", "dns.DnsService/ListZones"] {
             loop {
                 match self.call(method, serde_json::json!({ "pageSize": 1 })).await {
                     Ok(_) => break,
@@ -141,17 +161,37 @@ fn find(method: &str) -> Result<(&str, MethodDescriptor), Failure> {
     Ok((area, descriptor))
 }
 
+fn message(method: &MethodDescriptor, request: Value) -> Result<DynamicMessage, Failure> {
+    DynamicMessage::deserialize(method.input(), request)
+        .map_err(|error| Failure::Usage(format!("{}: {error}", method.input().name())))
+}
+
 async fn send(link: Link, method: &MethodDescriptor, message: DynamicMessage) -> Result<DynamicMessage, Failure> {
-    let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-    let path = PathAndQuery::try_from(path).map_err(|error| Failure::Local(error.to_string()))?;
+    let mut grpc = ready(link).await?;
+    let (path, codec) = route(method)?;
+    Ok(grpc.unary(signed(message), path, codec).await?.into_inner())
+}
+
+async fn ready(link: Link) -> Result<Grpc<Link>, Failure> {
     let mut grpc = Grpc::new(link);
     grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-    let codec = DynamicCodec { answer: method.output() };
+    Ok(grpc)
+}
+
+/// Where a method is, and how its messages are read.
+fn route(method: &MethodDescriptor) -> Result<(PathAndQuery, DynamicCodec), Failure> {
+    let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+    let path = PathAndQuery::try_from(path).map_err(|error| Failure::Local(error.to_string()))?;
+    Ok((path, DynamicCodec { answer: method.output() }))
+}
+
+/// A request in the operator's name.
+fn signed(message: DynamicMessage) -> Request<DynamicMessage> {
     let mut request = Request::new(message);
     if let Some(actor) = actor() {
         request.metadata_mut().insert(ACTOR_HEADER, actor);
     }
-    Ok(grpc.unary(request, path, codec).await?.into_inner())
+    request
 }
 
 /// The operator's login name, for the journal; without certificates the server takes the caller's word for it.

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod get;
 pub mod plan;
 pub mod why;
+pub mod zone;
 
 use polder_core::reason::{Reason, Refusal};
 use polder_core::time::Timestamp;

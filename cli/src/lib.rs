@@ -92,6 +92,11 @@ async fn ask(global: &Global, verb: Verb) -> Result<String, Failure> {
         Verb::Delete { filename, force, wait, .. } => {
             cmd::delete::all(&context, &cmd::apply::read(&filename)?.intents, Removal { force, wait }).await
         }
+        Verb::Import { kind, file, name, in_parts, dry_run } => {
+            let name = name.unwrap_or_default();
+            cmd::zone::import(&context, &kind, &file, cmd::zone::Importing { name, in_parts, dry_run }).await
+        }
+        Verb::Export { kind, name } => cmd::zone::export(&context, &kind, &name).await,
         Verb::Who { address, at } => cmd::ask::who(&context, &address, at.as_deref()).await,
         Verb::Why { kind_or_name, name, namespace } => cmd::why::run(&context, &kind_or_name, name.as_deref(), &namespace).await,
         Verb::Dig { name, record_type } => cmd::ask::dig(&context, &name, &record_type).await,

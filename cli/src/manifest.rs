@@ -50,6 +50,10 @@ pub enum Kind {
     BgpPeer,
     /// `lb.v1.BgpAdvertisement`.
     BgpAdvertisement,
+    /// `dns.v1.Zone`.
+    Zone,
+    /// `dns.v1.RecordSet`.
+    RecordSet,
     /// `lb.v1.Service`.
     Service,
     /// Endpoints given for a service without selector.
@@ -70,6 +74,8 @@ impl Kind {
             Self::Node => "node",
             Self::BgpPeer => "bgp-peer",
             Self::BgpAdvertisement => "bgp-advertisement",
+            Self::Zone => "zone",
+            Self::RecordSet => "record-set",
             Self::Service => "service",
             Self::Endpoints => "endpointslice",
             Self::Allocation => "pod",
@@ -87,6 +93,8 @@ impl Kind {
             Self::Node => "polder.ipam.v1.RegisterNodeRequest",
             Self::BgpPeer => "polder.lb.v1.BgpPeer",
             Self::BgpAdvertisement => "polder.lb.v1.BgpAdvertisement",
+            Self::Zone => "polder.dns.v1.Zone",
+            Self::RecordSet => "polder.dns.v1.RecordSet",
             Self::Service => "polder.lb.v1.Service",
             Self::Endpoints => "polder.lb.v1.ServiceSpec",
             Self::Allocation => "polder.ipam.v1.AllocationSpec",
@@ -98,9 +106,19 @@ impl Intent {
     /// `service/web`, as in kubectl's messages.
     #[must_use]
     pub fn title(&self) -> String {
-        match self.name.as_str() {
+        match self.path().as_str() {
             "" => self.kind.word().to_owned(),
-            name => format!("{}/{name}", self.kind.word()),
+            path => format!("{}/{path}", self.kind.word()),
+        }
+    }
+
+    /// The name, of a record set with its zone and its type: `example.com/www/A`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let said = |key: &str| self.object.get(key).and_then(Value::as_str).unwrap_or_default();
+        match self.kind {
+            Kind::RecordSet => format!("{}/{}/{}", said("zone"), self.name, said("type")),
+            _ => self.name.clone(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The whole state of a cluster as one value: every process holds it, at an exact revision, and decides on it.
 
 use crate::schema::Domain;
-use crate::{ipam, lb};
+use crate::{dns, ipam, lb};
 
 /// The state of a cluster. Cheap to clone: planning works on a copy.
 #[derive(Debug, Clone, Default)]
@@ -10,6 +10,8 @@ pub struct Cluster {
     pub ipam: ipam::View,
     /// Services.
     pub lb: lb::View,
+    /// Zones and record sets of operators.
+    pub dns: dns::zones::View,
 }
 
 /// One record put or deleted.
@@ -19,6 +21,8 @@ pub enum Change {
     Ipam(ipam::Change),
     /// A record of LB.
     Lb(lb::Change),
+    /// A record of DNS.
+    Dns(dns::zones::Change),
 }
 
 impl Change {
@@ -28,6 +32,7 @@ impl Change {
         match self {
             Self::Ipam(change) => change.domain(),
             Self::Lb(change) => change.domain(),
+            Self::Dns(change) => change.domain(),
         }
     }
 }
@@ -44,12 +49,19 @@ impl From<lb::Change> for Change {
     }
 }
 
+impl From<dns::zones::Change> for Change {
+    fn from(change: dns::zones::Change) -> Self {
+        Self::Dns(change)
+    }
+}
+
 impl Cluster {
     /// Moves the state by one committed change: the only way in which it ever changes.
     pub fn apply(&mut self, change: &Change) {
         match change {
             Change::Ipam(change) => self.ipam.apply(change),
             Change::Lb(change) => self.lb.apply(change),
+            Change::Dns(change) => self.dns.apply(change),
         }
     }
 }

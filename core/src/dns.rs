@@ -1,16 +1,20 @@
 //! Names: which records follow from the cluster's state, and the answers to queries.
 //!
-//! * [`name`], [`record`], [`wire`]: names, records and messages.
+//! * [`name`], [`record`], [`data`], [`wire`]: names, records and messages; [`text`]: words of zone files.
 //! * [`source`], [`computed`]: the objects from which records follow, and the records of each.
 //! * [`snapshot`]: every name at one revision, answers compiled; changed copy-on-write.
 //! * [`answer()`]: query in, answer out: the one function behind every transport.
+//! * [`zones`]: what operators store, and the decisions about it.
+//! * [`master`]: zone files, read.
 //! * [`message`]: reading an answer again, for people.
 
 mod answer;
 pub mod computed;
+pub mod data;
 #[cfg(test)]
 mod fixture;
 mod hash;
+pub mod master;
 pub mod message;
 pub mod name;
 pub mod record;
@@ -18,7 +22,9 @@ mod reverse;
 mod settings;
 pub mod snapshot;
 pub mod source;
+pub mod text;
 pub mod wire;
+pub mod zones;
 
 pub use answer::{Client, Outcome, Sent, Transport, answer};
 pub use hash::Seed;

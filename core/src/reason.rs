@@ -164,6 +164,7 @@ reasons! {
     ZoneOverlap = "ZONE_OVERLAP", 160, Precondition;
     ZoneNotEmpty = "ZONE_NOT_EMPTY", 161, Precondition;
     CnameConflict = "CNAME_CONFLICT", 162, Precondition;
+    NameDelegated = "NAME_DELEGATED", 163, Precondition;
     NameNotServed = "NAME_NOT_SERVED", 164, Precondition;
 
     // Concurrency, watches, the store.

@@ -13,6 +13,7 @@ pub mod selector_meaning;
 pub mod selectors;
 pub mod stored;
 pub mod update_masks;
+pub mod zone_files;
 
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
@@ -34,7 +35,7 @@ pub struct Target {
 
 /// Every target.
 #[must_use]
-pub const fn all() -> [Target; 13] {
+pub const fn all() -> [Target; 14] {
     [
         addresses::TARGET,
         arithmetic::TARGET,
@@ -49,6 +50,7 @@ pub const fn all() -> [Target; 13] {
         manifests::TARGET,
         manifest_values::TARGET,
         metallb_annotations::TARGET,
+        zone_files::TARGET,
     ]
 }
 

@@ -35,4 +35,5 @@ targets! {
     manifests 500
     manifest_values 1_500
     metallb_annotations 3_000
+    zone_files 20_000
 }

@@ -30,6 +30,9 @@ impl Schema for Stored {
         if let Some(rest) = key.strip_prefix(lb::PREFIX) {
             return Ok(lb::decode(rest, value)?.map(Change::Lb));
         }
+        if let Some(rest) = key.strip_prefix(dns::PREFIX) {
+            return Ok(dns::decode(rest, value)?.map(Change::Dns));
+        }
         Ok(None)
     }
 
@@ -37,6 +40,7 @@ impl Schema for Stored {
         match change {
             Change::Ipam(change) => ipam::encode(change),
             Change::Lb(change) => lb::encode(change),
+            Change::Dns(change) => dns::encode(change),
         }
     }
 
@@ -52,6 +56,7 @@ impl Schema for Stored {
         match change {
             Change::Ipam(change) => ipam::before(&view.ipam, change),
             Change::Lb(change) => lb::before(&view.lb, change),
+            Change::Dns(change) => dns::before(&view.dns, change),
         }
     }
 
@@ -67,7 +72,14 @@ mod tests {
 
     #[test]
     fn heads_journals_and_strangers_are_no_records() {
-        for key in ["/polder/ipam/head/pools", "/polder/lb/journal/00", "/polder/later/thing/x", "/other"] {
+        for key in [
+            "/polder/ipam/head/pools",
+            "/polder/lb/journal/00",
+            "/polder/dns/head/zones",
+            "/polder/dns/serving/a",
+            "/polder/later/thing/x",
+            "/other",
+        ] {
             assert_eq!(Stored::decode(key.as_bytes(), Some(b"x")), Ok(None), "{key}");
         }
     }

@@ -122,7 +122,7 @@ fn rest_errors_have_one_form(site: &Site) {
         ("/v1/pools?pageSize=many", &[], 400, "INVALID_ARGUMENT"),
         ("/v1/addresses/banana", &[], 400, "ADDRESS_MALFORMED"),
         ("/v1/bgp-peers/nobody", &[], 404, "BGP_PEER_NOT_FOUND"),
-        ("/v1/zones/cluster.local/record-sets", &[], 501, "NOT_IMPLEMENTED"),
+        ("/v1/zones/nobody.example/record-sets", &[], 404, "ZONE_NOT_FOUND"),
     ] {
         let answer = fetch(site, path, arguments);
         assert_eq!((answer.status, reason_of(&answer).as_str()), (status, reason), "{path}");

@@ -48,7 +48,8 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-fn contents(path: &Path) -> Result<String, Failure> {
+/// The text of a file, of standard input for `-`.
+pub(super) fn contents(path: &Path) -> Result<String, Failure> {
     if path != Path::new("-") {
         return std::fs::read_to_string(path).map_err(|error| unreadable(path, &error));
     }

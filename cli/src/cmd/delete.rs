@@ -18,7 +18,7 @@ use crate::output::columns::{items, text};
 /// How objects are deleted.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Removal {
-    /// Also when it holds addresses.
+    /// Also when it holds addresses, or records.
     pub force: bool,
     /// How long to wait until every node and name server knows.
     pub wait: Option<Duration>,
@@ -39,9 +39,12 @@ pub async fn one(context: &Context, what: (&str, &str, &str), how: Removal) -> R
         "pod" | "pods" | "po" | "allocation" | "allocations" => Kind::Allocation,
         "bgp-peer" | "bgp-peers" | "bgppeer" | "bgppeers" => Kind::BgpPeer,
         "bgp-advertisement" | "bgp-advertisements" | "bgpadvertisement" | "bgpadvertisements" => Kind::BgpAdvertisement,
+        "zone" | "zones" => Kind::Zone,
+        "record-set" | "record-sets" | "recordset" | "recordsets" => Kind::RecordSet,
         _ => {
             let message = format!(
-                "`{kind}` cannot be deleted; pool, reservation, namespace, node, service, pod, bgp-peer and bgp-advertisement can"
+                "`{kind}` cannot be deleted; pool, reservation, namespace, node, service, pod, bgp-peer, bgp-advertisement, zone and \
+                 record-set can"
             );
             return Err(Failure::Usage(message));
         }
@@ -65,7 +68,7 @@ pub async fn all(context: &Context, intents: &[Intent], how: Removal) -> Result<
             continue;
         }
         let how = if last.is_some_and(|last| std::ptr::eq(last, intent)) { how } else { at_once };
-        let state = match remove(&context.client, intent.kind, (&intent.namespace, &intent.name), how).await {
+        let state = match remove(&context.client, intent.kind, (&intent.namespace, &intent.path()), how).await {
             Ok(answer) => {
                 newest.see(&answer);
                 "deleted"
@@ -109,6 +112,8 @@ async fn remove(client: &Client, kind: Kind, what: (&str, &str), how: Removal) -
         Kind::Node => ("ipam.NodeService/DeleteNode", object([("name", json!(name)), ("force", json!(how.force))])),
         Kind::BgpPeer => ("lb.AnnouncementService/DeleteBgpPeer", by_name),
         Kind::BgpAdvertisement => ("lb.AnnouncementService/DeleteBgpAdvertisement", by_name),
+        Kind::Zone => ("dns.DnsService/DeleteZone", object([("name", json!(name)), ("force", json!(how.force))])),
+        Kind::RecordSet => ("dns.DnsService/DeleteRecordSet", record_set_request(name)?),
         Kind::Service | Kind::Endpoints => ("lb.ServiceCatalogService/DeleteService", service_request(namespace, name, how)),
         Kind::Allocation => {
             let found = allocation(client, namespace, name).await?;
@@ -122,6 +127,14 @@ async fn remove(client: &Client, kind: Kind, what: (&str, &str), how: Removal) -
 
 fn service_request(namespace: &str, name: &str, how: Removal) -> Map<String, Value> {
     object([("namespace", json!(namespace)), ("name", json!(name)), ("wait", json!(how.wait.map(duration::json)))])
+}
+
+/// A record set by its path: `example.com/www/A`.
+fn record_set_request(path: &str) -> Result<Map<String, Value>, Failure> {
+    match path.split('/').collect::<Vec<_>>()[..] {
+        [zone, name, rtype] => Ok(object([("zone", json!(zone)), ("name", json!(name)), ("type", json!(rtype))])),
+        _ => Err(Failure::Usage(format!("`{path}` names no record set; write ZONE/NAME/TYPE, such as example.com/www/A"))),
+    }
 }
 
 /// The allocation that a pod of this name holds.
@@ -154,6 +167,15 @@ mod tests {
     use prost_reflect::{DeserializeOptions, DynamicMessage};
 
     use super::*;
+
+    #[test]
+    fn a_record_set_is_named_by_its_path() {
+        let request = record_set_request("example.com/*.app/A").unwrap();
+        assert_eq!((&request["zone"], &request["name"], &request["type"]), (&json!("example.com"), &json!("*.app"), &json!("A")));
+        for bad in ["www", "example.com/www", "a/b/c/d"] {
+            assert!(record_set_request(bad).unwrap_err().text().contains("ZONE/NAME/TYPE"));
+        }
+    }
 
     #[test]
     fn a_wait_is_asked_for_in_the_words_of_the_api() {

@@ -31,7 +31,7 @@ fn own_name(value: &Value) -> String {
     text(value, &["name"])
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     Kind {
         word: "pool",
         names: &["pool", "pools"],
@@ -113,6 +113,16 @@ const KINDS: [Kind; 9] = [
         missing: Reason::BgpAdvertisementNotFound,
     },
     Kind {
+        word: "zone",
+        names: &["zone", "zones"],
+        method: "dns.DnsService/ListZones",
+        items: "zones",
+        namespaced: false,
+        columns: columns::ZONES,
+        name: own_name,
+        missing: Reason::ZoneNotFound,
+    },
+    Kind {
         word: "announcement",
         names: &["announcement", "announcements"],
         method: "lb.AnnouncementService/ListAnnouncements",
@@ -146,13 +156,17 @@ pub async fn run(
 async fn list(context: &Context, kind: &str, name: Option<&str>, namespace: &Namespace, filter: &str) -> Result<String, Failure> {
     match kind {
         "endpoints" | "ep" => return views::endpoints(context, name, namespace, filter).await,
+        "record-sets" | "record-set" | "recordsets" | "recordset" => return views::record_sets(context, name, filter).await,
         "records" | "record" => return views::records(context, name, filter).await,
         "network" | "computenetwork" | "clusternetwork" => return views::network(context, name, filter).await,
         _ => {}
     }
     let Some(kind) = KINDS.iter().find(|known| known.names.contains(&kind)) else {
         let known: Vec<&str> = KINDS.iter().map(|kind| kind.names[kind.names.len().min(2) - 1]).collect();
-        return Err(Failure::Usage(format!("`{kind}` is not a kind; there are {}, endpoints, records, network", known.join(", "))));
+        return Err(Failure::Usage(format!(
+            "`{kind}` is not a kind; there are {}, endpoints, recordsets, records, network",
+            known.join(", ")
+        )));
     };
     let one_namespace = if kind.namespaced && !namespace.all_namespaces { namespace.namespace.as_str() } else { "" };
     let request = object([("namespace", json!(one_namespace)), ("filter", json!(filter))]);

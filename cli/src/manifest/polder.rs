@@ -29,6 +29,8 @@ fn shape(kind: &str) -> Option<Shape> {
         "Node" => plain(Kind::Node),
         "BGPPeer" => plain(Kind::BgpPeer),
         "BGPAdvertisement" => plain(Kind::BgpAdvertisement),
+        "Zone" => plain(Kind::Zone),
+        "RecordSet" => plain(Kind::RecordSet),
         "Service" => Shape { namespaced: true, nested: true, ..plain(Kind::Service) },
         "Endpoints" => Shape { namespaced: true, ..plain(Kind::Endpoints) },
         "Allocation" => Shape { namespaced: true, ..plain(Kind::Allocation) },

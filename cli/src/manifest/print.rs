@@ -17,6 +17,8 @@ const fn kind(kind: Kind) -> &'static str {
         Kind::Node => "Node",
         Kind::BgpPeer => "BGPPeer",
         Kind::BgpAdvertisement => "BGPAdvertisement",
+        Kind::Zone => "Zone",
+        Kind::RecordSet => "RecordSet",
         Kind::Service => "Service",
         Kind::Endpoints => "Endpoints",
         Kind::Allocation => "Allocation",

@@ -221,6 +221,18 @@ pub const SERVICES: &[Column] = &[
     }),
 ];
 
+/// Zones, stored and computed.
+pub const ZONES: &[Column] = &[
+    column("NAME", name),
+    column("KIND", |zone, _| if at(zone, &["system"]).as_bool() == Some(true) { "computed" } else { "stored" }.to_owned()),
+    column("RECORD SETS", |zone, _| count(zone, &["recordSets"])),
+    column("SERIAL", |zone, _| text(zone, &["serial"])),
+    column("AGE", age_of),
+    wide("TTL", |zone, _| text(zone, &["defaultTtlSeconds"])),
+    wide("NAME SERVERS", |zone, _| joined(items(zone, &["nameServers"]))),
+    wide("LABELS", labels),
+];
+
 mod bgp;
 
 pub use bgp::{ANNOUNCEMENTS, BGP_ADVERTISEMENTS, BGP_PEERS};

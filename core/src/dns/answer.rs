@@ -1,14 +1,20 @@
 //! The answer: one pure function for every transport and for the `Resolve` RPC. No locks, no I/O, no allocation.
 
+mod find;
+
+use self::find::{Found, find};
 use super::name::is_under;
 use super::record::RecordType;
 use super::snapshot::{Set, Snapshot};
 use super::wire::{FIXED, HEADER, MOST_POINTER, MOST_TCP, MOST_UDP, PLAIN_UDP, QUESTION, Query, Rcode, Reply, Section, Unreadable};
 
 /// The longest chain of aliases that is followed.
-const MOST_ALIASES: usize = 8;
+const MOST_ALIASES: usize = 10;
+/// The most hosts of one set whose addresses are looked up.
+const MOST_HOSTS: usize = 16;
 const CLASS_IN: u16 = 1;
-/// SOA timers after the serial number: refresh, retry, expire (seconds). Nobody may transfer yet; the values are the usual ones.
+/// SOA timers of computed zones after the serial number: refresh, retry, expire (seconds). Nobody may transfer yet; the values are the
+/// usual ones.
 const SOA_TIMERS: [u32; 3] = [7200, 1800, 86_400];
 
 /// How a query came in.
@@ -86,15 +92,6 @@ fn sent(reply: Reply<'_>, rcode: Rcode, rtype: Option<RecordType>) -> Outcome {
     Outcome::Sent(Sent { length: reply.finish(rcode), rcode, rtype })
 }
 
-/// What stands at a name.
-enum Found<'a> {
-    Set(&'a Set),
-    Alias(&'a Set),
-    Start,
-    NoData,
-    Missing,
-}
-
 /// A readable query with what it is asked of.
 struct Asked<'a> {
     snapshot: &'a Snapshot,
@@ -106,14 +103,15 @@ impl<'a> Asked<'a> {
     fn answer(&self, mut reply: Reply<'_>) -> Outcome {
         let rtype = Some(self.query.rtype);
         if !self.snapshot.is_synced() {
-            return self.unsynced(reply);
+            // Nothing is known yet, not even which zones are ours.
+            return sent(reply, Rcode::ServFail, rtype);
         }
         // The name in hand, and where in the message it stands: first the question's, then those it is an alias for.
         let (mut name, mut place) = (self.query.name(), HEADER);
         for hop in 0..=MOST_ALIASES {
-            let found = self.find(name);
+            let found = find(self.snapshot, name, self.query.rtype);
             let zone = match found {
-                Found::Set(_) | Found::Alias(_) => None,
+                Found::Set(_) | Found::Alias(_) | Found::Elsewhere(..) => None,
                 Found::Start | Found::NoData | Found::Missing => match self.snapshot.zone_of(name) {
                     Some(zone) => Some(zone),
                     None if hop == 0 => return forward(reply, rtype),
@@ -121,17 +119,22 @@ impl<'a> Asked<'a> {
                     None => return sent(reply, Rcode::NoError, rtype),
                 },
             };
+            if let Found::Elsewhere(servers, length) = found {
+                // As above; the answer to the first name stays ours.
+                if hop == 0 {
+                    self.refer(&mut reply, servers, place + name.len() - length, length);
+                }
+                return sent(reply, Rcode::NoError, rtype);
+            }
             reply.authoritative = true;
             match (found, zone) {
                 (Found::Set(set), _) => {
-                    if reply.put_set(set, pointer(place), self.turn) && hop == 0 {
-                        reply.put_additional(set);
-                    }
+                    self.put_answer(&mut reply, set, place, hop == 0);
                     return sent(reply, Rcode::NoError, rtype);
                 }
                 (Found::Alias(set), _) => {
                     let target = reply.len() + FIXED;
-                    if target > MOST_POINTER || !reply.put_set(set, pointer(place), 0) {
+                    if target > MOST_POINTER || !reply.put_set(Section::Answer, set, pointer(place), 0) {
                         return sent(reply, Rcode::NoError, rtype);
                     }
                     (name, place) = (set.first_data(), target);
@@ -148,42 +151,75 @@ impl<'a> Asked<'a> {
         sent(reply, Rcode::ServFail, rtype)
     }
 
-    fn find(&self, name: &[u8]) -> Found<'a> {
-        let Some(node) = self.snapshot.node(name) else { return Found::Missing };
-        if let Some(set) = node.set(self.query.rtype) {
-            return Found::Set(set);
+    /// Appends what answers the question under the name at `place`, and addresses of the hosts in it.
+    fn put_answer(&self, reply: &mut Reply<'_>, set: &Set, place: usize, is_first: bool) {
+        let start = reply.len();
+        if !reply.put_set(Section::Answer, set, pointer(place), self.turn) {
+            return;
         }
-        if self.query.rtype == RecordType::SOA && self.snapshot.zone_of(name).is_some_and(|zone| zone.len() == name.len()) {
-            return Found::Start;
+        if is_first {
+            reply.put_additional(set);
         }
-        node.set(RecordType::CNAME).map_or(Found::NoData, Found::Alias)
+        for (at, host) in hosts(set) {
+            self.put_addresses(reply, host, start + at);
+        }
     }
 
-    /// Nothing is known yet, not even which reverse zones are ours.
-    fn unsynced(&self, reply: Reply<'_>) -> Outcome {
+    /// Says who answers for the name that stands at `place` and has `length` bytes (RFC 1034 §4.3.2): the servers, and the addresses
+    /// of those that can be found no other way; without these the answer is cut off (RFC 9471).
+    fn refer(&self, reply: &mut Reply<'_>, servers: &Set, place: usize, length: usize) {
+        let start = reply.len();
         let name = self.query.name();
-        let ours = is_under(name, self.snapshot.settings().zone().as_wire()) || name.ends_with(b"\x04arpa\0");
-        let rtype = Some(self.query.rtype);
-        if ours { sent(reply, Rcode::ServFail, rtype) } else { forward(reply, rtype) }
+        let delegated = name.get(name.len() - length..).unwrap_or_default();
+        if !reply.put_set(Section::Authority, servers, pointer(place), 0) {
+            return;
+        }
+        for (at, host) in hosts(servers) {
+            if !self.put_addresses(reply, host, start + at) && is_under(host, delegated) {
+                reply.cut_off();
+            }
+        }
+    }
+
+    /// Appends the addresses of a host whose name stands at `place`. Says whether all of them fitted.
+    fn put_addresses(&self, reply: &mut Reply<'_>, host: &[u8], place: usize) -> bool {
+        let Some(node) = self.snapshot.node(host).filter(|_| place <= MOST_POINTER) else { return true };
+        let mut sets = [RecordType::A, RecordType::AAAA].into_iter().filter_map(|rtype| node.set(rtype));
+        sets.all(|set| reply.put_addresses(set, pointer(place)))
     }
 
     /// Appends the start of `zone`, whose name stands at `place` in the message: as the answer, or as the reason why there is none
     /// (RFC 2308 §3; its time to live is then how long that may be kept).
     fn put_soa(&self, reply: &mut Reply<'_>, is_answer: bool, zone: &[u8], place: usize) {
+        let at = pointer(place);
         let settings = self.snapshot.settings();
-        let section = if is_answer { Section::Answer } else { Section::Authority };
-        let [high, low] = pointer(place);
-        let [t0, t1, t2, t3] = settings.negative_ttl.to_be_bytes();
-        let fixed = [high, low, 0, 6, 0, 1, t0, t1, t2, t3];
         let own = settings.zone().as_wire();
-        let suffix: &[u8] = if zone == own { &[high, low] } else { own };
-        let [refresh, retry, expire] = SOA_TIMERS.map(u32::to_be_bytes);
-        let serial = self.snapshot.serial().to_be_bytes();
-        let minimum = settings.negative_ttl.to_be_bytes();
-        let names: [&[u8]; 4] = [b"\x02ns\x03dns", suffix, b"\x0ahostmaster", suffix];
-        let [mname, at, rname, again] = names;
-        reply.put_record(section, fixed, &[mname, at, rname, again, &serial, &refresh, &retry, &expire, &minimum]);
+        let (names, timers, ttl, minimum): ([&[u8]; 4], _, _, _) = match self.snapshot.apex(zone) {
+            Some(apex) => {
+                let names = [apex.primary.as_wire(), &[], apex.mailbox.as_wire(), &[]];
+                (names, apex.timers, apex.ttl, apex.negative_ttl)
+            }
+            None => {
+                let suffix = if zone == own { &at } else { own };
+                let names = [b"\x02ns\x03dns", suffix, b"\x0ahostmaster", suffix];
+                (names, SOA_TIMERS, settings.negative_ttl, settings.negative_ttl)
+            }
+        };
+        let (section, ttl) = if is_answer { (Section::Answer, ttl) } else { (Section::Authority, ttl.min(minimum)) };
+        let [high, low] = at;
+        let [t0, t1, t2, t3] = ttl.to_be_bytes();
+        let fixed = [high, low, 0, 6, 0, 1, t0, t1, t2, t3];
+        let [refresh, retry, expire] = timers.map(u32::to_be_bytes);
+        let (serial, minimum) = (self.snapshot.serial().to_be_bytes(), minimum.to_be_bytes());
+        let [server, after, mailbox, again] = names;
+        reply.put_record(section, fixed, &[server, after, mailbox, again, &serial, &refresh, &retry, &expire, &minimum]);
     }
+}
+
+/// The hosts of a set whose addresses are looked up, each once, with its place in the set.
+fn hosts(set: &Set) -> impl Iterator<Item = (usize, &[u8])> {
+    let is_first = |(nth, (_, host)): &(usize, (usize, &[u8]))| !set.targets().take(*nth).any(|(_, other)| other == *host);
+    set.targets().take(MOST_HOSTS).enumerate().filter(is_first).map(|(_, found)| found)
 }
 
 fn forward(reply: Reply<'_>, rtype: Option<RecordType>) -> Outcome {

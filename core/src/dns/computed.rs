@@ -1,4 +1,4 @@
-//! The records of one source, by the Kubernetes DNS specification 1.1.0.
+//! The records of one source: those that are stored as they are, the others by the Kubernetes DNS specification 1.1.0.
 //!
 //! ```text
 //! <zone>                                   NS                 ns.dns.<zone>
@@ -17,11 +17,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::data::Texts;
 use super::name::DomainName;
 use super::record::{Data, Record};
 use super::reverse::{reverse_name, reverse_zones};
 use super::settings::Settings;
 use super::source::Source;
+use super::zones::{RecordSetKey, Zone};
 use crate::cluster::Cluster;
 use crate::ipam::Purpose;
 use crate::lb::{self, Endpoint, Protocol, Service, ServicePort, ServiceType};
@@ -52,6 +54,12 @@ pub fn records(settings: &Settings, cluster: &Cluster, source: &Source) -> Arc<[
                 table.service(cluster, service);
             }
         }
+        Source::Zone(name) => {
+            if let Some(zone) = cluster.dns.zone(name.as_str()) {
+                table.apex(zone);
+            }
+        }
+        Source::RecordSet(key) => table.stored(cluster, key),
     }
     table.records.sort_unstable();
     table.records.dedup();
@@ -81,11 +89,26 @@ impl Table<'_> {
         for place in ["svc", "pod"] {
             self.add(zone.child(place), Data::Exists);
         }
-        self.add(zone.child("dns-version"), Data::Txt(SCHEMA_VERSION.into()));
+        self.add(zone.child("dns-version"), Data::Txt(Texts::new([SCHEMA_VERSION.as_bytes()])));
         self.add(Some(server.clone()), Data::Exists);
         for address in &self.settings.servers {
             self.add(Some(server.clone()), Data::address(*address));
         }
+    }
+
+    /// The name servers of a stored zone. Its SOA is no record: the serial number moves with every revision.
+    fn apex(&mut self, zone: &Zone) {
+        for server in zone.spec.servers(self.settings) {
+            self.records.push(Record { name: zone.name.domain().clone(), data: Data::Ns(server), ttl: zone.spec.ttl });
+        }
+    }
+
+    /// A set without its zone is not served, nor one whose name has become part of a zone in its own.
+    fn stored(&mut self, cluster: &Cluster, key: &RecordSetKey) {
+        let zone = cluster.dns.zone_of(key.domain()).filter(|zone| zone.name == *key.zone());
+        let Some((zone, set)) = zone.zip(cluster.dns.set(key)) else { return };
+        let ttl = set.ttl.unwrap_or(zone.spec.ttl);
+        self.records.extend(set.data.iter().map(|data| Record { name: key.domain().clone(), data: data.clone(), ttl }));
     }
 
     fn namespace(&mut self, cluster: &Cluster, name: &Label) {

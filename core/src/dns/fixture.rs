@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::data::Data;
 use super::hash::Seed;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
+use super::zones::{Change as ZoneChange, RecordSet, RecordSetKey, Zone, ZoneName, ZoneSpec};
 use crate::cluster::{Change, Cluster};
 use crate::id::{Revision, Uid};
 use crate::ipam::{Allocation, Change as IpamChange, Holding, Pool, Purpose};
@@ -106,6 +108,31 @@ pub(super) fn given(address: &str, ready: bool) -> Endpoint {
 
 pub(super) fn put(service: Service) -> Change {
     Change::Lb(LbChange::Service(service.key.clone(), Some(Arc::new(service))))
+}
+
+/// A zone with the usual values.
+pub(super) fn zone(name: &str) -> Change {
+    let name: ZoneName = name.parse().unwrap();
+    let record = Zone { name: name.clone(), meta: META, labels: Labels::default(), spec: ZoneSpec::default() };
+    Change::Dns(ZoneChange::Zone(name, Some(Arc::new(record))))
+}
+
+/// The key of a set, as paths have it: `example.com/www/A`.
+pub(super) fn set_key(path: &str) -> Arc<RecordSetKey> {
+    let mut parts = path.split('/').map(str::to_owned);
+    let mut part = || parts.next().unwrap();
+    let (zone, owner, rtype) = (part().parse().unwrap(), part().parse().unwrap(), part().parse().unwrap());
+    Arc::new(RecordSetKey::new(zone, owner, rtype).unwrap())
+}
+
+/// A record set without a time to live of its own.
+pub(super) fn set(path: &str, data: &[&str]) -> Change {
+    let key = set_key(path);
+    let read = |text: &&str| Data::read(key.rtype(), text, key.zone().domain()).unwrap();
+    let mut data: Vec<Data> = data.iter().map(read).collect();
+    data.sort_unstable();
+    let record = RecordSet { key: Arc::clone(&key), meta: META, labels: Labels::default(), ttl: None, data: data.into() };
+    Change::Dns(ZoneChange::RecordSet(key, Some(Arc::new(record))))
 }
 
 pub(super) fn pool(name: &str, purpose: Purpose, ranges: &[&str]) -> Change {

@@ -1,10 +1,9 @@
 //! Reading an answer again, for people: the `Resolve` RPC shows what the engine put on the wire.
 
 use std::fmt::Write;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::name::{DomainName, MOST_BYTES, MOST_LABEL};
-use super::record::RecordType;
+use super::record::{Data, RecordType};
 use super::wire::Rcode;
 
 /// Pointers followed in one name: more than a name has labels is a loop.
@@ -157,8 +156,7 @@ impl<'a> Reader<'a> {
 
     fn data(&mut self, rtype: RecordType, whole: &[u8]) -> Option<String> {
         Some(match rtype {
-            RecordType::A => Ipv4Addr::from(<[u8; 4]>::try_from(whole).ok()?).to_string(),
-            RecordType::AAAA => Ipv6Addr::from(<[u8; 16]>::try_from(whole).ok()?).to_string(),
+            RecordType::A | RecordType::AAAA | RecordType::TXT | RecordType::CAA => Data::from_wire(rtype, whole)?.to_string(),
             RecordType::PTR | RecordType::CNAME | RecordType::NS => self.name()?.to_string(),
             RecordType::SRV => {
                 let [priority, weight, port] = self.numbers()?;
@@ -169,20 +167,13 @@ impl<'a> Reader<'a> {
                 let timers = [self.long()?, self.long()?, self.long()?, self.long()?, self.long()?];
                 timers.iter().fold(format!("{server} {mailbox}"), |text, timer| format!("{text} {timer}"))
             }
-            RecordType::TXT => texts(whole)?,
+            RecordType::MX => {
+                let [preference] = self.numbers()?;
+                format!("{preference} {}", self.name()?)
+            }
             _ => opaque(whole),
         })
     }
-}
-
-fn texts(mut rest: &[u8]) -> Option<String> {
-    let mut out = Vec::new();
-    while let Some((length, after)) = rest.split_first() {
-        let (text, next) = after.split_at_checked(usize::from(*length))?;
-        out.push(format!("\"{}\"", text.escape_ascii()));
-        rest = next;
-    }
-    Some(out.join(" "))
 }
 
 /// Data of a type that is not known (RFC 3597 §5).

@@ -45,6 +45,12 @@ impl DomainName {
         labels.iter().rev().try_fold(self.clone(), |name, label| name.child(label))
     }
 
+    /// The name one label above; of the root none.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        suffixes(&self.0).nth(1).map(|above| Self(above.into()))
+    }
+
     /// Its bytes on the wire, lower case, without compression.
     #[must_use]
     pub fn as_wire(&self) -> &[u8] {
@@ -67,11 +73,44 @@ impl DomainName {
         }
     }
 
+    /// Its labels below `origin`; `None` when that would be too long.
+    #[must_use]
+    pub fn joined(&self, origin: &Self) -> Option<Self> {
+        let (_, labels) = self.0.split_last()?;
+        let wire = [labels, &origin.0].concat();
+        (wire.len() <= MOST_BYTES).then(|| Self(wire.into()))
+    }
+
+    /// Reads a name as a zone file has it: `@` is `origin`, a name without a final dot lies below it.
+    ///
+    /// # Errors
+    /// [`Reason::NameMalformed`], [`Reason::FieldRequired`].
+    pub fn relative(text: &str, origin: &Self) -> Result<Self, Malformed> {
+        if text == "@" {
+            return Ok(origin.clone());
+        }
+        let name: Self = text.parse()?;
+        if is_whole(text) {
+            return Ok(name);
+        }
+        name.joined(origin).ok_or_else(|| {
+            let description = format!("`{}` below `{origin}` is longer than a name may be: 253 characters in all", shown(text));
+            Malformed::new(Reason::NameMalformed, description)
+        })
+    }
+
     /// Whether it is `zone` or lies below it.
     #[must_use]
     pub fn is_under(&self, zone: &Self) -> bool {
         is_under(&self.0, &zone.0)
     }
+}
+
+/// Whether the text ends in a dot that is no part of a label.
+#[must_use]
+pub fn is_whole(text: &str) -> bool {
+    let Some(before) = text.strip_suffix('.') else { return false };
+    before.bytes().rev().take_while(|byte| *byte == b'\\').count().is_multiple_of(2)
 }
 
 /// The name itself, then every name above it, the root last. `wire` is a whole name without compression.
@@ -109,7 +148,7 @@ impl fmt::Display for DomainName {
             let Some((length, rest)) = suffix.split_first() else { continue };
             for byte in rest.iter().take(usize::from(*length)) {
                 match byte {
-                    b'.' | b'\\' | b'"' | b';' => write!(f, "\\{}", char::from(*byte))?,
+                    b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => write!(f, "\\{}", char::from(*byte))?,
                     0x21..=0x7e => write!(f, "{}", char::from(*byte))?,
                     _ => write!(f, "\\{byte:03}")?,
                 }
@@ -183,7 +222,8 @@ fn close(wire: &mut [u8], head: usize) -> Option<()> {
     Some(())
 }
 
-fn unescape(rest: &mut &[u8]) -> Option<u8> {
+/// Reads what follows a backslash: three digits are the number of a byte, anything else stands for itself.
+pub(super) fn unescape(rest: &mut &[u8]) -> Option<u8> {
     let (first, after) = rest.split_first()?;
     if !first.is_ascii_digit() {
         *rest = after;
@@ -215,6 +255,18 @@ mod tests {
             assert_eq!(bad.parse::<DomainName>().unwrap_err().reason, Reason::NameMalformed, "{bad}");
         }
         assert!("x.".repeat(127).parse::<DomainName>().is_ok());
+    }
+
+    #[test]
+    fn names_of_zone_files_are_whole_or_below_the_origin() {
+        let read = |text: &str| DomainName::relative(text, &name("example.com")).map(|name| name.to_string());
+        assert_eq!(read("@").unwrap(), "example.com.");
+        assert_eq!(read("www").unwrap(), "www.example.com.");
+        assert_eq!(read("www.example.org.").unwrap(), "www.example.org.");
+        assert_eq!(read("a\\.").unwrap(), "a\\..example.com.", "an escaped dot ends no name");
+        assert_eq!(read("a\\\\.").unwrap(), "a\\\\.");
+        assert_eq!(read(".").unwrap(), ".");
+        assert_eq!(read("x.".repeat(125).trim_end_matches('.')).unwrap_err().reason, Reason::NameMalformed);
     }
 
     #[test]

@@ -1,10 +1,9 @@
-//! Records: a name's data, computed or stored, with its wire form.
+//! Records and their types.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
-use std::sync::Arc;
 
+pub use super::data::Data;
 use super::name::DomainName;
 use crate::reason::{Malformed, Reason, shown};
 
@@ -23,6 +22,8 @@ impl RecordType {
     pub const SOA: Self = Self(6);
     /// The name of an address.
     pub const PTR: Self = Self(12);
+    /// A host that takes mail.
+    pub const MX: Self = Self(15);
     /// Text.
     pub const TXT: Self = Self(16);
     /// An IPv6 address.
@@ -31,26 +32,33 @@ impl RecordType {
     pub const SRV: Self = Self(33);
     /// The pseudo-record of EDNS (RFC 6891); never asked for.
     pub const OPT: Self = Self(41);
+    /// The keys of a delegated zone (RFC 4034): the one type that the delegating zone answers for.
+    pub const DS: Self = Self(43);
     /// Incremental zone transfer.
     pub const IXFR: Self = Self(251);
     /// Zone transfer.
     pub const AXFR: Self = Self(252);
     /// Any type.
     pub const ANY: Self = Self(255);
+    /// Who may issue certificates (RFC 8659).
+    pub const CAA: Self = Self(257);
 
-    const NAMED: [(Self, &'static str); 12] = [
+    const NAMED: [(Self, &'static str); 15] = [
         (Self::A, "A"),
         (Self::NS, "NS"),
         (Self::CNAME, "CNAME"),
         (Self::SOA, "SOA"),
         (Self::PTR, "PTR"),
+        (Self::MX, "MX"),
         (Self::TXT, "TXT"),
         (Self::AAAA, "AAAA"),
         (Self::SRV, "SRV"),
         (Self::OPT, "OPT"),
+        (Self::DS, "DS"),
         (Self::IXFR, "IXFR"),
         (Self::AXFR, "AXFR"),
         (Self::ANY, "ANY"),
+        (Self::CAA, "CAA"),
     ];
 }
 
@@ -73,114 +81,10 @@ impl FromStr for RecordType {
         }
         let number = text.get(..4).filter(|prefix| prefix.eq_ignore_ascii_case("TYPE")).and_then(|_| text.get(4..)?.parse().ok());
         number.map(Self).ok_or_else(|| {
-            let description = format!("`{}` is not a record type: A, AAAA, SRV, PTR, CNAME, TXT, NS, SOA, or TYPE123", shown(text));
+            let description =
+                format!("`{}` is not a record type: A, AAAA, CAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, or TYPE123", shown(text));
             Malformed::new(Reason::RecordMalformed, description)
         })
-    }
-}
-
-/// What a record says.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Data {
-    /// Nothing: the name exists, without data of its own.
-    Exists,
-    /// An IPv4 address.
-    A(Ipv4Addr),
-    /// An IPv6 address.
-    Aaaa(Ipv6Addr),
-    /// Host and port of a service.
-    Srv {
-        /// The lower one is tried first.
-        priority: u16,
-        /// Share among equal priorities.
-        weight: u16,
-        /// The port.
-        port: u16,
-        /// The host.
-        target: DomainName,
-    },
-    /// The name of an address. Only the targets of the lowest rank are served: a virtual IP hides names of endpoints.
-    Ptr {
-        /// 0 for a virtual IP, 1 for an endpoint.
-        rank: u8,
-        /// The name.
-        target: DomainName,
-    },
-    /// The name this one is an alias for.
-    Cname(DomainName),
-    /// A name server of the zone.
-    Ns(DomainName),
-    /// One text of at most 255 bytes.
-    Txt(Arc<str>),
-}
-
-impl Data {
-    /// An address record.
-    #[must_use]
-    pub const fn address(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(v4) => Self::A(v4),
-            IpAddr::V6(v6) => Self::Aaaa(v6),
-        }
-    }
-
-    /// The type; `None` for a name without data.
-    #[must_use]
-    pub const fn record_type(&self) -> Option<RecordType> {
-        match self {
-            Self::Exists => None,
-            Self::A(_) => Some(RecordType::A),
-            Self::Aaaa(_) => Some(RecordType::AAAA),
-            Self::Srv { .. } => Some(RecordType::SRV),
-            Self::Ptr { .. } => Some(RecordType::PTR),
-            Self::Cname(_) => Some(RecordType::CNAME),
-            Self::Ns(_) => Some(RecordType::NS),
-            Self::Txt(_) => Some(RecordType::TXT),
-        }
-    }
-
-    /// The host whose addresses belong into the additional section.
-    #[must_use]
-    pub const fn glue(&self) -> Option<&DomainName> {
-        match self {
-            Self::Srv { target, .. } | Self::Ns(target) => Some(target),
-            _ => None,
-        }
-    }
-
-    /// The record's data on the wire. Names in it are never compressed: RFC 2782 forbids it for SRV, and bytes that name no place
-    /// in the message can be copied anywhere.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Exists => {}
-            Self::A(address) => out.extend_from_slice(&address.octets()),
-            Self::Aaaa(address) => out.extend_from_slice(&address.octets()),
-            Self::Srv { priority, weight, port, target } => {
-                [priority, weight, port].iter().for_each(|number| out.extend_from_slice(&number.to_be_bytes()));
-                out.extend_from_slice(target.as_wire());
-            }
-            Self::Ptr { target, .. } | Self::Cname(target) | Self::Ns(target) => out.extend_from_slice(target.as_wire()),
-            Self::Txt(text) => {
-                let bytes = text.as_bytes();
-                let length = u8::try_from(bytes.len()).unwrap_or(u8::MAX);
-                out.push(length);
-                out.extend(bytes.iter().take(usize::from(length)));
-            }
-        }
-    }
-}
-
-impl fmt::Display for Data {
-    /// As a zone file has it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exists => Ok(()),
-            Self::A(address) => address.fmt(f),
-            Self::Aaaa(address) => address.fmt(f),
-            Self::Srv { priority, weight, port, target } => write!(f, "{priority} {weight} {port} {target}"),
-            Self::Ptr { target, .. } | Self::Cname(target) | Self::Ns(target) => target.fmt(f),
-            Self::Txt(text) => write!(f, "{text:?}"),
-        }
     }
 }
 

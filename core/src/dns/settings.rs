@@ -52,6 +52,12 @@ impl Settings {
     /// The name of the name servers.
     #[must_use]
     pub fn server_name(&self) -> DomainName {
-        self.zone.below(&["ns", "dns"]).unwrap_or_else(|| self.zone.clone())
+        Self::server_name_in(&self.zone)
+    }
+
+    /// The name of the name servers of a cluster domain.
+    #[must_use]
+    pub fn server_name_in(domain: &DomainName) -> DomainName {
+        domain.below(&["ns", "dns"]).unwrap_or_else(|| domain.clone())
     }
 }

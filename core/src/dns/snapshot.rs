@@ -7,6 +7,7 @@
 //! A name is in the table when it has data of its own or a name below it has: absence from the table *is* NXDOMAIN, and a name
 //! without data is an empty non-terminal (RFC 8020).
 
+mod apex;
 mod set;
 
 use std::collections::BTreeSet;
@@ -15,15 +16,20 @@ use std::sync::Arc;
 use imbl::GenericHashMap;
 use imbl::shared_ptr::DefaultSharedPtr;
 
+pub(super) use self::apex::Apex;
 pub(super) use self::set::Set;
 use super::computed::{records, reverse_apexes};
 use super::hash::Seed;
-use super::name::{DomainName, is_under, suffixes};
+use super::name::{DomainName, MOST_BYTES, is_under, suffixes};
 use super::record::{Record, RecordType};
 use super::settings::Settings;
 use super::source::Source;
+use super::zones::ZoneName;
 use crate::cluster::Cluster;
 use crate::id::Revision;
+
+/// The label of a wildcard, on the wire.
+const WILDCARD: [u8; 2] = [1, b'*'];
 
 type Table<K, V> = GenericHashMap<K, V, Seed, DefaultSharedPtr>;
 
@@ -32,6 +38,8 @@ type Table<K, V> = GenericHashMap<K, V, Seed, DefaultSharedPtr>;
 pub(super) struct Node {
     /// Whose records stand here, sorted.
     sources: Arc<[Source]>,
+    /// Whether any of them is stored.
+    stored: bool,
     /// How many names in the table are one label longer.
     children: u32,
     /// One for each type that has records here.
@@ -42,6 +50,11 @@ impl Node {
     /// The answer to this type.
     pub(super) fn set(&self, rtype: RecordType) -> Option<&Set> {
         self.sets.iter().find(|set| set.rtype() == rtype)
+    }
+
+    /// Whether something computed stands here and nothing that is stored.
+    pub(super) fn is_computed(&self) -> bool {
+        !self.stored && !self.sources.is_empty()
     }
 }
 
@@ -54,10 +67,12 @@ pub struct Snapshot {
     names: Table<DomainName, Node>,
     records: Table<Source, Arc<[Record]>>,
     reverse: Arc<BTreeSet<DomainName>>,
+    /// The zones that are stored, by their apexes.
+    zones: Table<DomainName, Arc<Apex>>,
 }
 
 impl Snapshot {
-    /// A snapshot that knows nothing yet: it answers SERVFAIL where it would be asked for names of ours.
+    /// A snapshot that knows nothing yet, not even which zones are ours: it answers SERVFAIL.
     #[must_use]
     pub fn unsynced(settings: Arc<Settings>) -> Self {
         let seed = settings.seed;
@@ -68,6 +83,7 @@ impl Snapshot {
             names: Table::with_hasher(seed),
             records: Table::with_hasher(seed),
             reverse: Arc::default(),
+            zones: Table::with_hasher(seed),
         }
     }
 
@@ -77,7 +93,9 @@ impl Snapshot {
         let stored = cluster.ipam.namespaces().map(|namespace| &namespace.name);
         let namespaces = stored.chain(cluster.ipam.namespaces_in_use()).cloned().map(Source::Namespace);
         let services = cluster.lb.services().map(|service| Source::Service(service.key.clone()));
-        let all = namespaces.chain(services).chain([Source::Zones]).collect();
+        let zones = cluster.dns.zones().map(|zone| Source::Zone(zone.name.clone()));
+        let sets = cluster.dns.all_sets().map(|set| Source::RecordSet(Arc::clone(&set.key)));
+        let all = namespaces.chain(services).chain(zones).chain(sets).chain([Source::Zones]).collect();
         let mut snapshot = Self::unsynced(settings);
         snapshot.synced = true;
         snapshot.update(cluster, &all, revision);
@@ -92,6 +110,9 @@ impl Snapshot {
             self.reverse = Arc::new(reverse_apexes(cluster));
         }
         for source in touched {
+            if let Source::Zone(name) = source {
+                self.restart(cluster, name);
+            }
             let after = records(&self.settings, cluster, source);
             self.replace(source, after);
         }
@@ -115,11 +136,25 @@ impl Snapshot {
         &self.settings
     }
 
+    /// Puts or removes the start of a stored zone.
+    fn restart(&mut self, cluster: &Cluster, name: &ZoneName) {
+        match cluster.dns.zone(name.as_str()) {
+            Some(zone) => self.zones.insert(name.domain().clone(), Arc::new(Apex::of(zone, &self.settings))),
+            None => self.zones.remove(name.domain()),
+        };
+    }
+
     /// The serial number of every zone (RFC 1982): the same on all replicas at the same revision.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "serial numbers count in 32 bits and wrap")]
     pub const fn serial(&self) -> u32 {
-        self.revision.0 as u32
+        Self::serial_at(self.revision)
+    }
+
+    /// The serial number that zones have at a revision.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "serial numbers count in 32 bits and wrap")]
+    pub const fn serial_at(revision: Revision) -> u32 {
+        revision.0 as u32
     }
 
     /// The reverse zones, by name.
@@ -132,11 +167,14 @@ impl Snapshot {
         self.records.iter().flat_map(|(source, records)| records.iter().map(move |record| (source, record)))
     }
 
-    /// The records of one name, each with its source.
+    /// The records that answer for one name, each with its source: those that stand there, or at the wildcard that stands for it.
     pub fn records_at(&self, name: &DomainName) -> impl Iterator<Item = (&Source, &Record)> {
-        let sources = self.names.get(name).into_iter().flat_map(|node| node.sources.iter());
-        let runs = sources.filter_map(|source| Some((source, self.records.get(source)?)));
-        runs.flat_map(|(source, records)| set::at(records, name).iter().map(move |record| (source, record)))
+        let wild = || self.wildcard(self.stored_zone_of(name.as_wire())?, name.as_wire());
+        let found = self.names.get_key_value(name).or_else(wild);
+        found.into_iter().flat_map(move |(name, node)| {
+            let runs = node.sources.iter().filter_map(|source| Some((source, self.records.get(source)?)));
+            runs.flat_map(move |(source, records)| set::at(records, name).iter().map(move |record| (source, record)))
+        })
     }
 
     /// The innermost of our zones that has the name.
@@ -157,8 +195,33 @@ impl Snapshot {
         self.names.is_empty()
     }
 
+    /// The start of the zone with this apex, where it is stored.
+    pub(super) fn apex(&self, zone: &[u8]) -> Option<&Apex> {
+        self.zones.get(zone).map(AsRef::as_ref)
+    }
+
+    /// The innermost of our zones that has the name, if it is a stored one: the name's own suffix.
+    pub(super) fn stored_zone_of<'a>(&self, name: &'a [u8]) -> Option<&'a [u8]> {
+        // The zones first: without any, a name that is not there costs nothing more.
+        if self.zones.is_empty() || is_under(name, self.settings.zone().as_wire()) {
+            return None;
+        }
+        self.zone_of(name).filter(|zone| self.zones.contains_key(*zone))
+    }
+
     pub(super) fn node(&self, name: &[u8]) -> Option<&Node> {
         self.names.get(name)
+    }
+
+    /// The wildcard that stands for a name of a stored zone that is not there: `*` below the nearest name above it that is.
+    pub(super) fn wildcard(&self, zone: &[u8], name: &[u8]) -> Option<(&DomainName, &Node)> {
+        let mut above = suffixes(name).skip(1).take_while(|suffix| suffix.len() >= zone.len());
+        let encloser = above.find(|suffix| self.names.contains_key(*suffix))?;
+        let mut wild = [0; WILDCARD.len() + MOST_BYTES];
+        let length = WILDCARD.len() + encloser.len();
+        wild.get_mut(..WILDCARD.len())?.copy_from_slice(&WILDCARD);
+        wild.get_mut(WILDCARD.len()..length)?.copy_from_slice(encloser);
+        self.names.get_key_value(wild.get(..length)?)
     }
 
     /// The innermost of our zones that has the name: the name's own suffix.
@@ -167,7 +230,7 @@ impl Snapshot {
         if is_under(name, zone) {
             return name.get(name.len() - zone.len()..);
         }
-        suffixes(name).find(|suffix| self.reverse.contains(*suffix))
+        suffixes(name).find(|suffix| self.zones.contains_key(*suffix) || self.reverse.contains(*suffix))
     }
 
     fn replace(&mut self, source: &Source, after: Arc<[Record]>) {
@@ -204,8 +267,9 @@ impl Snapshot {
             return;
         }
         let owned: Vec<&[Record]> = sources.iter().filter_map(|source| self.records.get(source)).map(AsRef::as_ref).collect();
-        let sets = set::compile(name, &owned);
-        self.names.insert(name.clone(), Node { sources: sources.into(), children, sets });
+        let stored = sources.iter().any(Source::is_stored);
+        let sets = set::compile(name, &owned, stored);
+        self.names.insert(name.clone(), Node { sources: sources.into(), stored, children, sets });
         if is_new {
             self.grow(name.as_wire());
         }
@@ -219,7 +283,7 @@ impl Snapshot {
                 return;
             }
             let Some(name) = DomainName::from_wire(above) else { return };
-            self.names.insert(name, Node { sources: Arc::default(), children: 1, sets: Arc::default() });
+            self.names.insert(name, Node { sources: Arc::default(), stored: false, children: 1, sets: Arc::default() });
         }
     }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use super::zones::{self, RecordSetKey, Zone, ZoneName};
 use crate::cluster::{Change, Cluster};
 use crate::ipam::Allocation;
 use crate::lb::ServiceKey;
 use crate::net::Label;
 use crate::{ipam, lb};
 
-/// The object whose records these are. Every computed record has exactly one, and follows from it and the cluster's state alone.
+/// The object whose records these are. Every record has exactly one, and follows from it and the cluster's state alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
     /// The zones themselves: their apexes, the name servers, the schema's version. It also rests on the pools.
@@ -19,6 +20,18 @@ pub enum Source {
     Namespace(Label),
     /// A service with its endpoints.
     Service(ServiceKey),
+    /// A zone that is stored: its apex.
+    Zone(ZoneName),
+    /// A record set that is stored. It also rests on its zone, for the time to live.
+    RecordSet(Arc<RecordSetKey>),
+}
+
+impl Source {
+    /// Whether an operator stored it.
+    #[must_use]
+    pub const fn is_stored(&self) -> bool {
+        matches!(self, Self::Zone(_) | Self::RecordSet(_))
+    }
 }
 
 impl fmt::Display for Source {
@@ -27,6 +40,8 @@ impl fmt::Display for Source {
             Self::Zones => f.write_str("zones"),
             Self::Namespace(name) => write!(f, "namespace/{name}"),
             Self::Service(key) => write!(f, "service/{key}"),
+            Self::Zone(name) => write!(f, "zone/{name}"),
+            Self::RecordSet(key) => write!(f, "record-set/{key}"),
         }
     }
 }
@@ -47,9 +62,29 @@ pub fn touched(before: &Cluster, change: &Change, sources: &mut BTreeSet<Source>
             let was = before.ipam.allocation(*uid);
             [was, after.as_ref()].into_iter().flatten().for_each(|held| touched_by_allocation(before, held, sources));
         }
+        Change::Dns(zones::Change::Zone(name, after)) => {
+            sources.insert(Source::Zone(name.clone()));
+            touched_by_zone(before, name, after.as_ref(), sources);
+        }
+        Change::Dns(zones::Change::RecordSet(key, _)) => {
+            sources.insert(Source::RecordSet(Arc::clone(key)));
+        }
         // Who answers for an address changes no name.
         Change::Lb(_) | Change::Ipam(_) => {}
     }
+}
+
+/// The sets that take their time to live from the zone; when it comes or goes also those of the zone around it that lead there.
+fn touched_by_zone(before: &Cluster, name: &ZoneName, after: Option<&Arc<Zone>>, sources: &mut BTreeSet<Source>) {
+    let was = before.dns.zone(name.as_str());
+    let ttl = |zone: Option<&Arc<Zone>>| zone.map(|zone| zone.spec.ttl);
+    if ttl(was) == ttl(after) {
+        return;
+    }
+    let outer = name.domain().parent().and_then(|above| before.dns.zone_of(&above));
+    let leading = outer.into_iter().filter(|_| was.is_some() != after.is_some()).flat_map(|outer| before.dns.sets(&outer.name));
+    let leading = leading.filter(|set| set.key.domain().is_under(name.domain()));
+    sources.extend(before.dns.sets(name).chain(leading).map(|set| Source::RecordSet(Arc::clone(&set.key))));
 }
 
 fn touched_by_allocation(cluster: &Cluster, allocation: &Arc<Allocation>, sources: &mut BTreeSet<Source>) {

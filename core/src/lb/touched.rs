@@ -24,7 +24,7 @@ pub fn touched(before: &Cluster, change: &Change, services: &mut BTreeSet<Servic
         Change::Lb(LbChange::Announcement(address, _)) => {
             services.extend(before.lb.holders(*address).map(|holder| holder.key.clone()));
         }
-        Change::Lb(_) | Change::Ipam(_) => {}
+        Change::Lb(_) | Change::Ipam(_) | Change::Dns(_) => {}
     }
 }
 

@@ -2,6 +2,7 @@
 //! bytes that are read as the same record under the same key; and a view that takes it and gives it up again is the view it was.
 
 use polder_core::cluster::{Change, Cluster};
+use polder_core::dns::zones;
 use polder_core::{ipam, lb, schema::Schema};
 use polder_proto::stored::Stored;
 
@@ -14,6 +15,13 @@ pub const TARGET: Target = Target {
     shape: Shape::Record(&[
         "/polder/ipam/",
         "/polder/lb/",
+        "/polder/dns/",
+        "zones/",
+        "records/",
+        "example.com/",
+        "@/",
+        "*.app/",
+        "TXT",
         "namespaces/",
         "pools/",
         "reservations/",
@@ -87,6 +95,7 @@ fn moves(change: &Change) {
     assert_same(&view, &once);
     // An audit of any state ends, whatever it finds.
     assert!(ipam::audit::audit(&view).checked <= 1 && lb::audit(&view).len() <= MOST_FINDINGS);
+    assert!(zones::audit(&view).len() <= 2);
     Stored::apply(&mut view, &without(change));
     assert_eq!(Stored::before(&view, change), None);
     assert_same(&view, &empty);
@@ -95,6 +104,7 @@ fn moves(change: &Change) {
 fn assert_same(one: &Cluster, other: &Cluster) {
     assert_eq!(one.ipam, other.ipam);
     assert_eq!(one.lb, other.lb);
+    assert_eq!(one.dns, other.dns);
 }
 
 /// The deletion of the record that a change puts.

@@ -111,6 +111,22 @@ pub fn request_id(text: &str, bad: &mut Violations) -> Option<RequestId> {
     }
 }
 
+/// How a change is to be made, apart from what changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manner {
+    /// The caller's id for it.
+    pub request_id: Option<RequestId>,
+    /// Plan only.
+    pub validate_only: bool,
+}
+
+impl Manner {
+    /// Reads what requests say of it.
+    pub fn read(id: &str, validate_only: bool, bad: &mut Violations) -> Self {
+        Self { request_id: request_id(id, bad), validate_only }
+    }
+}
+
 /// The value of an enum, or a complaint about a number that has no name.
 pub fn known<T: TryFrom<i32> + Default>(number: i32, field: &str, bad: &mut Violations) -> T {
     T::try_from(number).unwrap_or_else(|_| {

@@ -1,13 +1,24 @@
 //! `polder.dns.v1` and the domain's names and records.
 
+pub mod import;
+mod set;
+mod sets;
+mod zone;
+pub mod zones;
+
+pub use self::sets::{SetPage, set_page};
+
 use std::borrow::Cow;
+use std::time::Duration;
 
 use polder_core::dns::message::Answered;
+use polder_core::dns::zones::ZoneName;
 use polder_core::dns::{DomainName, Record, RecordType, Snapshot, Source};
 use polder_core::filter::Filter;
 use polder_core::net::{Label, parse_addr};
 use polder_core::reason::{Malformed, Reason, Refusal, Violations, shown};
 
+use super::common::object;
 use super::page;
 use crate::dns::v1;
 use crate::types::v1::ObjectRef;
@@ -61,7 +72,7 @@ pub type RecordKey = [String; 4];
 /// The fields of a record that a filter may ask for.
 const RECORD_FIELDS: &[&str] = &["zone", "name", "type", "data", "ttl_seconds", "source", "object.namespace", "object.name"];
 /// The fields of a zone that a filter may ask for.
-const ZONE_FIELDS: &[&str] = &["name", "system"];
+const ZONE_FIELDS: &[&str] = &["name", "uid", "system", "labels.*"];
 
 /// What a List request asks for: a page of the items that pass a filter, after the key `K`.
 #[derive(Debug, Clone)]
@@ -92,18 +103,37 @@ pub fn record_page(request: &v1::ListRecordsRequest) -> Result<Page<RecordKey>, 
 ///
 /// # Errors
 /// A refusal that names every bad field.
-pub fn zone_page(request: &v1::ListZonesRequest) -> Result<Page<[String; 1]>, Refusal> {
+pub fn zone_page(request: &v1::ListZonesRequest) -> Result<Page<ZoneName>, Refusal> {
     let mut bad = Violations::new();
-    let (size, after) = (page::size(request.page_size, &mut bad), page::after(&request.page_token, &mut bad));
+    let size = page::size(request.page_size, &mut bad);
+    let after = page::after::<1>(&request.page_token, &mut bad).and_then(|[name]| page::part(&name, &mut bad));
     let filter = bad.take("filter", Filter::parse(&request.filter, ZONE_FIELDS));
     bad.finish(filter).map(|filter| Page { zone: None, size, after, filter })
+}
+
+/// How long a wait takes that does not say, and how long it may take.
+const WAIT: Duration = Duration::from_secs(5);
+const MOST_WAIT: Duration = Duration::from_secs(300);
+
+/// Reads how long to wait.
+///
+/// # Errors
+/// A refusal that names the field.
+pub fn wait(timeout: Option<prost_types::Duration>) -> Result<Duration, Refusal> {
+    let mut bad = Violations::new();
+    let within = timeout.map_or(Ok(WAIT), |timeout| {
+        let read = Duration::try_from(timeout).ok().filter(|time| *time <= MOST_WAIT);
+        read.ok_or_else(|| Malformed::new(Reason::CountOutOfBounds, "a wait takes 0 to 300 s"))
+    });
+    let within = bad.take("timeout", within);
+    bad.finish(within)
 }
 
 /// Reads the name of a zone.
 ///
 /// # Errors
 /// A refusal that names the field.
-pub fn zone_name(field: &str, text: &str) -> Result<DomainName, Refusal> {
+pub fn zone_name(field: &str, text: &str) -> Result<ZoneName, Refusal> {
     let mut bad = Violations::new();
     let zone = bad.take(field, text.parse());
     bad.finish(zone)
@@ -130,14 +160,20 @@ impl Page<RecordKey> {
     }
 }
 
-impl Page<[String; 1]> {
-    /// Whether a zone passes: one that Polder computes.
+impl Page<ZoneName> {
+    /// Whether a zone passes.
     #[must_use]
-    pub fn passes(&self, zone: &DomainName) -> bool {
+    pub fn passes(&self, zone: &v1::Zone) -> bool {
         self.filter.matches(|field| match field {
-            "name" => vec![Cow::Owned(without_dot(zone))],
-            "system" => vec![Cow::Borrowed("true")],
-            _ => Vec::new(),
+            "name" => vec![Cow::Borrowed(zone.name.as_str())],
+            "uid" => vec![Cow::Borrowed(zone.uid.as_str())],
+            "system" => vec![Cow::Borrowed(if zone.system { "true" } else { "false" })],
+            field => field
+                .strip_prefix("labels.")
+                .and_then(|key| zone.labels.get(key))
+                .map(|text| text.as_str().into())
+                .into_iter()
+                .collect(),
         })
     }
 }
@@ -148,7 +184,7 @@ fn without_dot(name: &DomainName) -> String {
     text.strip_suffix('.').unwrap_or(&text).to_owned()
 }
 
-/// A computed record; `None` for a name without data.
+/// A record; `None` for a name without data.
 #[must_use]
 pub fn record(source: &Source, record: &Record) -> Option<v1::Record> {
     let rtype = record.data.record_type()?;
@@ -179,14 +215,14 @@ pub fn answered(names: &Snapshot, sent: &Answered) -> v1::Record {
     }
 }
 
-/// Records that follow from no object are part of the zone.
+/// Records that follow from no object are part of a zone; those of a stored zone's apex name it.
 fn origin(source: Option<&Source>) -> (v1::RecordSource, Option<ObjectRef>) {
     match source {
         Some(Source::Service(key)) => {
-            let (namespace, name) = (key.namespace.to_string(), key.name.to_string());
-            let object = ObjectRef { kind: "Service".to_owned(), namespace, name, uid: String::new() };
-            (v1::RecordSource::Service, Some(object))
+            (v1::RecordSource::Service, Some(object("Service", key.namespace.as_str(), key.name.as_str(), "")))
         }
+        Some(Source::RecordSet(key)) => (v1::RecordSource::Stored, Some(object("RecordSet", "", &key.to_string(), ""))),
+        Some(Source::Zone(name)) => (v1::RecordSource::System, Some(object("Zone", "", name.as_str(), ""))),
         Some(Source::Zones | Source::Namespace(_)) | None => (v1::RecordSource::System, None),
     }
 }
@@ -198,7 +234,7 @@ pub fn system_zone(names: &Snapshot, zone: &DomainName) -> v1::Zone {
     v1::Zone {
         name: without_dot(zone),
         primary_name_server: settings.server_name().to_string(),
-        mailbox: format!("hostmaster.{}", settings.zone()),
+        mailbox: format!("hostmaster@{}", without_dot(settings.zone())),
         name_servers: vec![settings.server_name().to_string()],
         default_ttl_seconds: settings.ttl,
         negative_ttl_seconds: settings.negative_ttl,

@@ -4,6 +4,7 @@ use polder_core::reason::{Reason, Refusal, Violations, shown};
 use prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor, ReflectMessage};
 
+use super::ipam::values::few;
 use crate::dynamic::descriptors;
 
 /// The most paths of one mask.
@@ -35,6 +36,22 @@ pub fn replace<M: Message + Default>(name: &str, current: &M, incoming: &M, path
     }
     let merged = target.transcode_to::<M>().map_err(|error| defect(&error.to_string()))?;
     bad.finish(Some(merged))
+}
+
+/// Notes every path that names none of the fields that can be set, whether or not there is something to merge with.
+pub fn check<M: Message + Default>(name: &str, settable: &[&str], paths: &[String], bad: &mut Violations) {
+    if !few(paths.len(), MOST_PATHS, "update_mask", bad) {
+        return;
+    }
+    let known = |path: &&String| {
+        let first = path.split('.').next().unwrap_or_default();
+        let replaceable = || replace(name, &M::default(), &M::default(), std::slice::from_ref(path));
+        settable.contains(&first) && replaceable().is_ok()
+    };
+    for path in paths.iter().filter(|path| !known(path)) {
+        let text = format!("`{}` is not a field that can be replaced; there are {}", shown(path), settable.join(", "));
+        bad.add("update_mask", Reason::InvalidArgument, text);
+    }
 }
 
 fn dynamic<M: Message>(descriptor: &MessageDescriptor, message: &M) -> Result<DynamicMessage, Refusal> {

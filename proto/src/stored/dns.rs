@@ -1,72 +1,154 @@
-//! The stored form of what name servers say of themselves. It is no record of the view: each key lies on a lease of its server, in no
-//! domain, and goes when the server does.
+//! The stored form of DNS' records.
+//!
+//! Keys, below `/polder/dns/`: `zones/<name>`, `records/<zone>/<name>/<type>`. Heads, journal records and how far servers have come
+//! ([`serving`]) lie there too and are no records of the view.
 
-use polder_core::id::Revision;
-use polder_core::schema::Corrupt;
-use polder_core::time::Timestamp;
-use prost::Message as _;
+pub mod serving;
 
+use std::sync::Arc;
+
+use polder_core::dns::zones::{Change, RecordSet, RecordSetKey, View, Zone, ZoneName, ZoneSpec};
+use polder_core::dns::{Data, DomainName};
+use polder_core::schema::{Corrupt, StoredWrite};
+use prost::Message;
+
+use super::fields::{read_each, read_labels, read_meta, read_optional, read_text, write_labels, write_meta, write_optional};
 use crate::state::v1 as pb;
 
-/// Where name servers say how far they are: `/polder/dns/serving/<server>`.
-pub const SERVING: &str = "/polder/dns/serving/";
+/// Everything of DNS lies under this.
+pub const PREFIX: &str = "/polder/dns/";
 /// The form that this build writes and reads.
 const VERSION: u32 = 1;
 
-/// How far a name server is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Serving {
-    /// The server's name.
-    pub server: String,
-    /// Everything up to this revision is served.
-    pub revision: Revision,
-    /// Since when.
-    pub since: Timestamp,
-}
-
-/// The key of a server, and its value.
-#[must_use]
-pub fn encode(serving: &Serving) -> (Vec<u8>, Vec<u8>) {
-    let value = pb::DnsServing { version: VERSION, revision: serving.revision.0, since: serving.since.0 };
-    (format!("{SERVING}{}", serving.server).into_bytes(), value.encode_to_vec())
-}
-
-/// Reads one key below [`SERVING`].
+/// Reads one stored key; `key` is what follows [`PREFIX`].
 ///
 /// # Errors
-/// [`Corrupt`] when the key names no server, or the value cannot be read.
-pub fn decode(key: &[u8], value: &[u8]) -> Result<Serving, Corrupt> {
-    read(key, value).map_err(|why| Corrupt { key: String::from_utf8_lossy(key).into_owned(), why })
+/// [`Corrupt`] when it is a record and cannot be read, or is not written as [`encode`] writes its key: a record under two keys
+/// could be deleted under one of them only.
+pub fn decode(key: &str, value: Option<&[u8]>) -> Result<Option<Change>, Corrupt> {
+    let own_key = |change: &Change| match path_of(change) {
+        own if own == key => Ok(()),
+        own => Err(format!("the record is stored under {PREFIX}{own}")),
+    };
+    let change = read(key, value).and_then(|change| change.as_ref().map_or(Ok(()), own_key).map(|()| change));
+    change.map_err(|why| Corrupt { key: format!("{PREFIX}{key}"), why })
 }
 
-fn read(key: &[u8], value: &[u8]) -> Result<Serving, String> {
-    let key = std::str::from_utf8(key).map_err(|_| "it is not text")?;
-    let server = key.strip_prefix(SERVING).filter(|server| !server.is_empty()).ok_or("it does not name a server")?;
-    let pb::DnsServing { version, revision, since } = pb::DnsServing::decode(value).map_err(|error| error.to_string())?;
-    if version != VERSION {
-        return Err(format!("its form is version {version}, this build reads {VERSION}"));
+fn read(key: &str, value: Option<&[u8]>) -> Result<Option<Change>, String> {
+    let change = match key.split_once('/') {
+        Some(("zones", name)) => {
+            let name: ZoneName = read_text(name)?;
+            Change::Zone(name.clone(), value.map(|bytes| read_zone(name, bytes)).transpose()?.map(Arc::new))
+        }
+        Some(("records", path)) => {
+            let key = Arc::new(read_key(path)?);
+            Change::RecordSet(Arc::clone(&key), value.map(|bytes| read_set(key, bytes)).transpose()?.map(Arc::new))
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(change))
+}
+
+fn read_key(path: &str) -> Result<RecordSetKey, String> {
+    let mut parts = path.splitn(3, '/');
+    let mut part = || parts.next().ok_or("it does not name a record set");
+    let (zone, owner, rtype) = (part()?, part()?, part()?);
+    RecordSetKey::new(read_text(zone)?, read_text(owner)?, read_text(rtype)?).map_err(|error| error.to_string())
+}
+
+fn known(version: u32) -> Result<(), String> {
+    match version {
+        VERSION => Ok(()),
+        other => Err(format!("its form is version {other}, this build reads {VERSION}")),
     }
-    Ok(Serving { server: server.to_owned(), revision: Revision(revision), since: Timestamp(since) })
+}
+
+fn read_zone(name: ZoneName, bytes: &[u8]) -> Result<Zone, String> {
+    let stored = pb::Zone::decode(bytes).map_err(|error| error.to_string())?;
+    known(stored.version)?;
+    let spec = ZoneSpec {
+        primary: read_optional(&stored.primary_name_server)?,
+        mailbox: read_optional(&stored.mailbox)?,
+        name_servers: read_each(&stored.name_servers, |text| read_text(text))?,
+        ttl: stored.default_ttl_seconds,
+        negative_ttl: stored.negative_ttl_seconds,
+        refresh: stored.refresh_seconds,
+        retry: stored.retry_seconds,
+        expire: stored.expire_seconds,
+    };
+    Ok(Zone { name, meta: read_meta(stored.meta)?, labels: read_labels(stored.labels)?, spec })
+}
+
+fn write_zone(zone: &Zone) -> pb::Zone {
+    let spec = &zone.spec;
+    pb::Zone {
+        version: VERSION,
+        meta: Some(write_meta(&zone.meta)),
+        labels: write_labels(&zone.labels),
+        primary_name_server: write_optional(spec.primary.as_ref()),
+        mailbox: write_optional(spec.mailbox.as_ref()),
+        name_servers: spec.name_servers.iter().map(DomainName::to_string).collect(),
+        default_ttl_seconds: spec.ttl,
+        negative_ttl_seconds: spec.negative_ttl,
+        refresh_seconds: spec.refresh,
+        retry_seconds: spec.retry,
+        expire_seconds: spec.expire,
+    }
+}
+
+fn read_set(key: Arc<RecordSetKey>, bytes: &[u8]) -> Result<RecordSet, String> {
+    let stored = pb::RecordSet::decode(bytes).map_err(|error| error.to_string())?;
+    known(stored.version)?;
+    let read = |wire: &Vec<u8>| {
+        let data = Data::from_wire(key.rtype(), wire);
+        data.ok_or_else(|| format!("it has {} bytes that are no data of type {}", wire.len(), key.rtype()))
+    };
+    let data = read_each(&stored.data, read)?;
+    if data.is_empty() || !data.is_sorted_by(|one, next| one < next) {
+        return Err("its data is not sorted, or there is none".to_owned());
+    }
+    let (meta, labels) = (read_meta(stored.meta)?, read_labels(stored.labels)?);
+    Ok(RecordSet { key, meta, labels, ttl: stored.ttl_seconds, data: data.into() })
+}
+
+fn write_set(set: &RecordSet) -> pb::RecordSet {
+    pb::RecordSet {
+        version: VERSION,
+        meta: Some(write_meta(&set.meta)),
+        labels: write_labels(&set.labels),
+        ttl_seconds: set.ttl,
+        data: set.data.iter().map(Data::to_wire).collect(),
+    }
+}
+
+fn path_of(change: &Change) -> String {
+    match change {
+        Change::Zone(name, _) => format!("zones/{name}"),
+        Change::RecordSet(key, _) => format!("records/{key}"),
+    }
+}
+
+/// The stored form of a change.
+#[must_use]
+pub fn encode(change: &Change) -> StoredWrite {
+    StoredWrite { key: format!("{PREFIX}{}", path_of(change)).into_bytes(), value: value_of(change) }
+}
+
+fn value_of(change: &Change) -> Option<Vec<u8>> {
+    match change {
+        Change::Zone(_, record) => record.as_ref().map(|zone| write_zone(zone).encode_to_vec()),
+        Change::RecordSet(_, record) => record.as_ref().map(|set| write_set(set).encode_to_vec()),
+    }
+}
+
+/// The stored value that the view holds now under the key of `change`.
+#[must_use]
+pub fn before(view: &View, change: &Change) -> Option<Vec<u8>> {
+    value_of(&match change {
+        Change::Zone(name, _) => Change::Zone(name.clone(), view.zone(name.as_str()).cloned()),
+        Change::RecordSet(key, _) => Change::RecordSet(Arc::clone(key), view.set(key).cloned()),
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_stored_form_is_pinned() {
-        let serving = Serving { server: "dns-1".to_owned(), revision: Revision(300), since: Timestamp(2) };
-        let (key, value) = encode(&serving);
-        assert_eq!((&key[..], &value[..]), (&b"/polder/dns/serving/dns-1"[..], &[8, 1, 16, 0xac, 2, 24, 2][..]));
-        assert_eq!(decode(&key, &value), Ok(serving));
-    }
-
-    #[test]
-    fn what_cannot_be_read_says_why() {
-        let why = |key: &[u8], value: &[u8]| decode(key, value).unwrap_err().why;
-        assert_eq!(why(b"/polder/dns/serving/dns-1", &[8, 2]), "its form is version 2, this build reads 1");
-        assert!(!why(b"/polder/dns/serving/dns-1", b"\xff").is_empty());
-        assert_eq!(why(b"/polder/dns/serving/", &[8, 1]), "it does not name a server");
-        assert_eq!(why(b"/polder/dns/serving/\xff", &[8, 1]), "it is not text");
-    }
-}
+mod tests;

@@ -1,13 +1,16 @@
 //! Polder's name server and the DNS API.
 //!
-//! It owns `/polder/dns/` in the store (zones, records and settings of operators; none are stored yet) and follows everything
-//! that names are computed from: pools, allocations, services. What is served is one [`Snapshot`](polder_core::dns::Snapshot),
+//! It owns `/polder/dns/` in the store: zones and record sets of operators. Every change of them is decided by a pure planner of
+//! [`polder_core::dns::zones`] and committed by the ledger as one transaction. It follows everything that names are computed from:
+//! pools, allocations, services, and the stored zones themselves. What is served is one [`Snapshot`](polder_core::dns::Snapshot),
 //! replaced whole for every revision; UDP, TCP and the `Resolve` RPC put queries to the same function
 //! [`answer`](polder_core::dns::answer()).
 //!
-//! With the store gone it goes on answering from the last snapshot, for ever. A crash loses nothing: all state is computed, and a
-//! server that starts without the store answers SERVFAIL for our names until it has read it once.
+//! With the store gone it goes on answering from the last snapshot, for ever. A crash before a commit leaves nothing, after it
+//! everything, the answer to the request id included; any number of replicas may serve and change at once. A
+//! server that starts without the store answers SERVFAIL until it has read it once: it does not know yet which names are ours.
 
+mod call;
 mod config;
 mod listen;
 mod metrics;
@@ -17,6 +20,7 @@ mod rpc;
 mod service;
 mod tcp;
 mod udp;
+mod zones;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,8 +32,8 @@ use polder_proto::stored::Stored;
 use polder_runtime::component::Component;
 use polder_runtime::metrics::Metrics;
 use polder_runtime::tasks::Failure;
-use polder_runtime::telemetry;
-use polder_store::{Exporter, Mirror, MirrorConfig, Store};
+use polder_runtime::{clock, entropy, telemetry};
+use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, Store};
 
 pub use config::{Config, DnsConfig};
 pub use listen::CannotListen;
@@ -41,6 +45,10 @@ use progress::Progress;
 use rpc::Rpc;
 use service::Service;
 use udp::Worker;
+use zones::Zones;
+
+/// The name of the service in keys, logs and metrics.
+const NAME: &str = "dns";
 
 /// The name server, bound but not serving yet.
 #[derive(Debug)]
@@ -54,26 +62,31 @@ pub struct Dns {
 /// Builds the name server over a store. Must be called inside a runtime.
 ///
 /// # Errors
-/// [`CannotListen`] for a port that cannot be had; a refusal of the domain or the times to live.
+/// [`CannotListen`] for a port that cannot be had; a refusal of the domain or the times to live; when the ledger cannot be started.
 pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns, Failure> {
     let (settings, name) = (config.settings()?, config.name()?);
     polder_store::etcd::set_trace_injector(telemetry::inject);
-    let zone = settings.zone().to_string();
+    let domain = settings.zone().clone();
+    let zone = domain.to_string();
     let sockets = config.listen.iter().map(|address| Sockets::bind(*address, config.worker_count()));
     let sockets: Vec<Sockets> = sockets.collect::<Result<_, _>>()?;
     let addresses = sockets.iter().map(|bound| bound.address).collect();
 
     let names = Arc::new(Names::new(settings, PublishMetrics::register(metrics)));
-    let mirror = Mirror::<Stored>::open(store, MirrorConfig::default());
-    metrics.collector::<Exporter>().add("dns", &mirror, None);
+    let clock: Clock = Arc::new(clock::now);
+    let mirror = Mirror::<Stored>::open(store, MirrorConfig::for_service(NAME, Arc::clone(&clock)));
+    let ledger = Ledger::start(mirror.clone(), LedgerConfig::new(NAME, clock, Arc::new(entropy::draw)))?;
+    metrics.collector::<Exporter>().add(NAME, &mirror, Some(&ledger));
     let (following, followed, ready) = (Arc::clone(&names), mirror.clone(), Arc::clone(&names));
     let progress = Progress::new(Arc::clone(&names), mirror.clone(), name.to_string());
     let service = Service::new(Arc::clone(&names), name);
-    let component = Component::new("dns")
-        .grpc(DnsServiceServer::new(Rpc::new(service)))
+    let zones = Zones::new(ledger.clone(), service.clone(), domain);
+    let component = Component::new(NAME)
+        .grpc(DnsServiceServer::new(Rpc::new(service, zones)))
         .ready_when(move || ready.ready())
         .vital_task("dns-names", move |stop| async move { following.follow(&followed, stop).await })
         .task("dns-progress", move |stop| progress.run(stop))
+        .closing("dns-ledger", async move { ledger.shutdown().await })
         .closing("dns-mirror", async move { mirror.shutdown().await });
     let server = Server { config, zone, names, queries: QueryMetrics::register(metrics) };
     Ok(Dns { component: sockets.into_iter().fold(component, |component, bound| server.serve(component, bound)), addresses })

@@ -63,7 +63,7 @@ impl Names {
         if self.current.load().is_synced() {
             return Ok(());
         }
-        Err(Refusal::new(Reason::NotSynced, "The store has not been read yet: queries for our names get SERVFAIL."))
+        Err(Refusal::new(Reason::NotSynced, "The store has not been read yet: all queries get SERVFAIL."))
     }
 
     /// Follows a mirror until `stop`.

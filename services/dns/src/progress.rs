@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use polder_core::id::Revision;
 use polder_proto::stored::Stored;
-use polder_proto::stored::dns::{Serving, encode};
+use polder_proto::stored::dns::serving::{Serving, encode};
 use polder_runtime::clock;
 use polder_store::backend::LeaseId;
 use polder_store::{Commit, Error, Mirror, Store, Write};

@@ -1,5 +1,7 @@
 //! `polder.dns.v1.DnsService`: decode, call, encode.
 
+mod zones;
+
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -14,23 +16,22 @@ use polder_runtime::status::refuse;
 use tonic::{Request, Response, Status};
 
 use crate::service::{Resolution, Service};
+use crate::zones::Zones;
 
 /// Lines in one piece of an exported zone.
 const PIECE: usize = 256;
-/// How long a wait takes that does not say, and how long it may take.
-const WAIT: Duration = Duration::from_secs(5);
-const MOST_WAIT: Duration = Duration::from_secs(300);
 
 type Answer<T> = Result<Response<T>, Status>;
 
 /// The gRPC service.
 pub(crate) struct Rpc {
     service: Service,
+    zones: Zones,
 }
 
 impl Rpc {
-    pub(crate) const fn new(service: Service) -> Self {
-        Self { service }
+    pub(crate) const fn new(service: Service, zones: Zones) -> Self {
+        Self { service, zones }
     }
 
     fn list_records(&self, request: &ListRecordsRequest) -> Result<ListRecordsResponse, Refusal> {
@@ -40,21 +41,6 @@ impl Rpc {
         let records = listed.iter().filter_map(|listed| convert::record(&listed.source, &listed.record)).collect();
         Ok(ListRecordsResponse { records, next_page_token, revision: revision.0 })
     }
-
-    fn list_zones(&self, request: &ListZonesRequest) -> Result<ListZonesResponse, Refusal> {
-        let (zones, more, names) = self.service.zones(&convert::zone_page(request)?)?;
-        let last = zones.last().filter(|_| more);
-        let next_page_token = last.map_or_else(String::new, |zone| page::token(&[&zone.to_string()]));
-        let zones = zones.iter().map(|zone| convert::system_zone(&names, zone)).collect();
-        Ok(ListZonesResponse { zones, next_page_token, revision: names.revision().0 })
-    }
-}
-
-/// What operators store comes later; names that follow from services are complete.
-fn not_yet<T>(what: &str) -> Answer<T> {
-    let message =
-        format!("{what} cannot be stored yet. Names of services, endpoints and addresses are computed and need no records.");
-    Err(refuse(Refusal::new(Reason::NotImplemented, message)))
 }
 
 fn resolved(resolution: &Resolution, elapsed: Duration) -> ResolveResponse {
@@ -92,18 +78,16 @@ impl DnsService for Rpc {
     }
 
     async fn list_zones(&self, request: Request<ListZonesRequest>) -> Answer<ListZonesResponse> {
-        Self::list_zones(self, request.get_ref()).map(Response::new).map_err(refuse)
+        self.zones.on_list_zones(request.get_ref())
     }
 
     async fn get_zone(&self, request: Request<GetZoneRequest>) -> Answer<GetZoneResponse> {
-        let zone = convert::zone_name("name", &request.get_ref().name).map_err(refuse)?;
-        let names = self.service.zone(&zone).map_err(refuse)?;
-        Ok(Response::new(GetZoneResponse { zone: Some(convert::system_zone(&names, &zone)) }))
+        self.zones.on_get_zone(request.get_ref())
     }
 
     async fn export_zone(&self, request: Request<ExportZoneRequest>) -> Answer<Self::ExportZoneStream> {
         let zone = convert::zone_name("zone", &request.get_ref().zone).map_err(refuse)?;
-        let (lines, names) = self.service.export(&zone).map_err(refuse)?;
+        let (lines, names) = self.service.export(zone.domain()).map_err(refuse)?;
         let (serial, revision) = (names.serial(), names.revision().0);
         let pieces = stream::iter(lines).chunks(PIECE);
         let pieces = pieces.map(move |lines| Ok(ExportZoneResponse { text: lines.concat(), serial, revision }));
@@ -112,8 +96,8 @@ impl DnsService for Rpc {
 
     async fn wait_for_revision(&self, request: Request<WaitForRevisionRequest>) -> Answer<WaitForRevisionResponse> {
         let request = request.get_ref();
-        let within = request.timeout.map_or(WAIT, |timeout| Duration::try_from(timeout).unwrap_or_default());
-        let reached = self.service.wait_for(Revision(request.revision), within.min(MOST_WAIT)).await.map_err(refuse)?;
+        let within = convert::wait(request.timeout).map_err(refuse)?;
+        let reached = self.service.wait_for(Revision(request.revision), within).await.map_err(refuse)?;
         let micros = i64::try_from(reached.since.0).unwrap_or_default();
         let nanos = i32::try_from(micros % 1_000_000 * 1000).unwrap_or_default();
         Ok(Response::new(WaitForRevisionResponse {
@@ -129,38 +113,43 @@ impl DnsService for Rpc {
     }
 
     async fn update_resolver_settings(&self, _: Request<UpdateResolverSettingsRequest>) -> Answer<UpdateResolverSettingsResponse> {
-        not_yet("Resolver settings")
+        let message = "Resolver settings cannot be stored yet; they are in the configuration of the name server.";
+        Err(refuse(Refusal::new(Reason::NotImplemented, message)))
     }
 
-    async fn create_zone(&self, _: Request<CreateZoneRequest>) -> Answer<CreateZoneResponse> {
-        not_yet("Zones")
+    async fn create_zone(&self, request: Request<CreateZoneRequest>) -> Answer<CreateZoneResponse> {
+        self.zones.on_create_zone(request).await
     }
 
-    async fn update_zone(&self, _: Request<UpdateZoneRequest>) -> Answer<UpdateZoneResponse> {
-        not_yet("Zones")
+    async fn update_zone(&self, request: Request<UpdateZoneRequest>) -> Answer<UpdateZoneResponse> {
+        self.zones.on_update_zone(request).await
     }
 
-    async fn delete_zone(&self, _: Request<DeleteZoneRequest>) -> Answer<DeleteZoneResponse> {
-        not_yet("Zones")
+    async fn delete_zone(&self, request: Request<DeleteZoneRequest>) -> Answer<DeleteZoneResponse> {
+        self.zones.on_delete_zone(request).await
     }
 
-    async fn create_record_set(&self, _: Request<CreateRecordSetRequest>) -> Answer<CreateRecordSetResponse> {
-        not_yet("Records")
+    async fn import_zone(&self, request: Request<ImportZoneRequest>) -> Answer<ImportZoneResponse> {
+        self.zones.on_import(request).await
     }
 
-    async fn get_record_set(&self, _: Request<GetRecordSetRequest>) -> Answer<GetRecordSetResponse> {
-        not_yet("Records")
+    async fn create_record_set(&self, request: Request<CreateRecordSetRequest>) -> Answer<CreateRecordSetResponse> {
+        self.zones.on_create_set(request).await
     }
 
-    async fn list_record_sets(&self, _: Request<ListRecordSetsRequest>) -> Answer<ListRecordSetsResponse> {
-        not_yet("Records")
+    async fn get_record_set(&self, request: Request<GetRecordSetRequest>) -> Answer<GetRecordSetResponse> {
+        self.zones.on_get_set(request.get_ref())
     }
 
-    async fn update_record_set(&self, _: Request<UpdateRecordSetRequest>) -> Answer<UpdateRecordSetResponse> {
-        not_yet("Records")
+    async fn list_record_sets(&self, request: Request<ListRecordSetsRequest>) -> Answer<ListRecordSetsResponse> {
+        self.zones.on_list_sets(request.get_ref())
     }
 
-    async fn delete_record_set(&self, _: Request<DeleteRecordSetRequest>) -> Answer<DeleteRecordSetResponse> {
-        not_yet("Records")
+    async fn update_record_set(&self, request: Request<UpdateRecordSetRequest>) -> Answer<UpdateRecordSetResponse> {
+        self.zones.on_update_set(request).await
+    }
+
+    async fn delete_record_set(&self, request: Request<DeleteRecordSetRequest>) -> Answer<DeleteRecordSetResponse> {
+        self.zones.on_delete_set(request).await
     }
 }

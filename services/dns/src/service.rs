@@ -10,7 +10,8 @@ use polder_core::dns::{Client, DomainName, Outcome, Record, Snapshot, Source, Tr
 use polder_core::id::Revision;
 use polder_core::net::Name;
 use polder_core::reason::{Reason, Refusal};
-use polder_proto::convert::dns::{Page, Question, RecordKey, no_zone};
+use polder_proto::convert::dns::{Page, Question, RecordKey, no_zone, system_zone};
+use polder_proto::dns::v1;
 
 use crate::names::{Names, Position};
 
@@ -115,28 +116,24 @@ impl Service {
         Ok((page, more, names.revision()))
     }
 
-    /// A page of the zones that are computed, by name, and whether there are more.
-    pub(crate) fn zones(&self, wanted: &Page<[String; 1]>) -> Result<(Vec<DomainName>, bool, Arc<Snapshot>), Refusal> {
+    /// The zones that are computed, in no order.
+    pub(crate) fn computed_zones(&self) -> Result<Vec<v1::Zone>, Refusal> {
         let names = self.snapshot()?;
-        let later = |zone: &&DomainName| wanted.after.as_ref().is_none_or(|[after]| zone.to_string() > *after);
-        let all = names.reverse_zones().chain([names.settings().zone()]).filter(later);
-        let mut zones: Vec<DomainName> = all.filter(|zone| wanted.passes(zone)).cloned().collect();
-        zones.sort_by_cached_key(ToString::to_string);
-        let more = zones.len() > wanted.size;
-        zones.truncate(wanted.size);
-        Ok((zones, more, names))
+        let all = names.reverse_zones().chain([names.settings().zone()]);
+        Ok(all.map(|zone| system_zone(&names, zone)).collect())
     }
 
-    /// One zone.
-    pub(crate) fn zone(&self, zone: &DomainName) -> Result<Arc<Snapshot>, Refusal> {
+    /// One zone that is computed.
+    pub(crate) fn computed_zone(&self, zone: &DomainName) -> Result<v1::Zone, Refusal> {
         let names = self.snapshot()?;
         known_zone(&names, zone)?;
-        Ok(names)
+        Ok(system_zone(&names, zone))
     }
 
     /// The zone as the lines of a zone file, without those of names that have no data.
     pub(crate) fn export(&self, zone: &DomainName) -> Result<(Vec<String>, Arc<Snapshot>), Refusal> {
-        let names = self.zone(zone)?;
+        let names = self.snapshot()?;
+        known_zone(&names, zone)?;
         let line = |record: &Record| {
             let [zone, name, rtype, data] = key(&names, Some(zone), record)?;
             Some(([zone, name.clone(), rtype.clone(), data.clone()], format!("{name} {} IN {rtype} {data}\n", record.ttl)))

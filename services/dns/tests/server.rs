@@ -10,7 +10,11 @@ mod dig;
 mod follow;
 #[path = "server/hostile.rs"]
 mod hostile;
+#[path = "server/import.rs"]
+mod import;
 #[path = "server/independent.rs"]
 mod independent;
 #[path = "server/site.rs"]
 mod site;
+#[path = "server/zones.rs"]
+mod zones;

@@ -154,7 +154,7 @@ impl<W: Watched> Following<W> {
     fn batch(&mut self, batch: &Arc<ChangeBatch<Stored>>) {
         let own = batch.changes.iter().filter_map(|change| match change {
             Change::Ipam(change) => Some(change),
-            Change::Lb(_) => None,
+            Change::Lb(_) | Change::Dns(_) => None,
         });
         let before = self.seen.clone();
         let mut touched: Vec<W::Key> = own.clone().flat_map(|change| self.watched.touched(&before, change)).collect();

@@ -21,7 +21,8 @@ use polder_proto::convert::common::show_time;
 use polder_proto::convert::lb::report::{self as convert, Report};
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::dataplane_service_client::DataplaneServiceClient;
-use polder_proto::stored::{Stored, dns};
+use polder_proto::stored::Stored;
+use polder_proto::stored::dns::serving;
 use polder_runtime::clock;
 use polder_runtime::process::Dialer;
 use polder_runtime::status::decode;
@@ -201,7 +202,7 @@ impl Converging {
     /// # Errors
     /// `STORE_UNAVAILABLE`.
     pub(crate) async fn servers(&self) -> Result<Vec<pb::DnsProgress>, Refusal> {
-        let (mut servers, mut keys, mut at) = (Vec::new(), KeyRange::prefix(dns::SERVING), None);
+        let (mut servers, mut keys, mut at) = (Vec::new(), KeyRange::prefix(serving::SERVING), None);
         loop {
             let page = self.mirror.store().range(keys.clone(), PAGE, at).await?;
             at.get_or_insert(page.revision);
@@ -229,12 +230,12 @@ impl Converging {
 
 /// What a name server says.
 fn server(entry: &Entry) -> pb::DnsProgress {
-    match dns::decode(&entry.key, &entry.value) {
-        Ok(dns::Serving { server, revision, since }) => {
+    match serving::decode(&entry.key, &entry.value) {
+        Ok(serving::Serving { server, revision, since }) => {
             pb::DnsProgress { server, serving_revision: revision.0, report_time: Some(show_time(since)), error: String::new() }
         }
         Err(Corrupt { key, why }) => pb::DnsProgress {
-            server: key.strip_prefix(dns::SERVING).unwrap_or(&key).to_owned(),
+            server: key.strip_prefix(serving::SERVING).unwrap_or(&key).to_owned(),
             error: format!("what it says cannot be read: {why}"),
             ..pb::DnsProgress::default()
         },

@@ -182,6 +182,8 @@ pub async fn put(client: &Client, step: &Step<'_>, how: &How) -> Result<Done, Fa
         Kind::Node => node(client, intent, dry_run).await?,
         Kind::BgpPeer => upsert(client, intent, &Upsert::lb("BgpPeer"), how).await?,
         Kind::BgpAdvertisement => upsert(client, intent, &Upsert::lb("BgpAdvertisement"), how).await?,
+        Kind::Zone => upsert(client, intent, &Upsert::dns("Zone"), how).await?,
+        Kind::RecordSet => upsert(client, intent, &Upsert::dns("RecordSet"), how).await?,
         Kind::Service => service(client, intent, how).await?,
         Kind::Endpoints => endpoints(client, intent, how).await?,
         Kind::Allocation => allocation(client, intent, dry_run).await?,
@@ -225,6 +227,10 @@ impl Upsert {
         Self { service: "lb.AnnouncementService".to_owned(), noun }
     }
 
+    fn dns(noun: &'static str) -> Self {
+        Self { service: "dns.DnsService".to_owned(), noun }
+    }
+
     /// The noun as a field of proto3 JSON: `bgpPeer`.
     fn field(&self) -> String {
         let mut letters = self.noun.chars();
@@ -252,11 +258,17 @@ async fn existing(client: &Client, method: &str, request: Map<String, Value>) ->
 
 async fn upsert(client: &Client, intent: &Intent, kind: &Upsert, how: &How) -> Result<Put, Failure> {
     let get = format!("{}/Get{}", kind.service, kind.noun);
-    let before = existing(client, &get, object([("name", json!(intent.name))])).await?;
+    let before = existing(client, &get, get_request(intent)).await?;
     let put = format!("{}/Update{}", kind.service, kind.noun);
     let field = kind.field();
     let answer = client.change(&put, upsert_request(intent, kind, how)).await?;
     Ok((effect(before.as_ref().map(|answer| &answer[&field]), &answer[&field]), answer))
+}
+
+/// What names the object: its name, and of a record set its zone and its type.
+fn get_request(intent: &Intent) -> Map<String, Value> {
+    let said = |key: &str| intent.object.get(key).cloned().filter(|_| intent.kind == Kind::RecordSet).unwrap_or_default();
+    object([("name", json!(intent.name)), ("zone", said("zone")), ("type", said("type"))])
 }
 
 fn upsert_request(intent: &Intent, kind: &Upsert, how: &How) -> Map<String, Value> {

@@ -70,6 +70,33 @@ fn addresses(endpoints: &[Value], ready: bool) -> String {
     if addresses.is_empty() { "<none>".to_owned() } else { addresses.join(",") }
 }
 
+/// The stored record sets of one zone, of all stored zones without one.
+pub(super) async fn record_sets(context: &Context, zone: Option<&str>, filter: &str) -> Result<String, Failure> {
+    let zones = match zone {
+        Some(zone) => vec![zone.to_owned()],
+        None => {
+            let stored = object([("filter", json!("system = false"))]);
+            let zones = context.client.list("dns.DnsService/ListZones", "zones", stored).await?;
+            zones.items.iter().map(own_name).collect()
+        }
+    };
+    let mut all = Vec::new();
+    for zone in zones {
+        let request = object([("zone", json!(zone)), ("filter", json!(filter))]);
+        all.extend(context.client.list("dns.DnsService/ListRecordSets", "recordSets", request).await?.items);
+    }
+    let row = |set: &Value| {
+        let data = joined(items(set, &["data"]));
+        let ttl = set["ttlSeconds"].as_u64().map_or_else(|| "<zone>".to_owned(), |seconds| seconds.to_string());
+        vec![text(set, &["zone"]), own_name(set), text(set, &["type"]), ttl, data]
+    };
+    let rows = all.iter().map(row).collect();
+    let path = |set: &Value| format!("record-set/{}/{}/{}", text(set, &["zone"]), own_name(set), text(set, &["type"]));
+    let names = all.iter().map(path).collect();
+    let header = &["ZONE", "NAME", "TYPE", "TTL", "DATA"];
+    show(context, &View { header, rows, names, whole: json!({ "recordSets": all }) })
+}
+
 /// DNS records, those of one name if it is given.
 pub(super) async fn records(context: &Context, name: Option<&str>, filter: &str) -> Result<String, Failure> {
     let request = object([("filter", json!(filter))]);

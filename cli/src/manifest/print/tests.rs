@@ -37,6 +37,16 @@ kind: BGPAdvertisement
 metadata: {name: all}
 ---
 apiVersion: polder.dev/v1
+kind: Zone
+metadata: {name: example.com, labels: {site: "12"}}
+spec: {nameServers: [ns1.example.com.], defaultTtlSeconds: 60}
+---
+apiVersion: polder.dev/v1
+kind: RecordSet
+metadata: {name: "@"}
+spec: {zone: example.com, type: MX, ttlSeconds: 0, data: ["10 mail"]}
+---
+apiVersion: polder.dev/v1
 kind: Endpoints
 metadata: {name: db, namespace: shop}
 spec: {endpoints: [{address: 192.0.2.7, ready: true}]}

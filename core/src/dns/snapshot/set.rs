@@ -7,9 +7,6 @@ use super::super::name::{DomainName, is_under};
 use super::super::record::{Data, Record, RecordType};
 use super::super::wire::{FIXED, HEADER, MOST_POINTER, MOST_TCP, QUESTION, split_records};
 
-/// Priority, weight and port stand before the target of SRV.
-const SRV_FIXED: usize = 6;
-
 /// The records of one type at one name, as they stand in an answer.
 ///
 /// The owner of every record is a pointer to the question, so the answer repeats the question's letter case. The addresses of
@@ -18,6 +15,8 @@ const SRV_FIXED: usize = 6;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::dns) struct Set {
     rtype: RecordType,
+    /// Its targets lie anywhere: their addresses are looked up when it is sent.
+    looked_up: bool,
     additional: u16,
     /// Where the additional records begin.
     split: usize,
@@ -38,6 +37,18 @@ impl Set {
     /// Addresses of the targets, and how many there are; only valid right after the whole answer, right after the question.
     pub(in crate::dns) fn additional(&self) -> (&[u8], u16) {
         (self.bytes.get(self.split..).unwrap_or_default(), self.additional)
+    }
+
+    /// The targets whose addresses are looked up, each with its place in [`Self::answer`].
+    pub(in crate::dns) fn targets(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let before = target_place(self.rtype).filter(|_| self.looked_up);
+        let mut at = 0;
+        split_records(self.answer()).filter_map(move |record| {
+            let start = at;
+            at += record.len();
+            let place = FIXED + before?;
+            Some((start + place, record.get(place..)?))
+        })
     }
 
     /// Bytes of one record, where all have the same.
@@ -62,8 +73,19 @@ pub(super) fn at<'a>(records: &'a [Record], name: &DomainName) -> &'a [Record] {
     records.get(start..end).unwrap_or_default()
 }
 
-/// Compiles the records that several sources have at `name`; each source's records are sorted.
-pub(super) fn compile(name: &DomainName, sources: &[&[Record]]) -> Arc<[Set]> {
+/// How many bytes of data stand before the host whose addresses are additional.
+const fn target_place(rtype: RecordType) -> Option<usize> {
+    match rtype {
+        RecordType::NS => Some(0),
+        RecordType::MX => Some(2),
+        RecordType::SRV => Some(6),
+        _ => None,
+    }
+}
+
+/// Compiles the records that several sources have at `name`; each source's records are sorted. Where something `stored` is among
+/// them the targets lie anywhere; else every target is in its own source, and its addresses are compiled too.
+pub(super) fn compile(name: &DomainName, sources: &[&[Record]], stored: bool) -> Arc<[Set]> {
     // Every record with all the records of its source: only there its targets' addresses are looked for.
     let mut here: Vec<(&Record, &[Record])> =
         sources.iter().flat_map(|source| at(source, name).iter().map(move |record| (record, *source))).collect();
@@ -76,10 +98,10 @@ pub(super) fn compile(name: &DomainName, sources: &[&[Record]]) -> Arc<[Set]> {
     let best = here.iter().filter_map(|(record, _)| rank(record)).min();
     here.retain(|(record, _)| rank(record).is_none() || rank(record) == best);
     let runs = here.chunk_by(|(a, _), (b, _)| a.data.record_type() == b.data.record_type());
-    runs.filter_map(|run| Some(compile_one(name, run.first()?.0.data.record_type()?, run))).collect()
+    runs.filter_map(|run| Some(compile_one(name, run.first()?.0.data.record_type()?, run, stored))).collect()
 }
 
-fn compile_one(name: &DomainName, rtype: RecordType, run: &[(&Record, &[Record])]) -> Set {
+fn compile_one(name: &DomainName, rtype: RecordType, run: &[(&Record, &[Record])], looked_up: bool) -> Set {
     let mut bytes = Vec::new();
     // The targets with the places of their names in the message.
     let mut targets: Vec<(&DomainName, usize, &[Record])> = Vec::new();
@@ -90,12 +112,12 @@ fn compile_one(name: &DomainName, rtype: RecordType, run: &[(&Record, &[Record])
         if bytes.len() > usize::from(MOST_TCP) {
             break;
         }
-        if let Some(target) = record.data.glue().filter(|target| seen.insert(*target)) {
+        if let Some(target) = record.data.glue().filter(|target| !looked_up && seen.insert(*target)) {
             let data = after_question + bytes.len() + FIXED;
             let place = if is_under(name.as_wire(), target.as_wire()) {
                 HEADER + name.as_wire().len() - target.as_wire().len()
             } else {
-                data + if rtype == RecordType::SRV { SRV_FIXED } else { 0 }
+                data + target_place(rtype).unwrap_or_default()
             };
             targets.push((target, place, source));
         }
@@ -111,7 +133,7 @@ fn compile_one(name: &DomainName, rtype: RecordType, run: &[(&Record, &[Record])
             additional += 1;
         }
     }
-    Set { rtype, additional, split, bytes: bytes.into() }
+    Set { rtype, looked_up, additional, split, bytes: bytes.into() }
 }
 
 fn push(bytes: &mut Vec<u8>, owner: [u8; 2], record: &Record) {

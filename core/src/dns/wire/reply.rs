@@ -79,24 +79,35 @@ impl<'a> Reply<'a> {
         *counter = counter.saturating_add(records);
     }
 
-    /// Appends the records of a set under the owner to which `owner` points, beginning with record `first` of those that are all
-    /// alike. Says whether all fitted; the TC bit is set when they did not.
-    pub(in crate::dns) fn put_set(&mut self, set: &Set, owner: [u8; 2], first: u32) -> bool {
+    /// Appends the records of a set to a section, under the owner to which `owner` points, beginning with record `first` of those
+    /// that are all alike. Says whether all fitted; the TC bit is set when they did not.
+    pub(in crate::dns) fn put_set(&mut self, section: Section, set: &Set, owner: [u8; 2], first: u32) -> bool {
         let block = set.answer();
         let turn = set.stride().filter(|stride| block.len() > *stride).map_or(0, |stride| {
             let records = block.len() / stride;
             usize::try_from(first).unwrap_or_default() % records * stride
         });
         let (tail, head) = block.split_at_checked(turn).unwrap_or((&[], block));
-        let complete = self.put_records(head, owner) && self.put_records(tail, owner);
+        let complete = self.put_records(section, head, owner) && self.put_records(section, tail, owner);
         self.truncated |= !complete;
         complete
     }
 
-    fn put_records(&mut self, block: &[u8], owner: [u8; 2]) -> bool {
+    /// Appends the addresses of a target as additional records, all or none. Says whether they fitted.
+    pub(in crate::dns) fn put_addresses(&mut self, set: &Set, owner: [u8; 2]) -> bool {
+        let room = self.length + set.answer().len() <= self.limit;
+        room && self.put_records(Section::Additional, set.answer(), owner)
+    }
+
+    /// Says that the answer is not all there is: what was left out is needed.
+    pub(in crate::dns) const fn cut_off(&mut self) {
+        self.truncated = true;
+    }
+
+    fn put_records(&mut self, section: Section, block: &[u8], owner: [u8; 2]) -> bool {
         let start = self.length;
         if owner == QUESTION && self.put(block) {
-            self.count(Section::Answer, count_records(block));
+            self.count(section, count_records(block));
             return true;
         }
         for record in split_records(block) {
@@ -107,7 +118,7 @@ impl<'a> Reply<'a> {
             if let Some(place) = self.out.get_mut(at..at + owner.len()) {
                 place.copy_from_slice(&owner);
             }
-            self.count(Section::Answer, 1);
+            self.count(section, 1);
         }
         debug_assert_eq!(self.length, start + block.len());
         true

@@ -116,7 +116,7 @@ pub fn touched(before: &Cluster, change: &Change) -> BTreeSet<Key> {
             let after = after.as_ref().filter(|after| after.is_held());
             was.into_iter().chain(after).for_each(|held| touched_by_allocation(before, held, &mut keys));
         }
-        Change::Ipam(IpamChange::Namespace(..) | IpamChange::Network(_) | IpamChange::Neighbors(..)) => {}
+        Change::Ipam(IpamChange::Namespace(..) | IpamChange::Network(_) | IpamChange::Neighbors(..)) | Change::Dns(_) => {}
     }
     keys
 }

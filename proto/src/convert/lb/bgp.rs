@@ -4,15 +4,15 @@ mod advertisement;
 mod peer;
 
 use polder_core::cluster::Cluster;
-use polder_core::id::RequestId;
 use polder_core::lb::bgp::check::{MOST_SELECTORS, distinct};
 use polder_core::lb::bgp::conditions::{Condition, Heard, Standing};
 use polder_core::lb::bgp::{Decision, Record};
 use polder_core::net::Label;
-use polder_core::reason::{Reason, Refusal, Violations, shown};
+use polder_core::reason::{Reason, Refusal, Violations};
 use prost::Message;
 
-use super::super::common::{object, parsed, request_id, selector, show_time};
+pub use super::super::common::Manner;
+use super::super::common::{object, parsed, selector, show_time};
 use super::super::ipam::values::few;
 use super::super::mask;
 use crate::types::v1 as types;
@@ -48,21 +48,6 @@ pub trait Shown: Message + Default + Clone + 'static {
     fn changed(shown: Option<Self>, impact: Vec<types::Impact>) -> Self::Changed;
     /// What an answer says.
     fn parts(changed: Self::Changed) -> (Option<Self>, Vec<types::Impact>);
-}
-
-/// How a change is to be made, apart from what changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manner {
-    /// The caller's id for it.
-    pub request_id: Option<RequestId>,
-    /// Plan only.
-    pub validate_only: bool,
-}
-
-impl Manner {
-    fn read(id: &str, validate_only: bool, bad: &mut Violations) -> Self {
-        Self { request_id: request_id(id, bad), validate_only }
-    }
 }
 
 /// A record to be made.
@@ -115,7 +100,7 @@ impl<M: Shown> Revision<M> {
     ) -> Result<Self, Refusal> {
         let mut bad = Violations::new();
         let manner = Manner::read(id, validate_only, &mut bad);
-        check_paths::<M>(&paths, &mut bad);
+        mask::check::<M>(M::MESSAGE, M::SETTABLE, &paths, &mut bad);
         let Some(incoming) = required(message, &mut bad) else { return bad.finish(None) };
         let field = format!("{}.name", M::FIELD);
         let name = match paths.is_empty() {
@@ -187,22 +172,6 @@ fn required<M: Shown>(message: Option<M>, bad: &mut Violations) -> Option<M> {
         bad.add(M::FIELD, Reason::FieldRequired, "it is required");
     }
     message
-}
-
-/// The paths are judged whether or not there is something to merge with.
-fn check_paths<M: Shown>(paths: &[String], bad: &mut Violations) {
-    if !few(paths.len(), MOST_SELECTORS, "update_mask", bad) {
-        return;
-    }
-    let known = |path: &&String| {
-        let first = path.split('.').next().unwrap_or_default();
-        let replaceable = || mask::replace(M::MESSAGE, &M::default(), &M::default(), std::slice::from_ref(path));
-        M::SETTABLE.contains(&first) && replaceable().is_ok()
-    };
-    for path in paths.iter().filter(|path| !known(path)) {
-        let text = format!("`{}` is not a field that can be replaced; there are {}", shown(path), M::SETTABLE.join(", "));
-        bad.add("update_mask", Reason::InvalidArgument, text);
-    }
 }
 
 /// Selectors of which one must match.

@@ -2,8 +2,8 @@
 
 use polder_core::reason::Reason;
 use polder_proto::dns::v1::{
-    AnswerSource, CreateZoneRequest, ExportZoneRequest, GetZoneRequest, ListRecordsRequest, ListZonesRequest, RecordSource,
-    ResolveRequest, WaitForRevisionRequest,
+    AnswerSource, ExportZoneRequest, GetZoneRequest, ListRecordsRequest, ListZonesRequest, RecordSource, ResolveRequest,
+    UpdateResolverSettingsRequest, WaitForRevisionRequest,
 };
 use tonic::{Code, Status};
 
@@ -116,7 +116,7 @@ async fn zones_are_listed_and_exported() {
 async fn what_is_not_there_yet_says_so() {
     let (_folder, site) = Site::shop().await;
     let mut client = site.client().await;
-    let status = client.create_zone(CreateZoneRequest::default()).await.unwrap_err();
+    let status = client.update_resolver_settings(UpdateResolverSettingsRequest::default()).await.unwrap_err();
     assert_eq!((status.code(), reason(&status)), (Code::Unimplemented, Reason::NotImplemented));
     let timeout = Some(prost_types::Duration { seconds: 0, nanos: 50_000_000 });
     let status = client.wait_for_revision(WaitForRevisionRequest { revision: u64::MAX, timeout }).await.unwrap_err();

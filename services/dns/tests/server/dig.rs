@@ -21,7 +21,7 @@ pub(crate) fn ask(program: &str, site: &Site, arguments: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn short(site: &Site, arguments: &str) -> Vec<String> {
+pub(crate) fn short(site: &Site, arguments: &str) -> Vec<String> {
     let mut lines: Vec<String> = ask("dig", site, &format!("+short {arguments}")).lines().map(str::to_owned).collect();
     lines.sort();
     lines

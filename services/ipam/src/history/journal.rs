@@ -103,7 +103,7 @@ fn concerns(change: &Change, address: IpAddr) -> bool {
             service.cluster.iter().chain(&service.external).any(|vip| vip.address == address)
         }
         Change::Lb(lb::Change::Rest(rests, _)) => *rests == address,
-        Change::Ipam(_) | Change::Lb(_) => false,
+        Change::Ipam(_) | Change::Lb(_) | Change::Dns(_) => false,
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 use polder_core::cluster::Cluster;
+use polder_core::dns::zones;
 use polder_core::id::{Entropy, Uid};
 use polder_core::ipam::view::Term;
 use polder_core::ipam::{Allocation as Stored, allocate, audit, lookup, release, repair};
@@ -96,14 +97,14 @@ fn narrowed(request: &ListAllocationsRequest) -> Result<(Page<Uid>, Option<Label
     bad.finish(page.map(|page| (page, namespace, selector)))
 }
 
-/// What the audits of addresses and of services say of a state.
+/// What the audits of addresses, of services and of zones say of a state.
 fn checked(cluster: &Cluster) -> CheckConsistencyResponse {
     let audited = audit::audit(cluster);
-    let services = lb::audit(cluster);
+    let (services, zones) = (lb::audit(cluster), zones::audit(cluster));
     CheckConsistencyResponse {
-        findings: audited.findings.iter().chain(&services).take(MOST_FINDINGS).map(findings::show).collect(),
-        total: (audited.findings.len() + services.len()) as u64,
-        checked: (audited.checked + cluster.lb.services().count()) as u64,
+        findings: audited.findings.iter().chain(&services).chain(&zones).take(MOST_FINDINGS).map(findings::show).collect(),
+        total: (audited.findings.len() + services.len() + zones.len()) as u64,
+        checked: (audited.checked + cluster.lb.services().count() + cluster.dns.all_sets().count()) as u64,
         ..Default::default()
     }
 }

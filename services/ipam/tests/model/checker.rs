@@ -241,7 +241,7 @@ impl Checker {
 fn decode(key: &[u8], value: Option<&Bytes>) -> Option<ipam::Change> {
     match Stored::decode(key, value.map(|value| &value[..])).expect("a record that can be read")? {
         Change::Ipam(change) => Some(change),
-        Change::Lb(_) => None,
+        Change::Lb(_) | Change::Dns(_) => None,
     }
 }
 

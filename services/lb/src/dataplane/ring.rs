@@ -56,7 +56,7 @@ impl Whom {
         match change {
             Change::Ipam(ipam::Change::Node(name, _)) => _ = self.nodes.insert(name.clone()),
             Change::Lb(lb::Change::BgpPeer(..)) => self.all = true,
-            Change::Ipam(_) | Change::Lb(_) => {}
+            Change::Ipam(_) | Change::Lb(_) | Change::Dns(_) => {}
         }
     }
 

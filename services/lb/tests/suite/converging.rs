@@ -8,7 +8,7 @@ use polder_core::reason::Reason;
 use polder_core::time::Timestamp;
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::dataplane_service_client::DataplaneServiceClient;
-use polder_proto::stored::dns::{self, Serving};
+use polder_proto::stored::dns::serving::{self, Serving};
 use polder_proto::types::v1::{ConditionStatus, WatchEventType};
 use polder_runtime::link::Link;
 use polder_store::{Commit, Store, Write};
@@ -80,7 +80,7 @@ async fn put(store: &Store, writes: Vec<Write>) {
 
 /// What a name server says of itself.
 async fn serves(store: &Store, server: &str, revision: u64) {
-    let (key, value) = dns::encode(&Serving { server: server.to_owned(), revision: Revision(revision), since: Timestamp(1) });
+    let (key, value) = serving::encode(&Serving { server: server.to_owned(), revision: Revision(revision), since: Timestamp(1) });
     put(store, vec![Write::put(key, value)]).await;
 }
 
@@ -217,7 +217,7 @@ async fn a_name_server_that_nobody_understands_or_looks_at_is_not_one_that_has_i
     serves(&store, "dns-1", revision).await;
     assert!(convergence(&lb, revision, None).await.unwrap().converged);
 
-    put(&store, vec![Write::put(format!("{}dns-2", dns::SERVING), vec![8, 2])]).await;
+    put(&store, vec![Write::put(format!("{}dns-2", serving::SERVING), vec![8, 2])]).await;
     let unread = convergence(&lb, revision, None).await.unwrap();
     let told: Vec<_> = unread.dns_servers.iter().map(|one| (one.server.as_str(), one.error.is_empty())).collect();
     assert_eq!((unread.converged, told), (false, vec![("dns-1", true), ("dns-2", false)]), "{unread:?}");
@@ -231,7 +231,7 @@ async fn a_name_server_that_nobody_understands_or_looks_at_is_not_one_that_has_i
     let names: Vec<String> = (3..=5000).map(|number| format!("dns-{number}")).collect();
     for names in names.chunks(100) {
         let one = |server: &String| Serving { server: server.clone(), revision: Revision(revision), since: Timestamp(1) };
-        let writes = names.iter().map(one).map(|serving| dns::encode(&serving));
+        let writes = names.iter().map(one).map(|serving| serving::encode(&serving));
         put(&store, writes.map(|(key, value)| Write::put(key, value)).collect()).await;
     }
     let all = convergence(&lb, revision, None).await.unwrap();

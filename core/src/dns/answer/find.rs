@@ -1,0 +1,61 @@
+//! What stands at a name: in computed zones what is in the table and nothing else, in stored ones also delegations (RFC 1034
+//! §4.3.2) and wildcards (RFC 4592).
+
+use super::super::name::suffixes;
+use super::super::record::RecordType;
+use super::super::snapshot::{Node, Set, Snapshot};
+
+/// What stands at a name.
+pub(super) enum Found<'a> {
+    /// Records of the type.
+    Set(&'a Set),
+    /// An alias.
+    Alias(&'a Set),
+    /// The start of the zone is asked for.
+    Start,
+    /// The name exists, without such records.
+    NoData,
+    /// The name does not exist.
+    Missing,
+    /// Other servers answer for the name, or for one above it, which has this many bytes.
+    Elsewhere(&'a Set, usize),
+}
+
+/// What stands at `name` for a question of this type.
+pub(super) fn find<'a>(snapshot: &'a Snapshot, name: &[u8], rtype: RecordType) -> Found<'a> {
+    let node = snapshot.node(name);
+    // A name with computed records and nothing else is never in a delegated part: they come first.
+    let stored = if node.is_some_and(Node::is_computed) { None } else { snapshot.stored_zone_of(name) };
+    if let Some(zone) = stored
+        && let Some((servers, length)) = delegation(snapshot, zone, name)
+        // Only about its keys the zone around a delegation is asked (RFC 4035 §3.1.4.1).
+        && !(rtype == RecordType::DS && length == name.len())
+    {
+        return Found::Elsewhere(servers, length);
+    }
+    let start = |zone: &[u8]| rtype == RecordType::SOA && zone.len() == name.len();
+    match node {
+        Some(node) => at(node, rtype, || snapshot.zone_of(name).is_some_and(start)),
+        None => {
+            let wild = stored.and_then(|zone| snapshot.wildcard(zone, name));
+            wild.map_or(Found::Missing, |(_, node)| at(node, rtype, || false))
+        }
+    }
+}
+
+fn at(node: &Node, rtype: RecordType, is_start: impl FnOnce() -> bool) -> Found<'_> {
+    if let Some(set) = node.set(rtype) {
+        return Found::Set(set);
+    }
+    if is_start() {
+        return Found::Start;
+    }
+    node.set(RecordType::CNAME).map_or(Found::NoData, Found::Alias)
+}
+
+/// The name servers of the outermost delegated name at or above `name`, below the apex of `zone`; and how many bytes that name has.
+fn delegation<'a>(snapshot: &'a Snapshot, zone: &[u8], name: &[u8]) -> Option<(&'a Set, usize)> {
+    let below = suffixes(name).take_while(|suffix| suffix.len() > zone.len());
+    let cuts = below.filter_map(|suffix| Some((snapshot.node(suffix)?.set(RecordType::NS)?, suffix.len())));
+    cuts.last()
+}

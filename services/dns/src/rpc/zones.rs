@@ -1,0 +1,125 @@
+//! The methods of `polder.dns.v1.DnsService` that are about what operators store.
+
+use polder_core::dns::Snapshot as Served;
+use polder_core::id::Revision as At;
+use polder_proto::convert::dns::import::Importing;
+use polder_proto::convert::dns::zones::{Creation, Deletion, Revision, set_key};
+use polder_proto::convert::dns::{self as convert};
+use polder_proto::convert::page;
+use polder_proto::dns::v1::*;
+use polder_proto::stored::Stored;
+use polder_runtime::status::refuse;
+use polder_store::Snapshot;
+use tonic::{Request, Response};
+
+use super::Answer;
+use crate::call::Call;
+use crate::zones::{Changed, Zones};
+
+/// The metadata key under which a read says how old its view may be, in milliseconds.
+const AGE_HEADER: &str = "x-polder-age-ms";
+
+/// An answer read from a view, with the view's age.
+fn read<T>(snapshot: &Snapshot<Stored>, message: T) -> Response<T> {
+    let mut response = Response::new(message);
+    if let Some(age) = snapshot.age() {
+        response.metadata_mut().insert(AGE_HEADER, u64::try_from(age.as_millis()).unwrap_or(u64::MAX).into());
+    }
+    response
+}
+
+/// The zone of a change's answer, with the serial number that the change gives it.
+fn numbered(changed: Changed<Zone>) -> Changed<Zone> {
+    let serial = Served::serial_at(At(changed.revision));
+    Changed { object: changed.object.map(|zone| Zone { serial, ..zone }), ..changed }
+}
+
+impl Zones {
+    pub(super) async fn on_create_zone(&self, request: Request<CreateZoneRequest>) -> Answer<CreateZoneResponse> {
+        let (call, message) = Call::of("CreateZone", request);
+        let creation = Creation::<Zone>::read(message.zone, &message.request_id, message.validate_only).map_err(refuse)?;
+        let Changed { object: zone, revision, impact } = numbered(self.create(&call, creation).await.map_err(refuse)?);
+        Ok(Response::new(CreateZoneResponse { zone, revision, impact }))
+    }
+
+    pub(super) fn on_get_zone(&self, request: &GetZoneRequest) -> Answer<GetZoneResponse> {
+        let name = convert::zone_name("name", &request.name).map_err(refuse)?;
+        let (view, zone) = self.zone(&name).map_err(refuse)?;
+        Ok(read(&view, GetZoneResponse { zone: Some(zone) }))
+    }
+
+    pub(super) fn on_list_zones(&self, request: &ListZonesRequest) -> Answer<ListZonesResponse> {
+        let wanted = convert::zone_page(request).map_err(refuse)?;
+        let (zones, more, view) = self.zones(&wanted).map_err(refuse)?;
+        let last = zones.last().filter(|_| more);
+        let next_page_token = last.map_or_else(String::new, |zone| page::token(&[&zone.name]));
+        let revision = view.revision.0;
+        Ok(read(&view, ListZonesResponse { zones, next_page_token, revision }))
+    }
+
+    pub(super) async fn on_update_zone(&self, request: Request<UpdateZoneRequest>) -> Answer<UpdateZoneResponse> {
+        let (call, message) = Call::of("UpdateZone", request);
+        let paths = message.update_mask.map(|mask| mask.paths).unwrap_or_default();
+        let manner = (message.request_id.as_str(), message.validate_only);
+        let revision = Revision::<Zone>::read(message.zone, paths, message.allow_missing, manner).map_err(refuse)?;
+        let Changed { object: zone, revision, impact } = numbered(self.update(&call, revision).await.map_err(refuse)?);
+        Ok(Response::new(UpdateZoneResponse { zone, revision, impact }))
+    }
+
+    pub(super) async fn on_delete_zone(&self, request: Request<DeleteZoneRequest>) -> Answer<DeleteZoneResponse> {
+        let (call, message) = Call::of("DeleteZone", request);
+        let deletion = Deletion::of_zone(&message.name, &message.etag, &message.request_id, message.validate_only);
+        let changed = self.delete_zone(&call, deletion.map_err(refuse)?, message.force).await.map_err(refuse)?;
+        Ok(Response::new(DeleteZoneResponse { revision: changed.revision, impact: changed.impact }))
+    }
+
+    pub(super) async fn on_import(&self, request: Request<ImportZoneRequest>) -> Answer<ImportZoneResponse> {
+        let (call, message) = Call::of("ImportZone", request);
+        let answer = self.import(&call, Importing::read(&message).map_err(refuse)?).await.map_err(refuse)?;
+        let serial = Served::serial_at(At(answer.revision));
+        let zone = answer.zone.map(|zone| Zone { serial, ..zone });
+        Ok(Response::new(ImportZoneResponse { zone, ..answer }))
+    }
+
+    pub(super) async fn on_create_set(&self, request: Request<CreateRecordSetRequest>) -> Answer<CreateRecordSetResponse> {
+        let (call, message) = Call::of("CreateRecordSet", request);
+        let creation = Creation::<RecordSet>::read(message.record_set, &message.request_id, message.validate_only);
+        let Changed { object: record_set, revision, impact } =
+            self.create(&call, creation.map_err(refuse)?).await.map_err(refuse)?;
+        Ok(Response::new(CreateRecordSetResponse { record_set, revision, impact }))
+    }
+
+    pub(super) fn on_get_set(&self, request: &GetRecordSetRequest) -> Answer<GetRecordSetResponse> {
+        let mut bad = polder_core::reason::Violations::new();
+        let key = set_key([&request.zone, &request.name, &request.r#type], "", &mut bad);
+        let key = bad.finish(key).map_err(refuse)?;
+        let (view, set) = self.set(&key).map_err(refuse)?;
+        Ok(read(&view, GetRecordSetResponse { record_set: Some(set) }))
+    }
+
+    pub(super) fn on_list_sets(&self, request: &ListRecordSetsRequest) -> Answer<ListRecordSetsResponse> {
+        let (zone, wanted) = convert::set_page(request).map_err(refuse)?;
+        let (record_sets, more, view) = self.sets(&zone, &wanted).map_err(refuse)?;
+        let last = record_sets.last().filter(|_| more);
+        let next_page_token = last.map_or_else(String::new, |set| page::token(&[&set.name, &set.r#type]));
+        let revision = view.revision.0;
+        Ok(read(&view, ListRecordSetsResponse { record_sets, next_page_token, revision }))
+    }
+
+    pub(super) async fn on_update_set(&self, request: Request<UpdateRecordSetRequest>) -> Answer<UpdateRecordSetResponse> {
+        let (call, message) = Call::of("UpdateRecordSet", request);
+        let paths = message.update_mask.map(|mask| mask.paths).unwrap_or_default();
+        let manner = (message.request_id.as_str(), message.validate_only);
+        let revision = Revision::<RecordSet>::read(message.record_set, paths, message.allow_missing, manner).map_err(refuse)?;
+        let Changed { object: record_set, revision, impact } = self.update(&call, revision).await.map_err(refuse)?;
+        Ok(Response::new(UpdateRecordSetResponse { record_set, revision, impact }))
+    }
+
+    pub(super) async fn on_delete_set(&self, request: Request<DeleteRecordSetRequest>) -> Answer<DeleteRecordSetResponse> {
+        let (call, message) = Call::of("DeleteRecordSet", request);
+        let path = [message.zone.as_str(), &message.name, &message.r#type];
+        let deletion = Deletion::of_set(path, &message.etag, &message.request_id, message.validate_only);
+        let changed = self.delete_set(&call, deletion.map_err(refuse)?).await.map_err(refuse)?;
+        Ok(Response::new(DeleteRecordSetResponse { revision: changed.revision, impact: changed.impact }))
+    }
+}
