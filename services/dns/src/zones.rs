@@ -9,17 +9,17 @@ use polder_core::cluster::{Change, Cluster};
 use polder_core::dns::zones::plan::{self, READS};
 use polder_core::dns::zones::{Decision, RecordSet, RecordSetKey, Zone, ZoneName};
 use polder_core::dns::{DomainName, Snapshot as Served};
-use polder_core::reason::{Reason, Refusal};
+use polder_core::reason::Refusal;
 use polder_core::schema::{Plan, PlanContext, Verdict};
 use polder_proto::convert::common::Manner;
 use polder_proto::convert::dns::zones::{Creation, Deletion, Revision, Shown, impact};
 use polder_proto::dns::v1 as pb;
 use polder_proto::stored::Stored;
 use polder_proto::types::v1::Impact;
+use polder_runtime::call::Call;
 use polder_store::{Ledger, Snapshot};
 use prost::Message;
 
-use crate::call::Call;
 use crate::service::Service;
 
 /// What operators store, apart from gRPC. Cheap to clone.
@@ -89,11 +89,7 @@ impl Zones {
 
     /// The view for a read: whole, and as new as this process has it.
     pub(crate) fn view(&self) -> Result<Arc<Snapshot<Stored>>, Refusal> {
-        let snapshot = self.ledger.mirror().snapshot();
-        if !snapshot.synced {
-            snapshot.usable()?;
-        }
-        Ok(snapshot)
+        self.ledger.mirror().readable()
     }
 
     /// One zone, stored or computed, and the view that it is from.
@@ -165,16 +161,8 @@ impl Zones {
         decide: impl Fn(&Cluster, PlanContext) -> Result<Decision, Refusal> + Send + 'static,
     ) -> Result<Changed<M>, Refusal> {
         let planner = move |cluster: &Cluster, context: PlanContext| verdict::<M>(cluster, &decide(cluster, context)?);
-        let (answer, revision) = if manner.validate_only {
-            let (plan, revision) = self.ledger.preview(planner).await?;
-            (plan.answer, revision)
-        } else {
-            let committed = self.ledger.submit(call.intent(manner.request_id), planner).await?;
-            (committed.answer, committed.revision)
-        };
-        let changed = M::Changed::decode(answer.as_slice());
-        let changed =
-            changed.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
+        let (changed, revision) =
+            self.ledger.change::<M::Changed>(call.intent(manner.request_id), manner.validate_only, planner).await?;
         let (object, impact) = M::parts(changed);
         Ok(Changed { object, revision: revision.0, impact })
     }

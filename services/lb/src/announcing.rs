@@ -12,12 +12,11 @@ use polder_core::{ipam, lb};
 use polder_proto::convert::lb::announcement::{self as convert, Draining, Move, Observed, Renewal};
 use polder_proto::lb::v1 as pb;
 use polder_proto::stored::Stored;
+use polder_runtime::call::Call;
 use polder_store::{Ledger, Snapshot};
 use prost::Message;
 use std::net::IpAddr;
 
-use crate::call::Call;
-use crate::change::change;
 use crate::lead::Lead;
 use crate::service::CATCH_UP;
 
@@ -38,11 +37,7 @@ impl Announcing {
 
     /// The view for a read.
     pub(crate) fn view(&self) -> Result<Arc<Snapshot<Stored>>, Refusal> {
-        let snapshot = self.ledger.mirror().snapshot();
-        if !snapshot.synced {
-            snapshot.usable()?;
-        }
-        Ok(snapshot)
+        self.ledger.mirror().readable()
     }
 
     /// Who really answers for the address, as far as this replica knows.
@@ -115,7 +110,7 @@ impl Announcing {
             let (changes, concerned) = decide(cluster, context)?;
             verdict(cluster, changes, &concerned)
         };
-        let (changed, revision) = change::<Changed>(&self.ledger, call.intent(request_id), validate_only, planner).await?;
+        let (changed, revision) = self.ledger.change::<Changed>(call.intent(request_id), validate_only, planner).await?;
         Ok(Changed { revision: revision.0, ..changed })
     }
 }

@@ -17,12 +17,11 @@ use polder_proto::convert::common::parsed;
 use polder_proto::convert::lb::bgp::{Creation, Deletion, Manner, Revision, Shown, impact};
 use polder_proto::stored::Stored;
 use polder_proto::types::v1::Impact;
+use polder_runtime::call::Call;
 use polder_store::{Ledger, Snapshot};
 use prost::Message;
 
 use self::list::page;
-use crate::call::Call;
-use crate::change::change;
 use crate::lead::Lead;
 use crate::service::Catalog;
 
@@ -123,7 +122,7 @@ impl Bgp {
     ) -> Result<Changed<M>, Refusal> {
         let planner = move |cluster: &Cluster, context: PlanContext| verdict::<M>(cluster, &decide(cluster, context)?);
         let Manner { request_id, validate_only } = manner;
-        let (changed, revision) = change(&self.ledger, call.intent(request_id), validate_only, planner).await?;
+        let (changed, revision) = self.ledger.change(call.intent(request_id), validate_only, planner).await?;
         let (object, impact) = M::parts(changed);
         Ok(Changed { object, revision: revision.0, impact })
     }

@@ -12,8 +12,6 @@
 mod announcer;
 mod announcing;
 mod bgp;
-mod call;
-mod change;
 mod config;
 mod convergence;
 mod dataplane;

@@ -12,11 +12,10 @@ use polder_core::schema::{Plan, PlanContext, Verdict};
 use polder_proto::convert::lb::{self as convert, Creation, Deletion};
 use polder_proto::lb::v1 as pb;
 use polder_proto::stored::Stored;
+use polder_runtime::call::Call;
 use polder_store::{Ledger, Mirror, Snapshot};
 use prost::Message;
 
-use crate::call::Call;
-use crate::change::change;
 use crate::convergence::Converging;
 use crate::{naming, programming};
 
@@ -61,11 +60,7 @@ impl Catalog {
 
     /// The view for a read: whole, and as new as this process has it.
     pub(crate) fn view(&self) -> Result<Arc<Snapshot<Stored>>, Refusal> {
-        let snapshot = self.mirror().snapshot();
-        if !snapshot.synced {
-            snapshot.usable()?;
-        }
-        Ok(snapshot)
+        self.mirror().readable()
     }
 
     /// Waits until this replica has a revision that the reader knows.
@@ -126,7 +121,7 @@ impl Catalog {
         }
         let domain = Arc::clone(&self.domain);
         let planner = move |cluster: &Cluster, context: PlanContext| verdict(cluster, &decide(cluster, context)?, &domain);
-        let (changed, revision) = change::<Changed>(&self.ledger, call.intent(request_id), validate_only, planner).await?;
+        let (changed, revision) = self.ledger.change::<Changed>(call.intent(request_id), validate_only, planner).await?;
         let convergence = match wait {
             Some(_) => Some(self.converging.of(revision, wait).await.unwrap_or_else(|_| unknown(revision))),
             None => None,

@@ -7,6 +7,7 @@ use polder_core::reason::Refusal;
 use polder_proto::convert::lb::announcement::{self as convert, Renewal};
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::announcement_service_server::AnnouncementService;
+use polder_runtime::call::Call;
 use polder_runtime::node_stream::{NodeStream, answers};
 use polder_runtime::status::refuse;
 use tonic::{Request, Response, Status, Streaming};
@@ -14,7 +15,6 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{Answered, read};
 use crate::announcing::Announcing;
 use crate::bgp::Bgp;
-use crate::call::Call;
 use crate::list::AnnouncementPage;
 
 /// See the module.

@@ -2,12 +2,12 @@
 
 use polder_proto::convert::lb::bgp::{Creation, Deletion, Revision};
 use polder_proto::lb::v1 as pb;
+use polder_runtime::call::Call;
 use polder_runtime::status::refuse;
 use tonic::{Request, Response};
 
 use super::{Answered, read};
 use crate::bgp::{Bgp, Changed, Page};
-use crate::call::Call;
 
 /// The methods of one kind of record.
 macro_rules! methods {

@@ -9,12 +9,12 @@ use polder_core::reason::{Refusal, Violations};
 use polder_proto::convert::lb as convert;
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::service_catalog_service_server::ServiceCatalogService;
+use polder_runtime::call::Call;
 use polder_runtime::clock;
 use polder_runtime::status::refuse;
 use tonic::{Request, Response};
 
 use super::{Answered, read};
-use crate::call::Call;
 use crate::list::{ServicePage, endpoint_page, service_filter};
 use crate::service::Catalog;
 use crate::watch::Watch;
