@@ -151,7 +151,8 @@ async fn endpoints_follow_the_pods_and_the_explanation_says_what_is_missing() {
         bad.map(|step| (step.step.clone(), step.status(), step.reason)).collect::<Vec<_>>()
     };
     let step = |name: &str, status, reason: &str| (name.to_owned(), status, reason.to_owned());
-    let unannounced = [step("nodes", ConditionStatus::False, "NOT_ANNOUNCED"), step("announcement", ConditionStatus::Unknown, "")];
+    let waits = |name: &str| step(name, ConditionStatus::Unknown, "");
+    let unannounced = [step("nodes", ConditionStatus::False, "NOT_ANNOUNCED"), waits("announcement"), waits("programmed")];
     let endpoints = step("endpoints", ConditionStatus::False, "NO_READY_ENDPOINTS");
     assert_eq!(unhappy().await, [&[endpoints], &unannounced[..]].concat());
     addresses.pod(5, "WS").await;
