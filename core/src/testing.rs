@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::id::Uid;
 use crate::ipam::pool::Draft;
-use crate::ipam::{Allocation, Holding, Interface, Liveness, Node, Order, Owner, OwnerKind, Pool, Purpose};
+use crate::ipam::{Allocation, AnyOf, Holding, Interface, Liveness, Node, Order, Owner, OwnerKind, Pool, Purpose};
+use crate::lb::bgp::{AdvertisementSpec, Asn, PeerSpec, Router};
 use crate::meta::Meta;
 use crate::net::{AddrRange, Labels};
 use crate::time::Timestamp;
@@ -39,6 +40,42 @@ pub fn pool(name: &str, purpose: Purpose, ranges: &[&str]) -> Pool {
     let ranges: Vec<AddrRange> = ranges.iter().map(|range| range.parse().unwrap()).collect();
     let usual = Draft::new(name.parse().unwrap(), purpose, []).pool(purpose, META);
     Pool { ranges, order: Order::Lowest, cooldown: Duration::ZERO, ..usual }
+}
+
+/// What a peer is asked for: a router at this address in the autonomous system of the nodes, for all of them.
+#[must_use]
+pub fn peer_spec(address: &str) -> PeerSpec {
+    let asn = Asn::new(64_512).unwrap();
+    PeerSpec {
+        router: Router::Address(address.parse().unwrap()),
+        peer_asn: asn,
+        local_asn: asn,
+        port: 179,
+        source: None,
+        router_id: None,
+        hold: 90,
+        keepalive: None,
+        multihop: false,
+        graceful_restart: false,
+        nodes: AnyOf::default(),
+        bfd: None,
+    }
+}
+
+/// What an advertisement is asked for: every address, from every node to every peer, one by one.
+#[must_use]
+pub fn advertisement_spec() -> AdvertisementSpec {
+    AdvertisementSpec {
+        pools: Vec::new(),
+        pool_selectors: AnyOf::default(),
+        services: AnyOf::default(),
+        nodes: AnyOf::default(),
+        peers: Vec::new(),
+        length_v4: 32,
+        length_v6: 128,
+        local_pref: None,
+        communities: Vec::new(),
+    }
 }
 
 /// A node that lives, on no network.

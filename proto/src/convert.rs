@@ -8,6 +8,7 @@
 //! * [`dns`] has questions, records, zones.
 //! * [`ipam`] has pools, nodes, allocations.
 //! * [`lb`] has services.
+//! * [`written`] has requests to make, change and delete.
 
 pub mod common;
 pub mod dns;
@@ -15,3 +16,4 @@ pub mod ipam;
 pub mod lb;
 pub mod mask;
 pub mod page;
+pub mod written;

@@ -14,7 +14,8 @@ use crate::net::Family;
 use crate::reason::{Reason, Refusal};
 
 /// Every broken rule: an address held twice without the right to share it, an address that no pool has, a service that lacks an
-/// address without saying why, or has one that its type does not have; an advertisement that names a peer which is not there.
+/// address without saying why, or has one that its type does not have; an announcement under an epoch that was never
+/// given, or given twice; an advertisement that names a peer which is not there.
 #[must_use]
 pub fn audit(cluster: &Cluster) -> Vec<Finding> {
     let services = cluster.lb.services().flat_map(|service| {

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 pub use self::keys::{keys, touched};
-pub use self::objects::{Shown, has_front as concerns, object, shown};
+pub use self::objects::{Shown, has_front, object, shown};
 pub use self::receiver::{Basis, Receiver};
 use super::announce::Announcement;
 use super::bgp::{BgpPeer, BgpRoute};

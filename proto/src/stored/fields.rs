@@ -9,9 +9,25 @@ use polder_core::id::Uid;
 use polder_core::ipam::AnyOf;
 use polder_core::meta::Meta;
 use polder_core::net::{AddrRange, Labels};
+use polder_core::schema::Corrupt;
 use polder_core::time::Timestamp;
 
 use crate::state::v1 as pb;
+
+/// What was read under `key`, below `prefix`, if that is where it is written: `path` says where. A record under two keys could be
+/// deleted under one of them only.
+pub(super) fn at_its_key<C>(
+    (prefix, key): (&str, &str),
+    read: Result<Option<C>, String>,
+    path: impl FnOnce(&C) -> String,
+) -> Result<Option<C>, Corrupt> {
+    let place = |change: &C| match path(change) {
+        own if own == key => Ok(()),
+        own => Err(format!("the record is stored under {prefix}{own}")),
+    };
+    let change = read.and_then(|change| change.as_ref().map_or(Ok(()), place).map(|()| change));
+    change.map_err(|why| Corrupt { key: format!("{prefix}{key}"), why })
+}
 
 pub(super) fn write_address(address: IpAddr) -> Vec<u8> {
     match address {

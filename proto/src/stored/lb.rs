@@ -15,7 +15,7 @@ use polder_core::net::{Label, Name};
 use polder_core::schema::{Corrupt, StoredWrite};
 use prost::Message;
 
-use super::fields::read_text;
+use super::fields::{at_its_key, read_text};
 use crate::state::v1 as pb;
 
 /// Everything of LB lies under this.
@@ -41,12 +41,7 @@ versioned!(Service Rest Announcement AnnouncementDrain AnnouncementEpoch BgpPeer
 /// [`Corrupt`] when it is a record and cannot be read, or is not written as [`encode`] writes its key: a record under two keys
 /// could be deleted under one of them only.
 pub fn decode(key: &str, value: Option<&[u8]>) -> Result<Option<Change>, Corrupt> {
-    let own_key = |change: &Change| match path_of(change) {
-        own if own == key => Ok(()),
-        own => Err(format!("the record is stored under {PREFIX}{own}")),
-    };
-    let change = read(key, value).and_then(|change| change.as_ref().map_or(Ok(()), own_key).map(|()| change));
-    change.map_err(|why| Corrupt { key: format!("{PREFIX}{key}"), why })
+    at_its_key((PREFIX, key), read(key, value), path_of)
 }
 
 fn read(key: &str, value: Option<&[u8]>) -> Result<Option<Change>, String> {

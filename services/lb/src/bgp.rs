@@ -13,8 +13,9 @@ use polder_core::lb::bgp::{Decision, Record};
 use polder_core::net::Label;
 use polder_core::reason::{Refusal, Violations};
 use polder_core::schema::{Plan, PlanContext, Verdict};
-use polder_proto::convert::common::parsed;
-use polder_proto::convert::lb::bgp::{Creation, Deletion, Manner, Revision, Shown, impact};
+use polder_proto::convert::common::{Manner, parsed};
+use polder_proto::convert::lb::bgp::{Shown, impact};
+use polder_proto::convert::written::{Creation, Deletion, Revision};
 use polder_proto::stored::Stored;
 use polder_proto::types::v1::Impact;
 use polder_runtime::call::Call;
@@ -98,19 +99,19 @@ impl Bgp {
         self.change(call, manner, move |cluster, context| {
             // Whoever has seen a version does not mean a new one.
             let may_be_new = revision.allow_missing && revision.etag.is_empty();
-            if M::Record::of(cluster, &revision.name).is_none() && may_be_new {
+            if M::Record::of(cluster, &revision.key).is_none() && may_be_new {
                 return M::Record::create(cluster, revision.draft(None)?, context);
             }
-            let current = M::Record::find(cluster, &revision.name)?;
-            current.meta().check_etag(M::Record::KIND, revision.name.as_str(), &revision.etag)?;
+            let current = M::Record::find(cluster, &revision.key)?;
+            current.meta().check_etag(M::Record::KIND, revision.key.as_str(), &revision.etag)?;
             M::Record::update(cluster, revision.draft(Some(current))?, context)
         })
         .await
     }
 
     /// Ends a record.
-    pub(crate) async fn delete<M: Shown>(&self, call: &Call, deletion: Deletion) -> Result<Changed<M>, Refusal> {
-        let Deletion { name, etag, manner } = deletion;
+    pub(crate) async fn delete<M: Shown>(&self, call: &Call, deletion: Deletion<Label>) -> Result<Changed<M>, Refusal> {
+        let Deletion { key: name, etag, manner } = deletion;
         self.change(call, manner, move |cluster, _| M::Record::delete(cluster, &name, &etag)).await
     }
 

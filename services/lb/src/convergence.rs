@@ -40,6 +40,8 @@ const PAGE: usize = 1000;
 const MOST_SERVERS: usize = 5000;
 /// The time between two looks at name servers while somebody waits.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long the replica that leads may take to answer somebody who does not wait.
+const SOON: Duration = Duration::from_secs(1);
 /// How long a question waits for a lead to be known, when there is none yet.
 const LEAD: Duration = Duration::from_secs(5);
 
@@ -153,9 +155,9 @@ impl Converging {
         }
     }
 
-    /// How far a revision has come now, without a wait; `None` when nobody can be asked.
+    /// How far a revision has come now, without a wait; `None` when nobody can be asked, or the one who can does not answer soon.
     pub(crate) async fn now(&self, revision: Revision) -> Option<pb::Convergence> {
-        self.once(revision, clock::monotonic()).await.ok()
+        timeout(SOON, self.once(revision, clock::monotonic())).await.ok()?.ok()
     }
 
     async fn once(&self, revision: Revision, until: Instant) -> Result<pb::Convergence, Refusal> {

@@ -52,7 +52,7 @@ impl Catalog {
         // That the store cannot be asked is no more than not knowing.
         let servers = self.converging.servers().await.unwrap_or_default();
         let naming = naming::step(service, &self.domain, &servers, newest);
-        if !dataplane::concerns(service) {
+        if !dataplane::has_front(service) {
             return vec![naming];
         }
         vec![programming::step(self.converging.now(newest).await.as_ref()), naming]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use polder_core::cluster::Change;
 use polder_core::id::Uid;
-use polder_core::ipam::{self, Allocation, AnyOf, Holding, Node, Owner, Purpose};
-use polder_core::lb::bgp::{AdvertisementSpec, Asn, BgpAdvertisement, BgpPeer, PeerSpec, Router};
+use polder_core::ipam::{self, Allocation, Holding, Node, Owner, Purpose};
+use polder_core::lb::bgp::{AdvertisementSpec, Asn, BgpAdvertisement, BgpPeer, PeerSpec};
 use polder_core::lb::{self, Protocol, Service, ServiceKey, ServicePort, ServiceSpec, ServiceType, TargetPort, Vip};
 use polder_core::meta::Meta;
 use polder_core::net::{Label, Labels, Name};
@@ -135,36 +135,14 @@ impl State {
     fn routers(&self) -> impl Iterator<Item = Result<Change, Failure>> {
         let peers = (0..self.routers).map(|number| {
             let name: Label = format!("router-{number}").parse()?;
-            let spec = PeerSpec {
-                router: Router::Address([192, 0, 2, number].into()),
-                peer_asn: Asn::new(64_513)?,
-                local_asn: Asn::new(64_512)?,
-                port: 179,
-                source: None,
-                router_id: None,
-                hold: 90,
-                keepalive: None,
-                multihop: false,
-                graceful_restart: true,
-                nodes: AnyOf::default(),
-                bfd: None,
-            };
+            let external = testing::peer_spec(&format!("192.0.2.{number}"));
+            let spec = PeerSpec { peer_asn: Asn::new(64_513)?, graceful_restart: true, ..external };
             let peer = BgpPeer { name: name.clone(), meta: meta(number.into()), labels: Labels::default(), spec, password: None };
             Ok(lb::Change::BgpPeer(name, Some(Arc::new(peer))).into())
         });
         let everything = (self.routers > 0).then(|| {
             let name: Label = "everything".parse()?;
-            let spec = AdvertisementSpec {
-                pools: Vec::new(),
-                pool_selectors: AnyOf::default(),
-                services: AnyOf::default(),
-                nodes: AnyOf::default(),
-                peers: Vec::new(),
-                length_v4: 32,
-                length_v6: 128,
-                local_pref: None,
-                communities: vec!["64512:100".parse()?],
-            };
+            let spec = AdvertisementSpec { communities: vec!["64512:100".parse()?], ..testing::advertisement_spec() };
             let made = BgpAdvertisement { name: name.clone(), meta: meta(0), labels: Labels::default(), spec };
             Ok(lb::Change::BgpAdvertisement(name, Some(Arc::new(made))).into())
         });

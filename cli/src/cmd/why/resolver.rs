@@ -64,7 +64,7 @@ impl Wanted {
     fn of(service: &Value) -> Self {
         let spec = &service["spec"];
         if spec["type"] == "SERVICE_TYPE_EXTERNAL_NAME" {
-            return Self::Alias(text(spec, &["externalName"]).trim_end_matches('.').to_owned());
+            return Self::Alias(text(spec, &["externalName"]).trim_end_matches('.').to_ascii_lowercase());
         }
         if spec["headless"].as_bool() == Some(true) {
             return Self::Endpoints(service["status"]["readyEndpoints"].as_u64().unwrap_or_default());
@@ -91,7 +91,10 @@ impl Wanted {
         let codes: Vec<String> = answers.iter().map(|answer| text(answer, &["rcode"])).collect();
         let said = if data.is_empty() { codes.join(", ") } else { data.join(", ") };
         let well = match self {
-            Self::Alias(target) => data == [target.as_str()],
+            Self::Alias(target) if target.parse::<IpAddr>().is_ok() => {
+                return (Standing::Unknown, format!("{name} has nothing to answer with: {target} is an address, and no name"));
+            }
+            Self::Alias(target) => data.iter().map(|data| data.to_ascii_lowercase()).eq([target.clone()]),
             Self::Endpoints(0) => return (Standing::Unknown, format!("{name} has nothing to answer with: no endpoint is ready")),
             Self::Endpoints(_) => !data.is_empty(),
             Self::Addresses(vips) if vips.is_empty() => {
@@ -143,7 +146,9 @@ mod tests {
         assert_eq!(judged(&headless(0), &[]).0, Standing::Unknown);
         assert_eq!(judged(&headless(2), &[answered(&["172.27.0.1", "172.27.0.2"]), answered(&[])]).0, Standing::Well);
         assert_eq!(judged(&headless(2), &[answered(&[]), answered(&[])]).0, Standing::Wrong);
-        let alias = json!({ "spec": { "type": "SERVICE_TYPE_EXTERNAL_NAME", "externalName": "db.example.com" } });
+        let alias_of = |name: &str| json!({ "spec": { "type": "SERVICE_TYPE_EXTERNAL_NAME", "externalName": name } });
+        assert_eq!(judged(&alias_of("192.0.2.1"), &[answered(&[])]).0, Standing::Unknown);
+        let alias = alias_of("DB.example.com.");
         assert_eq!(Wanted::of(&alias).types(), ["CNAME"]);
         assert_eq!(judged(&alias, &[answered(&["db.example.com."])]).0, Standing::Well);
         assert_eq!(judged(&alias, &[answered(&["old.example.com."])]).0, Standing::Wrong);

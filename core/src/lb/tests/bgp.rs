@@ -33,34 +33,7 @@ fn pod(number: u8, node: &str, ready: bool) -> ipam::Change {
 }
 
 pub(super) fn peer_spec(address: &str, peer_asn: u32) -> PeerSpec {
-    PeerSpec {
-        router: Router::Address(address.parse().unwrap()),
-        peer_asn: Asn::new(peer_asn).unwrap(),
-        local_asn: Asn::new(64_512).unwrap(),
-        port: 179,
-        source: None,
-        router_id: None,
-        hold: 90,
-        keepalive: None,
-        multihop: false,
-        graceful_restart: false,
-        nodes: AnyOf::default(),
-        bfd: None,
-    }
-}
-
-pub(super) fn spec() -> AdvertisementSpec {
-    AdvertisementSpec {
-        pools: Vec::new(),
-        pool_selectors: AnyOf::default(),
-        services: AnyOf::default(),
-        nodes: AnyOf::default(),
-        peers: Vec::new(),
-        length_v4: 32,
-        length_v6: 128,
-        local_pref: None,
-        communities: Vec::new(),
-    }
+    PeerSpec { peer_asn: Asn::new(peer_asn).unwrap(), ..testing::peer_spec(address) }
 }
 
 impl Site {
@@ -106,7 +79,7 @@ impl Site {
 
     /// An advertisement of everything to everybody, unless `with` says otherwise.
     fn advertise(&mut self, name: &str, with: impl FnOnce(&mut AdvertisementSpec)) -> Result<Arc<BgpAdvertisement>, Refusal> {
-        let mut spec = spec();
+        let mut spec = testing::advertisement_spec();
         with(&mut spec);
         let draft = AdvertisementDraft { name: name.parse().unwrap(), labels: Labels::default(), spec };
         let ctx = self.ctx();

@@ -218,7 +218,7 @@ fn bgp() -> impl Strategy<Value = Any> {
     let racks = || prop_oneof![Just(String::new()), (0u8..3).prop_map(|rack| format!("rack={rack}"))];
     let either = |text: &str| AnyOf(if text.is_empty() { Vec::new() } else { vec![text.parse().unwrap()] });
     let peers = (0u8..2, prop::bool::weighted(0.8), racks()).prop_map(move |(number, there, racks)| {
-        let mut spec = bgp::peer_spec("192.0.2.1", 64_512);
+        let mut spec = testing::peer_spec("192.0.2.1");
         spec.nodes = either(&racks);
         let name: Label = format!("p{number}").parse().unwrap();
         let peer = BgpPeer { name: name.clone(), meta: META, labels: Labels::default(), spec, password: None };
@@ -226,7 +226,7 @@ fn bgp() -> impl Strategy<Value = Any> {
     });
     let to = prop_oneof![Just(Vec::new()), (0u8..2).prop_map(|peer| vec![format!("p{peer}").parse().unwrap()])];
     let made = (0u8..2, prop::bool::weighted(0.8), racks(), to, 30u8..33).prop_map(move |(number, there, racks, to, length)| {
-        let mut spec = bgp::spec();
+        let mut spec = testing::advertisement_spec();
         (spec.nodes, spec.peers, spec.length_v4) = (either(&racks), to, length);
         let name: Label = format!("a{number}").parse().unwrap();
         let made = BgpAdvertisement { name: name.clone(), meta: META, labels: Labels::default(), spec };

@@ -10,6 +10,7 @@ use polder_core::meta::Meta;
 use polder_core::reason::Violations;
 
 use super::super::common::{labels, parsed, show_labels, show_time};
+use super::super::written::Written;
 use super::zones::Shown;
 use crate::dns::v1 as pb;
 use crate::types::v1 as types;
@@ -25,14 +26,12 @@ pub fn key([zone, name, rtype]: [&str; 3], at: &str, bad: &mut Violations) -> Op
     bad.take(format!("{at}name"), key)
 }
 
-impl Shown for pb::RecordSet {
+impl Written for pb::RecordSet {
     type Record = RecordSet;
     type Key = RecordSetKey;
     type Draft = SetDraft;
-    type Changed = pb::UpdateRecordSetResponse;
     const MESSAGE: &'static str = "polder.dns.v1.RecordSet";
     const FIELD: &'static str = "record_set";
-    const KIND: &'static str = "record set";
     const SETTABLE: &'static [&'static str] = &["labels", "ttl_seconds", "data"];
 
     fn key(&self, bad: &mut Violations) -> Option<RecordSetKey> {
@@ -59,11 +58,7 @@ impl Shown for pb::RecordSet {
         }
     }
 
-    fn show(_: &Cluster, record: &RecordSet) -> Self {
-        Self::asked(record)
-    }
-
-    fn draft(self, bad: &mut Violations) -> Option<SetDraft> {
+    fn draft(self, _: &[String], bad: &mut Violations) -> Option<SetDraft> {
         let key = self.key(bad);
         if let Some(key) = &key {
             bad.take(format!("{AT}type"), check::place(key));
@@ -75,6 +70,15 @@ impl Shown for pb::RecordSet {
         let rtype = self.r#type.parse::<RecordType>().and_then(check::rtype).ok();
         let data = rtype.zip(any()).and_then(|(rtype, zone)| check::data(rtype, &self.data, &zone, &format!("{AT}data"), bad));
         Some(SetDraft { key: Arc::new(key?), labels, ttl, data: data? })
+    }
+}
+
+impl Shown for pb::RecordSet {
+    type Changed = pb::UpdateRecordSetResponse;
+    const KIND: &'static str = "record set";
+
+    fn show(_: &Cluster, record: &RecordSet) -> Self {
+        Self::asked(record)
     }
 
     fn meta(record: &RecordSet) -> &Meta {

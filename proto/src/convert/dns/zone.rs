@@ -11,18 +11,17 @@ use polder_core::reason::{Malformed, Reason, Violations, shown};
 
 use super::super::common::{labels, parsed, show_labels, show_time};
 use super::super::ipam::values::few;
+use super::super::written::Written;
 use super::zones::Shown;
 use crate::dns::v1 as pb;
 use crate::types::v1 as types;
 
-impl Shown for pb::Zone {
+impl Written for pb::Zone {
     type Record = Zone;
     type Key = ZoneName;
     type Draft = ZoneDraft;
-    type Changed = pb::UpdateZoneResponse;
     const MESSAGE: &'static str = "polder.dns.v1.Zone";
     const FIELD: &'static str = "zone";
-    const KIND: &'static str = "zone";
     const SETTABLE: &'static [&'static str] = &[
         "labels",
         "primary_name_server",
@@ -66,12 +65,7 @@ impl Shown for pb::Zone {
         }
     }
 
-    fn show(cluster: &Cluster, record: &Zone) -> Self {
-        let record_sets = u32::try_from(cluster.dns.count_in(&record.name)).unwrap_or(u32::MAX);
-        Self { record_sets, ..Self::asked(record) }
-    }
-
-    fn draft(self, bad: &mut Violations) -> Option<ZoneDraft> {
+    fn draft(self, _: &[String], bad: &mut Violations) -> Option<ZoneDraft> {
         let name = self.key(bad);
         let usual = ZoneSpec::default();
         let mut time = |seconds, most, usual, field: &str| bad.take(at(field), check::seconds_or(seconds, most, usual));
@@ -91,6 +85,16 @@ impl Shown for pb::Zone {
         let (refresh, retry, expire) = (refresh?, retry?, expire?);
         let spec = ZoneSpec { primary, mailbox, name_servers, ttl, negative_ttl, refresh, retry, expire };
         Some(ZoneDraft { name: name?, labels, spec })
+    }
+}
+
+impl Shown for pb::Zone {
+    type Changed = pb::UpdateZoneResponse;
+    const KIND: &'static str = "zone";
+
+    fn show(cluster: &Cluster, record: &Zone) -> Self {
+        let record_sets = u32::try_from(cluster.dns.count_in(&record.name)).unwrap_or(u32::MAX);
+        Self { record_sets, ..Self::asked(record) }
     }
 
     fn meta(record: &Zone) -> &Meta {

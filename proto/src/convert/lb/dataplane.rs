@@ -7,7 +7,7 @@ use polder_core::lb::bgp::{BgpPeer, BgpRoute, Password};
 use polder_core::lb::dataplane::{Duty, Endpoints, Front, Key, Object, Peer, Settings, Target};
 
 use super::super::common::show_time;
-use super::bgp::Shown as _;
+use super::super::written::Written as _;
 use super::health::health_check;
 use super::show::{affinity, policy, port};
 use crate::lb::v1 as pb;

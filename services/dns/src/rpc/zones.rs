@@ -2,10 +2,12 @@
 
 use polder_core::dns::Snapshot as Served;
 use polder_core::id::Revision as At;
+use polder_proto::convert::common::parsed;
 use polder_proto::convert::dns::import::Importing;
-use polder_proto::convert::dns::zones::{Creation, Deletion, Revision, set_key};
+use polder_proto::convert::dns::zones::set_key;
 use polder_proto::convert::dns::{self as convert};
 use polder_proto::convert::page;
+use polder_proto::convert::written::{Creation, Deletion, Revision};
 use polder_proto::dns::v1::*;
 use polder_proto::stored::Stored;
 use polder_runtime::call::Call;
@@ -62,7 +64,8 @@ impl Zones {
 
     pub(super) async fn on_delete_zone(&self, request: Request<DeleteZoneRequest>) -> Answer<DeleteZoneResponse> {
         let (call, message) = Call::of("DeleteZone", request);
-        let deletion = Deletion::of_zone(&message.name, &message.etag, &message.request_id, message.validate_only);
+        let manner = (message.request_id.as_str(), message.validate_only);
+        let deletion = Deletion::read(|bad| parsed(&message.name, "name", bad), &message.etag, manner);
         let changed = self.delete_zone(&call, deletion.map_err(refuse)?, message.force).await.map_err(refuse)?;
         Ok(Response::new(DeleteZoneResponse { revision: changed.revision, impact: changed.impact }))
     }
@@ -112,7 +115,8 @@ impl Zones {
     pub(super) async fn on_delete_set(&self, request: Request<DeleteRecordSetRequest>) -> Answer<DeleteRecordSetResponse> {
         let (call, message) = Call::of("DeleteRecordSet", request);
         let path = [message.zone.as_str(), &message.name, &message.r#type];
-        let deletion = Deletion::of_set(path, &message.etag, &message.request_id, message.validate_only);
+        let manner = (message.request_id.as_str(), message.validate_only);
+        let deletion = Deletion::read(|bad| set_key(path, "", bad), &message.etag, manner);
         let changed = self.delete_set(&call, deletion.map_err(refuse)?).await.map_err(refuse)?;
         Ok(Response::new(DeleteRecordSetResponse { revision: changed.revision, impact: changed.impact }))
     }

@@ -1,6 +1,7 @@
 //! The methods of `polder.lb.v1.AnnouncementService` that are about BGP peers and advertisements.
 
-use polder_proto::convert::lb::bgp::{Creation, Deletion, Revision};
+use polder_proto::convert::common::parsed;
+use polder_proto::convert::written::{Creation, Deletion, Revision};
 use polder_proto::lb::v1 as pb;
 use polder_runtime::call::Call;
 use polder_runtime::status::refuse;
@@ -49,7 +50,8 @@ macro_rules! methods {
 
             pub(super) async fn $delete(&self, request: Request<pb::$deleted>) -> Answered<pb::$deletion> {
                 let (call, message) = Call::of(stringify!($deleted), request);
-                let deletion = Deletion::read(&message.name, &message.etag, &message.request_id, message.validate_only);
+                let manner = (message.request_id.as_str(), message.validate_only);
+                let deletion = Deletion::read(|bad| parsed(&message.name, "name", bad), &message.etag, manner);
                 let Changed { revision, impact, .. } =
                     self.delete::<pb::$record>(&call, deletion.map_err(refuse)?).await.map_err(refuse)?;
                 Ok(Response::new(pb::$deletion { revision, impact }))

@@ -82,7 +82,7 @@ fn step(site: &mut Site, op: &Op) -> Result<(), Refusal> {
         }
         Op::EndPeer { name: number } => site.end_peer(name("p", *number).as_str(), "").map(drop),
         Op::Advertisement { name: number, pool, peers, nodes, services, length, preference } => {
-            let mut wish = spec();
+            let mut wish = testing::advertisement_spec();
             match pool {
                 1 => wish.pools = vec!["external".parse().unwrap()],
                 2 => wish.pools = vec!["second".parse().unwrap()],

@@ -99,7 +99,7 @@ fn build(plan: &Plan) -> (Site, Node, Arc<BgpPeer>) {
         })
         .unwrap();
     for (number, (wish, preference, community)) in plan.advertisements.iter().enumerate() {
-        let mut spec = spec();
+        let mut spec = testing::advertisement_spec();
         match wish.pools {
             0 => {}
             4 => spec.pool_selectors = either(&["l=1"]),

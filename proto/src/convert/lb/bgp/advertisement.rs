@@ -6,18 +6,20 @@ use polder_core::cluster::Cluster;
 use polder_core::lb::bgp::check::{self, MOST_NAMED};
 use polder_core::lb::bgp::conditions::Heard;
 use polder_core::lb::bgp::{AdvertisementDraft, AdvertisementSpec, BgpAdvertisement, Community, conditions};
-use polder_core::net::Family;
+use polder_core::net::{Family, Label};
 use polder_core::reason::{Malformed, Reason, Violations, shown};
 
 use super::super::super::common::{labels, parsed, show_labels, show_time};
 use super::super::super::ipam::values::{few, show_selectors};
+use super::super::super::written::Written;
 use super::{Shown, selectors, show_condition};
 use crate::lb::v1 as pb;
 use crate::types::v1 as types;
 
-impl Shown for pb::BgpAdvertisement {
+impl Written for pb::BgpAdvertisement {
     type Record = BgpAdvertisement;
-    type Changed = pb::UpdateBgpAdvertisementResponse;
+    type Key = Label;
+    type Draft = AdvertisementDraft;
     const MESSAGE: &'static str = "polder.lb.v1.BgpAdvertisement";
     const FIELD: &'static str = "bgp_advertisement";
     const SETTABLE: &'static [&'static str] = &[
@@ -33,8 +35,8 @@ impl Shown for pb::BgpAdvertisement {
         "communities",
     ];
 
-    fn name(&self) -> &str {
-        &self.name
+    fn key(&self, bad: &mut Violations) -> Option<Label> {
+        parsed(&self.name, at("name"), bad)
     }
 
     fn etag(&self) -> &str {
@@ -63,6 +65,17 @@ impl Shown for pb::BgpAdvertisement {
         }
     }
 
+    fn draft(self, _: &[String], bad: &mut Violations) -> Option<AdvertisementDraft> {
+        let name = self.key(bad);
+        let spec = spec(&self, bad);
+        let labels = labels(self.labels, &at("labels"), bad);
+        Some(AdvertisementDraft { name: name?, labels, spec: spec? })
+    }
+}
+
+impl Shown for pb::BgpAdvertisement {
+    type Changed = pb::UpdateBgpAdvertisementResponse;
+
     fn show(cluster: &Cluster, record: &BgpAdvertisement) -> Self {
         let conditions = conditions::of_advertisement(cluster, record).into_iter().map(show_condition).collect();
         Self { conditions, ..Self::asked(record) }
@@ -70,13 +83,6 @@ impl Shown for pb::BgpAdvertisement {
 
     fn observe(self, _: &Cluster, _: &BgpAdvertisement, _: Option<&Heard>) -> Self {
         self
-    }
-
-    fn draft(self, _: &[String], bad: &mut Violations) -> Option<AdvertisementDraft> {
-        let name = parsed(&self.name, at("name"), bad);
-        let spec = spec(&self, bad);
-        let labels = labels(self.labels, &at("labels"), bad);
-        Some(AdvertisementDraft { name: name?, labels, spec: spec? })
     }
 
     fn line(record: &BgpAdvertisement) -> String {

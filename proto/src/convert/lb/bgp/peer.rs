@@ -7,18 +7,20 @@ use polder_core::cluster::Cluster;
 use polder_core::lb::bgp::check::{self, HOLD, PORT};
 use polder_core::lb::bgp::conditions::Heard;
 use polder_core::lb::bgp::{Asn, Bfd, BgpPeer, PeerDraft, PeerSpec, Router, Secret, conditions};
-use polder_core::net::parse_addr;
+use polder_core::net::{Label, parse_addr};
 use polder_core::reason::{Reason, Violations};
 
 use super::super::super::common::{labels, parsed, port, show_labels, show_time};
 use super::super::super::ipam::values::{duration, show_selectors};
+use super::super::super::written::Written;
 use super::{Shown, selectors, show_condition};
 use crate::lb::v1 as pb;
 use crate::types::v1 as types;
 
-impl Shown for pb::BgpPeer {
+impl Written for pb::BgpPeer {
     type Record = BgpPeer;
-    type Changed = pb::UpdateBgpPeerResponse;
+    type Key = Label;
+    type Draft = PeerDraft;
     const MESSAGE: &'static str = "polder.lb.v1.BgpPeer";
     const FIELD: &'static str = "bgp_peer";
     const SETTABLE: &'static [&'static str] = &[
@@ -39,8 +41,8 @@ impl Shown for pb::BgpPeer {
         "bfd",
     ];
 
-    fn name(&self) -> &str {
-        &self.name
+    fn key(&self, bad: &mut Violations) -> Option<Label> {
+        parsed(&self.name, at("name"), bad)
     }
 
     fn etag(&self) -> &str {
@@ -80,6 +82,18 @@ impl Shown for pb::BgpPeer {
         }
     }
 
+    fn draft(self, said: &[String], bad: &mut Violations) -> Option<PeerDraft> {
+        let name = self.key(bad);
+        let spec = spec(&self, bad);
+        let secret = secret(&self.password, said, bad);
+        let labels = labels(self.labels, &at("labels"), bad);
+        Some(PeerDraft { name: name?, labels, spec: spec?, secret })
+    }
+}
+
+impl Shown for pb::BgpPeer {
+    type Changed = pb::UpdateBgpPeerResponse;
+
     fn show(cluster: &Cluster, record: &BgpPeer) -> Self {
         let conditions = conditions::of_peer(cluster, record).into_iter().map(show_condition).collect();
         Self { conditions, ..Self::asked(record) }
@@ -88,14 +102,6 @@ impl Shown for pb::BgpPeer {
     fn observe(mut self, cluster: &Cluster, record: &BgpPeer, heard: Option<&Heard>) -> Self {
         self.conditions.extend(conditions::established(cluster, record, heard).map(show_condition));
         self
-    }
-
-    fn draft(self, said: &[String], bad: &mut Violations) -> Option<PeerDraft> {
-        let name = parsed(&self.name, at("name"), bad);
-        let spec = spec(&self, bad);
-        let secret = secret(&self.password, said, bad);
-        let labels = labels(self.labels, &at("labels"), bad);
-        Some(PeerDraft { name: name?, labels, spec: spec?, secret })
     }
 
     fn line(record: &BgpPeer) -> String {

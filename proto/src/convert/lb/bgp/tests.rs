@@ -1,7 +1,9 @@
 use polder_core::lb::bgp::{BgpPeer, Secret};
 use polder_core::meta::Meta;
+use polder_core::reason::{Reason, Refusal};
 
 use super::*;
+use crate::convert::written::{Creation, Revision};
 use crate::lb::v1 as pb;
 
 fn peer() -> pb::BgpPeer {
