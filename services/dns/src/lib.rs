@@ -33,6 +33,8 @@ use polder_store::{Exporter, Mirror, MirrorConfig, Store};
 
 pub use config::{Config, DnsConfig};
 pub use listen::CannotListen;
+#[cfg(feature = "testing")]
+pub use udp::Echo;
 
 use listen::Sockets;
 use metrics::{PublishMetrics, QueryMetrics};
