@@ -61,8 +61,9 @@ shell:
 	@tools/deps.sh check
 	shellcheck -x .ci/run tools/protoc $$(git ls-files --cached --others --exclude-standard '*.sh')
 
-bench: ## Measure allocations per second and a large state, beside raw etcd (release build)
-	cargo build --release --locked -p polder-ipam -p polder-lb -p polder-cli --bins
+bench: ## Measure allocations, a large state and the name server, beside raw etcd and peers (release build)
+	@tools/deps.sh bench
+	cargo build --release --locked -p polder-ipam -p polder-lb -p polder-dns -p polder-cli --bins
 	cargo bench --locked -p polder-bench
 
 # A failure prints the seed and the input; keep the input in fuzz/corpus/ with the mending.

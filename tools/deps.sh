@@ -4,6 +4,7 @@
 #   tools/deps.sh PURPOSE...
 #       run       building: cargo and a C compiler to link with
 #       test      etcd, DNS and network tools, a browser, grpcurl
+#       bench     what 'make bench' measures Polder beside: etcd, dnsperf, NSD, Knot, CoreDNS
 #       check     rustfmt, clippy, cargo-deny, shellcheck, and npm for buf
 #       compose   a container engine with the compose and buildx plugins
 #
@@ -14,6 +15,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 GRPCURL_VERSION=1.9.3
+COREDNS_VERSION=1.14.7
 DENY_VERSION=0.20.2
 packages=()
 
@@ -30,9 +32,19 @@ test_packages() {
     want etcdctl etcd-client
     want dig bind9-dnsutils
     want kdig knot-dnsutils
+    want dnsperf dnsperf
     want ip iproute2
     want nft nftables
     have chromium || want chromium-headless-shell chromium-headless-shell
+}
+
+# Debian starts name servers when they are installed, where it starts anything; the benchmark runs its own and needs none of those.
+bench_packages() {
+    want etcd etcd-server
+    want dnsperf dnsperf
+    want nsd nsd
+    want knotd knot
+    want taskset util-linux
 }
 
 check_packages() {
@@ -79,16 +91,26 @@ go_new_enough() {
     [ "${minor:-0}" -ge 21 ]
 }
 
-# Debian 12's own Go is too old for grpcurl; Debian 13's needs nothing from the system it runs on.
-build_grpcurl() {
+# go_install PACKAGE@VERSION: Debian 12's own Go is too old; Debian 13's needs nothing from the system it runs on, and fetches a newer
+# one by itself where a module demands that.
+go_install() {
     local go=go
     if ! go_new_enough; then
         "$ROOT/tools/trixie.sh" golang-1.24-go golang-1.24-src
         export GOROOT="$TOOLS/trixie/usr/lib/go-1.24"
         go="$GOROOT/bin/go"
     fi
+    CGO_ENABLED=0 GOBIN="$TOOLS/bin" "$go" install "$1"
+}
+
+build_grpcurl() {
     say "building grpcurl $GRPCURL_VERSION"
-    CGO_ENABLED=0 GOBIN="$TOOLS/bin" "$go" install "github.com/fullstorydev/grpcurl/cmd/grpcurl@v$GRPCURL_VERSION"
+    go_install "github.com/fullstorydev/grpcurl/cmd/grpcurl@v$GRPCURL_VERSION"
+}
+
+build_coredns() {
+    say "building CoreDNS $COREDNS_VERSION, which takes some minutes"
+    go_install "github.com/coredns/coredns@v$COREDNS_VERSION"
 }
 
 # Without optimisation it compiles in a third of the time and checks this workspace in three seconds.
@@ -109,6 +131,7 @@ rust_components() {
 
 run_tools() { :; }
 test_tools() { once "grpcurl-$GRPCURL_VERSION" build_grpcurl; }
+bench_tools() { once "coredns-$COREDNS_VERSION" build_coredns; }
 compose_tools() { "$ROOT/tools/compose-plugins.sh"; }
 check_tools() {
     rust_components fmt clippy
@@ -117,11 +140,11 @@ check_tools() {
 
 main() {
     local purpose
-    [ $# -gt 0 ] || die "usage: tools/deps.sh run|test|check|compose ..."
+    [ $# -gt 0 ] || die "usage: tools/deps.sh run|test|bench|check|compose ..."
     have cargo || die "no Rust toolchain: get one from https://rustup.rs, then try again"
     run_packages
     for purpose in "$@"; do
-        case $purpose in run | test | check | compose) ;; *) die "unknown purpose '$purpose'" ;; esac
+        case $purpose in run | test | bench | check | compose) ;; *) die "unknown purpose '$purpose'" ;; esac
         "${purpose}_packages"
     done
     install_packages

@@ -1,5 +1,6 @@
 //! Processes of ours as an operator starts them: the real binaries, from their start to their readiness and to their end.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -25,6 +26,8 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub(crate) struct Running {
     child: Child,
     uri: String,
+    /// Where it answers DNS queries, if it does.
+    pub(crate) dns: Option<SocketAddr>,
     /// From its start until it said that it serves.
     pub(crate) ready_after: Duration,
     /// Processor time that it used until then, which others on the same machine do not make longer; `None` where the system does
@@ -66,13 +69,14 @@ impl Running {
             .stdout(Stdio::null());
         let begun = monotonic();
         let child = command.spawn()?;
-        let mut running = Self { child, uri: String::new(), ready_after: Duration::ZERO, spent: None, _folder: folder };
+        let mut running = Self { child, uri: String::new(), dns: None, ready_after: Duration::ZERO, spent: None, _folder: folder };
         while running.uri.is_empty() {
             running.must_run(begun.elapsed())?;
             if let Ok(text) = std::fs::read_to_string(&ready) {
                 let addresses: Value = serde_json::from_str(&text)?;
                 let at = addresses.get("grpc").and_then(Value::as_str).ok_or("the process serves no gRPC")?;
                 running.uri = format!("http://{at}");
+                running.dns = addresses.get("dns").and_then(Value::as_str).map(str::parse).transpose()?;
             } else {
                 sleep(PAUSE).await;
             }
@@ -85,6 +89,11 @@ impl Running {
         running.ready_after = begun.elapsed();
         running.spent = cpu_time_of(&running.child.id().to_string());
         Ok(running)
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     fn must_run(&mut self, so_far: Duration) -> Result<(), Failure> {

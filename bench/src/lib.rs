@@ -7,6 +7,7 @@
 
 pub mod bed;
 mod child;
+pub mod dns;
 pub mod echo;
 mod fill;
 pub mod goipam;
@@ -19,7 +20,9 @@ pub mod raw;
 pub mod report;
 pub mod scale;
 mod site;
+mod state;
 pub mod trips;
+mod usage;
 pub mod workload;
 
 use std::time::Duration;

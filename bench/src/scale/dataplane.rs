@@ -6,7 +6,6 @@
 mod agents;
 mod churn;
 mod pure;
-mod state;
 
 use std::time::Duration;
 
@@ -18,11 +17,11 @@ use polder_runtime::tasks::Failure;
 use polder_store::{Intent, Ledger, LedgerConfig, Mirror, MirrorConfig, testing};
 
 use self::agents::Agents;
-use self::state::State;
 use super::{Figure, Options};
 use crate::bed::{Bed, Engine};
 use crate::child::Running;
 use crate::load::summary;
+use crate::state::{self, State};
 
 /// How many services are made one after the other.
 const CREATED: usize = 50;

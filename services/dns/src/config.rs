@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DnsConfig {
-    /// Where DNS is served, UDP and TCP on the same port number. Port 0 takes a free one. On a machine with several addresses
-    /// name each of them: an answer to a packet for `0.0.0.0` leaves from the address that the route prefers.
+    /// Where DNS is served, UDP and TCP on the same port number. Port 0 takes a free one.
     pub listen: Vec<SocketAddr>,
     /// The cluster domain.
     pub domain: String,

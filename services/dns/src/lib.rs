@@ -36,6 +36,8 @@ use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, 
 
 pub use config::{Config, DnsConfig};
 pub use listen::CannotListen;
+#[cfg(feature = "testing")]
+pub use udp::Echo;
 
 use listen::Sockets;
 use metrics::{PublishMetrics, QueryMetrics};

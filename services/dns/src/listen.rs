@@ -2,12 +2,18 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::udp::tell_destinations;
+
 /// Bursts of some thousand queries wait here while a thread is busy.
 const RECEIVE_BUFFER: usize = 4 << 20;
+/// Answers on their way out. It is larger than what the kernel keeps for one neighbour that does not answer, so that none can take
+/// all of it.
+const SEND_BUFFER: usize = 1 << 20;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 512;
 /// A free TCP port may be taken for UDP: others are tried.
@@ -54,21 +60,38 @@ impl Sockets {
         tcp.set_nonblocking(true)?;
         let tcp = TcpListener::from(tcp);
         let address = tcp.local_addr()?;
-        let udp = (0..workers).map(|_| Self::udp(address)).collect::<io::Result<_>>()?;
-        Ok(Self { address, udp, tcp })
+        let udp = (0..workers).map(|_| Self::udp(address)).collect::<io::Result<Vec<_>>>()?;
+        udp.first().map_or(Ok(()), |socket| log_room(address, socket))?;
+        Ok(Self { address, udp: udp.into_iter().map(UdpSocket::from).collect(), tcp })
     }
 
-    fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    fn udp(address: SocketAddr) -> io::Result<Socket> {
         let udp = socket(address, Type::DGRAM, Protocol::UDP)?;
         udp.set_reuse_port(true)?;
         // The kernel gives what its limits allow; less than asked for is no failure.
-        if let Err(error) = udp.set_recv_buffer_size(RECEIVE_BUFFER) {
-            tracing::debug!("a small receive buffer: {error}");
+        if let Err(error) = udp.set_recv_buffer_size(RECEIVE_BUFFER).and_then(|()| udp.set_send_buffer_size(SEND_BUFFER)) {
+            tracing::debug!(%address, "buffers stay as they are: {error}");
+        }
+        if address.ip().is_unspecified() {
+            tell_destinations(udp.as_fd(), address.is_ipv6())?;
         }
         udp.bind(&address.into())?;
         udp.set_read_timeout(Some(LOOK_UP))?;
-        Ok(UdpSocket::from(udp))
+        Ok(udp)
     }
+}
+
+/// Says how large the receive buffers of an address are. All are asked for alike.
+fn log_room(address: SocketAddr, udp: &Socket) -> io::Result<()> {
+    // Linux reports twice what it was asked for: one half is for its own bookkeeping.
+    let bytes = udp.recv_buffer_size()? / 2;
+    if bytes < RECEIVE_BUFFER {
+        let advice = "queries may be lost in bursts; raise net.core.rmem_max to have what is wanted";
+        tracing::info!(%address, bytes, wanted = RECEIVE_BUFFER, "a small receive buffer: {advice}");
+    } else {
+        tracing::debug!(%address, bytes, "receive buffer");
+    }
+    Ok(())
 }
 
 fn socket(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {

@@ -1,4 +1,13 @@
-//! UDP: one thread per socket, one system call in and one out for each query, nothing else.
+//! UDP: one thread per socket, one system call in and one out for each batch of queries, nothing else.
+//!
+//! A thread takes what waits in its socket, up to a batch, answers all of it from one snapshot and sends the answers. A lone query is
+//! answered at once: no batch waits to be full.
+
+mod batch;
+#[cfg(feature = "testing")]
+mod echo;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::UdpSocket;
@@ -7,15 +16,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::Cache;
-use polder_core::dns::wire::MOST_UDP;
 use polder_core::dns::{Client, Outcome, Transport, answer};
 use polder_runtime::clock;
 
 use crate::metrics::Lane;
 use crate::names::Names;
 
-/// Queries are short: what does not fit here is cut and gets FORMERR.
-const MOST_QUERY: usize = 4096;
+use batch::Batch;
+pub(crate) use batch::tell_destinations;
+#[cfg(feature = "testing")]
+pub use echo::Echo;
+
 /// A drained thread answers what waits in its socket, but not for longer than this.
 const LINGER: Duration = Duration::from_millis(300);
 /// A socket that fails this often without a query in between is lost.
@@ -37,43 +48,51 @@ impl Worker {
     /// When the socket keeps failing.
     pub(crate) fn run(self) -> io::Result<()> {
         let mut snapshot = Cache::new(self.names.current());
-        let (mut query, mut out) = ([0; MOST_QUERY], [0; MOST_UDP as usize]);
-        let (mut turn, mut failures) = (0_u32, 0);
-        let mut until = None;
-        loop {
-            if until.is_none() && self.stop.load(Ordering::Relaxed) {
-                until = Some(clock::monotonic() + LINGER);
-                self.socket.set_read_timeout(Some(PAUSE))?;
-            }
-            if until.is_some_and(|until| clock::monotonic() >= until) {
-                return Ok(());
-            }
-            let (length, peer) = match self.socket.recv_from(&mut query) {
-                Ok(received) => received,
-                Err(error) if is_idle(&error) && until.is_some() => return Ok(()),
-                Err(error) if is_idle(&error) => continue,
-                Err(error) => {
-                    failures += 1;
-                    if failures >= MOST_FAILURES {
-                        return Err(error);
-                    }
-                    std::thread::sleep(PAUSE);
-                    continue;
+        let mut turn = 0_u32;
+        serve(&self.socket, &self.stop, |batch| {
+            let names = snapshot.load();
+            batch.answer(|query, out| {
+                turn = turn.wrapping_add(1);
+                let outcome = answer(names, Client { transport: Transport::Udp, turn }, query, out);
+                self.lane.count(&outcome);
+                match outcome {
+                    Outcome::Sent(sent) | Outcome::Forward(sent) => sent.length,
+                    Outcome::Dropped => 0,
                 }
-            };
-            failures = 0;
-            turn = turn.wrapping_add(1);
-            let client = Client { transport: Transport::Udp, turn };
-            let message = query.get(..length).unwrap_or_default();
-            let outcome = answer(snapshot.load(), client, message, &mut out);
-            self.lane.count(&outcome);
-            if let Outcome::Sent(sent) | Outcome::Forward(sent) = outcome {
-                // An answer that cannot be sent is lost like any packet; the client asks again.
-                if let Err(error) = self.socket.send_to(out.get(..sent.length).unwrap_or_default(), peer) {
-                    tracing::trace!(%peer, "an answer was not sent: {error}");
+            });
+        })
+    }
+}
+
+/// Lets `answer` answer every batch that comes, until `stop`, and then what has arrived already.
+fn serve(socket: &UdpSocket, stop: &AtomicBool, mut answer: impl FnMut(&mut Batch)) -> io::Result<()> {
+    let mut batch = Batch::new(socket)?;
+    let mut failures = 0;
+    let mut until = None;
+    loop {
+        if until.is_none() && stop.load(Ordering::Relaxed) {
+            until = Some(clock::monotonic() + LINGER);
+            socket.set_read_timeout(Some(PAUSE))?;
+        }
+        if until.is_some_and(|until| clock::monotonic() >= until) {
+            return Ok(());
+        }
+        match batch.receive(socket) {
+            Ok(()) => {}
+            Err(error) if is_idle(&error) && until.is_some() => return Ok(()),
+            Err(error) if is_idle(&error) => continue,
+            Err(error) => {
+                failures += 1;
+                if failures >= MOST_FAILURES {
+                    return Err(error);
                 }
+                std::thread::sleep(PAUSE);
+                continue;
             }
         }
+        failures = 0;
+        answer(&mut batch);
+        batch.send(socket);
     }
 }
 

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::state::State;
 use crate::child::Running;
+use crate::state::State;
 
 /// What one node has seen.
 #[derive(Debug, Default)]

@@ -14,10 +14,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 
 use super::agents::Agents;
-use super::state::State;
 use super::{intent, spent};
 use crate::child::Running;
 use crate::load::summary;
+use crate::state::State;
 
 /// See the module.
 #[derive(Debug, Clone, Copy)]

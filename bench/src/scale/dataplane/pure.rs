@@ -10,7 +10,7 @@ use polder_core::{ipam, lb};
 use polder_runtime::clock::monotonic;
 use polder_runtime::tasks::Failure;
 
-use super::state::State;
+use crate::state::State;
 
 /// How often each is called.
 const TIMES: u32 = 2000;

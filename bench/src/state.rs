@@ -1,5 +1,6 @@
 //! Services, pods and nodes as records, put into a store before anybody looks at it.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use polder_runtime::tasks::Failure;
 use polder_store::{Commit, Outcome, Store, Write};
 
 /// Everything is in one namespace.
-pub(super) const NAMESPACE: &str = "shop";
+pub(crate) const NAMESPACE: &str = "shop";
 const PODS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 0);
 const EXTERNAL: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 0);
 const SERVICES: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 0);
@@ -27,12 +28,12 @@ const BATCH: usize = 120;
 
 /// How much there is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct State {
-    pub(super) services: u32,
-    pub(super) pods: u32,
-    pub(super) nodes: u16,
+pub(crate) struct State {
+    pub(crate) services: u32,
+    pub(crate) pods: u32,
+    pub(crate) nodes: u16,
     /// Routers that every node advertises the external address of every service to. Without any, services have none.
-    pub(super) routers: u8,
+    pub(crate) routers: u8,
 }
 
 fn after(first: Ipv4Addr, number: u32) -> IpAddr {
@@ -49,12 +50,12 @@ fn labels<const N: usize>(pairs: [(&str, String); N]) -> Result<Labels, Failure>
 
 impl State {
     /// The name of a node, and its uid.
-    pub(super) fn node(number: u16) -> (String, Uid) {
+    pub(crate) fn node(number: u16) -> (String, Uid) {
         (format!("node-{number}"), meta(number.into()).uid)
     }
 
     /// A pod: as many behind each service, and spread over all nodes. It has a label that no service selects, too.
-    pub(super) fn pod(&self, number: u32, ready: bool) -> Result<Allocation, Failure> {
+    pub(crate) fn pod(&self, number: u32, ready: bool) -> Result<Allocation, Failure> {
         let app = number % self.services;
         let node = u16::try_from(number % u32::from(self.nodes))?;
         let owner = testing::owner(NAMESPACE, &format!("pod-{number}"));
@@ -69,7 +70,7 @@ impl State {
         })
     }
 
-    pub(super) fn key(number: u32) -> Result<ServiceKey, Failure> {
+    pub(crate) fn key(number: u32) -> Result<ServiceKey, Failure> {
         Ok(ServiceKey { namespace: NAMESPACE.parse()?, name: format!("app-{number}").parse()? })
     }
 
@@ -150,11 +151,14 @@ impl State {
     }
 
     /// Puts it all into a store that nobody reads yet.
-    pub(super) async fn fill(&self, store: &Store) -> Result<(), Failure> {
+    pub(crate) async fn fill(&self, store: &Store) -> Result<(), Failure> {
         let changes: Vec<Change> = self.changes().collect::<Result<_, _>>()?;
         for batch in changes.chunks(BATCH) {
-            let stored = batch.iter().map(Stored::encode);
-            let writes = stored.map(|write| Write::put(write.key, write.value.unwrap_or_default())).collect();
+            let records = batch.iter().map(Stored::encode);
+            let records = records.map(|write| Write::put(write.key, write.value.unwrap_or_default()));
+            // A head tells readers how new the records are.
+            let heads: BTreeSet<&str> = batch.iter().map(|change| Stored::domain(change).head_key()).collect();
+            let writes = records.chain(heads.into_iter().map(|key| Write::put(key, "bench"))).collect();
             match store.commit(Commit { guards: Vec::new(), writes }).await? {
                 Outcome::Committed { .. } => {}
                 Outcome::Conflict { .. } => return Err("a commit without guards had a conflict".into()),
