@@ -1,7 +1,7 @@
 //! UDP: one thread per socket, one system call in and one out for each query, nothing else.
 
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use polder_runtime::clock;
 
 use crate::metrics::Lane;
 use crate::names::Names;
+use crate::resolver::{Deliver, Passed, Resolver};
 
 /// Queries are short: what does not fit here is cut and gets FORMERR.
 const MOST_QUERY: usize = 4096;
@@ -24,9 +25,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// One thread's work.
 pub(crate) struct Worker {
-    pub(crate) socket: UdpSocket,
+    pub(crate) socket: Arc<UdpSocket>,
     pub(crate) names: Arc<Names>,
-    pub(crate) lane: Lane,
+    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) lane: Arc<Lane>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -66,14 +68,30 @@ impl Worker {
             let client = Client { transport: Transport::Udp, turn };
             let message = query.get(..length).unwrap_or_default();
             let outcome = answer(snapshot.load(), client, message, &mut out);
+            let later = || Some(self.delivery(peer));
+            let passed = self.resolver.pass((outcome, client.transport), message, &mut out, later);
+            let Passed::Now(outcome, _) = passed else { continue };
             self.lane.count(&outcome);
-            if let Outcome::Sent(sent) | Outcome::Forward(sent) = outcome {
-                // An answer that cannot be sent is lost like any packet; the client asks again.
-                if let Err(error) = self.socket.send_to(out.get(..sent.length).unwrap_or_default(), peer) {
-                    tracing::trace!(%peer, "an answer was not sent: {error}");
-                }
+            if let Outcome::Sent(sent) | Outcome::Forward(sent) | Outcome::Leads(sent) = outcome {
+                send(&self.socket, out.get(..sent.length).unwrap_or_default(), peer);
             }
         }
+    }
+
+    /// Takes an answer that comes later to the client, on the socket that it asked.
+    fn delivery(&self, peer: SocketAddr) -> Deliver {
+        let (socket, lane) = (Arc::clone(&self.socket), Arc::clone(&self.lane));
+        Box::new(move |message, sent, _| {
+            lane.count(&Outcome::Forward(sent));
+            send(&socket, message, peer);
+        })
+    }
+}
+
+/// An answer that cannot be sent is lost like any packet; the client asks again.
+fn send(socket: &UdpSocket, message: &[u8], peer: SocketAddr) {
+    if let Err(error) = socket.send_to(message, peer) {
+        tracing::trace!(%peer, "an answer was not sent: {error}");
     }
 }
 

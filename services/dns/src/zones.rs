@@ -2,6 +2,7 @@
 
 mod import;
 mod list;
+mod resolver;
 
 use std::sync::Arc;
 
@@ -165,6 +166,18 @@ impl Zones {
         decide: impl Fn(&Cluster, PlanContext) -> Result<Decision, Refusal> + Send + 'static,
     ) -> Result<Changed<M>, Refusal> {
         let planner = move |cluster: &Cluster, context: PlanContext| verdict::<M>(cluster, &decide(cluster, context)?);
+        let (changed, revision) = self.commit::<M::Changed>(call, manner, planner).await?;
+        let (object, impact) = M::parts(changed);
+        Ok(Changed { object, revision, impact })
+    }
+
+    /// Commits what the planner wants, or only plans it. Gives the recorded answer, and the revision.
+    async fn commit<A: Message + Default>(
+        &self,
+        call: &Call,
+        manner: Manner,
+        planner: impl Fn(&Cluster, PlanContext) -> Verdict<Change> + Send + 'static,
+    ) -> Result<(A, u64), Refusal> {
         let (answer, revision) = if manner.validate_only {
             let (plan, revision) = self.ledger.preview(planner).await?;
             (plan.answer, revision)
@@ -172,11 +185,10 @@ impl Zones {
             let committed = self.ledger.submit(call.intent(manner.request_id), planner).await?;
             (committed.answer, committed.revision)
         };
-        let changed = M::Changed::decode(answer.as_slice());
-        let changed =
-            changed.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
-        let (object, impact) = M::parts(changed);
-        Ok(Changed { object, revision: revision.0, impact })
+        let answer = A::decode(answer.as_slice());
+        let answer =
+            answer.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
+        Ok((answer, revision.0))
     }
 }
 
