@@ -81,6 +81,8 @@ pub enum Case {
     FullPool,
     /// What nodes are told of many services and pods, on etcd.
     Dataplane,
+    /// The same where every service has an external address that every node advertises to two routers.
+    Bgp,
 }
 
 /// One number.
@@ -145,8 +147,10 @@ pub async fn run(options: &Options, mut each: impl FnMut(&dyn fmt::Display)) -> 
             };
             full_pool::measure(&plan, &mut take).await?;
         }
-        if engine == Engine::Etcd && options.cases.contains(&Case::Dataplane) {
-            dataplane::measure(options, &mut take).await?;
+        for (case, routers) in [(Case::Dataplane, 0), (Case::Bgp, 2)] {
+            if engine == Engine::Etcd && options.cases.contains(&case) {
+                dataplane::measure(options, routers, &mut take).await?;
+            }
         }
     }
     Ok(report)

@@ -77,6 +77,15 @@ impl Failure {
         matches!(self, Self::Refused(status) if matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded))
     }
 
+    /// What happened, in a sentence.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Refused(status) => status::decode(status).message.clone(),
+            Self::Usage(message) | Self::Local(message) | Self::Negative(message) | Self::Late(message) => message.clone(),
+        }
+    }
+
     /// For people: `error:`, `why:` and `try:` lines.
     #[must_use]
     pub fn text(&self) -> String {

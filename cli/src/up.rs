@@ -83,6 +83,20 @@ impl UpConfig {
             url => url.to_owned(),
         }
     }
+
+    /// The section `lb`, with the domain that the name server has: nodes and services are to be told no other.
+    ///
+    /// # Errors
+    /// When `lb.domain` says another one.
+    fn lb(&self) -> Result<LbConfig, Failure> {
+        let (said, served) = (&self.lb.domain, &self.dns.domain);
+        if *said != LbConfig::default().domain && said != served {
+            let text =
+                format!("`lb.domain` is `{said}` and `dns.domain` is `{served}`: leave out `lb.domain`, it follows the other here");
+            return Err(text.into());
+        }
+        Ok(LbConfig { domain: served.clone(), ..self.lb.clone() })
+    }
 }
 
 /// Runs everything until Ctrl-C.
@@ -100,7 +114,7 @@ async fn serve(process: Process, config: UpConfig, manifests: &[PathBuf]) -> Res
     let manifest = apply::read(manifests).map_err(|failure| failure.text())?;
     let store = Store::open(&config.store_url()).await?;
     let ipam = polder_ipam::build(&config.ipam, store.clone(), process.metrics())?;
-    let lb = polder_lb::build(&config.lb, store.clone(), &process)?;
+    let lb = polder_lb::build(&config.lb()?, store.clone(), &process)?;
     let dns = polder_dns::build(&config.dns, store, process.metrics())?;
     let links = Upstreams { ipam: process.local(&ipam), lb: process.local(&lb), dns: process.local(&dns.component) };
     let options = polder_gateway::Options { body_limit: config.process.limits.message_bytes, ..polder_gateway::Options::default() };
@@ -155,4 +169,25 @@ fn urls(addresses: Addresses, dns: &[SocketAddr]) -> String {
         line("metrics", format!("http://{metrics}/metrics"));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_load_balancer_has_the_domain_of_the_name_server() {
+        let domain = |lb: &str, dns: &str| {
+            let mut config = UpConfig::default();
+            config.dns.domain = dns.to_owned();
+            if !lb.is_empty() {
+                config.lb.domain = lb.to_owned();
+            }
+            config.lb().map(|lb| lb.domain).map_err(|refused| refused.to_string())
+        };
+        assert_eq!(domain("", "site-12.example").as_deref(), Ok("site-12.example"));
+        assert_eq!(domain("site-12.example", "site-12.example").as_deref(), Ok("site-12.example"));
+        let refused = domain("a.example", "b.example").unwrap_err();
+        assert!(refused.contains("`lb.domain` is `a.example` and `dns.domain` is `b.example`"), "{refused}");
+    }
 }

@@ -31,7 +31,7 @@ pub use address::{CLASS, is_foreign};
 pub use ask::Side;
 pub use audit::audit;
 pub use choose::Trial;
-pub use endpoints::{endpoints, endpoints_on};
+pub use endpoints::endpoints;
 pub use explain::{Explanation, explain};
 pub use plan::{Decision, Draft, Wishes};
 pub use reassign::{Scope, reassign};

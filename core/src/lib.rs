@@ -9,6 +9,8 @@
 //! * [`ipam`]: pools, nodes, blocks, allocations.
 //! * [`lb`]: services, virtual IPs, endpoints. It reads ipam's types.
 //! * [`dns`]: names, records and the answers to queries. It reads ipam's and lb's types.
+//!
+//! With the feature `testing` there is also `testing`: records to begin tests with.
 
 pub mod cluster;
 pub mod dns;
@@ -20,4 +22,6 @@ pub mod meta;
 pub mod net;
 pub mod reason;
 pub mod schema;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod time;

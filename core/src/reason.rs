@@ -157,12 +157,15 @@ reasons! {
     BgpPeerDuplicate = "BGP_PEER_DUPLICATE", 153, Precondition;
     BgpPeerInUse = "BGP_PEER_IN_USE", 154, Precondition;
     BgpAdvertisementConflict = "BGP_ADVERTISEMENT_CONFLICT", 155, Precondition;
+    BgpSessionDown = "BGP_SESSION_DOWN", 156, Precondition;
+    NotProgrammed = "NOT_PROGRAMMED", 157, Precondition;
 
     // Names.
     ZoneOverlap = "ZONE_OVERLAP", 160, Precondition;
     ZoneNotEmpty = "ZONE_NOT_EMPTY", 161, Precondition;
     CnameConflict = "CNAME_CONFLICT", 162, Precondition;
     NameDelegated = "NAME_DELEGATED", 163, Precondition;
+    NameNotServed = "NAME_NOT_SERVED", 164, Precondition;
 
     // Concurrency, watches, the store.
     EtagMismatch = "ETAG_MISMATCH", 180, Aborted;

@@ -5,7 +5,7 @@
 //! order per key gives the same view. It is cheap to clone (persistent maps), so that a batch of requests can be planned on a
 //! copy and thrown away when the commit loses.
 
-use crate::id::Entropy;
+use crate::id::{Entropy, RequestId};
 use crate::reason::Refusal;
 use crate::time::Timestamp;
 
@@ -42,6 +42,29 @@ impl Domain {
             Self::LbAnnouncements => "/polder/lb/head/announcements",
             Self::DnsZones => "/polder/dns/head/zones",
         }
+    }
+}
+
+/// Who asks for what: everything about a request but its decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// The caller's id for this mutation, if it gave one.
+    pub request_id: Option<RequestId>,
+    /// A digest of the request's body, without the id.
+    pub digest: [u8; 32],
+    /// Who asks.
+    pub actor: String,
+    /// The W3C trace id; empty when there is none.
+    pub trace_id: String,
+    /// The method, as `AllocateAddresses`.
+    pub method: &'static str,
+}
+
+impl Intent {
+    /// What a service does by itself, for no caller.
+    #[must_use]
+    pub fn own(service: &str, method: &'static str) -> Self {
+        Self { request_id: None, digest: [0; 32], actor: service.to_owned(), trace_id: String::new(), method }
     }
 }
 

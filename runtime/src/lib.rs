@@ -5,6 +5,9 @@
 //! * [`telemetry`], [`metrics`]: logs and traces; the Prometheus registry.
 //! * [`status`]: refusals to gRPC statuses, and back, and to HTTP.
 //! * [`server`], [`context`]: what happens to every call before its handler, and what the handler may know.
+//! * [`call`]: a call that asks for a change, as the journal has it.
+//! * [`freshness`]: how old what is read may be.
+//! * [`node_stream`]: streams that one node opens, a message and an answer at a time.
 //! * [`link`]: calls to services, in this process or elsewhere.
 //! * [`tasks`]: the only place that spawns; signals.
 //! * [`component`], [`process`]: parts that are ready to run, and the process that runs them to an orderly end.
@@ -16,14 +19,17 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+pub mod call;
 pub mod clock;
 pub mod component;
 pub mod config;
 pub mod context;
 pub mod entropy;
+pub mod freshness;
 mod grpc_timeout;
 pub mod link;
 pub mod metrics;
+pub mod node_stream;
 pub mod process;
 pub mod server;
 pub mod status;

@@ -6,6 +6,7 @@
 //! it. Then the view is moved and everybody is answered. A crash before the commit leaves nothing; after it, everything,
 //! the answers to request ids included. Several replicas may do this at once; the loser catches up and plans again.
 
+mod change;
 mod draft;
 mod figures;
 mod job;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use polder_core::id::{Entropy, Revision};
 use polder_core::reason::{Reason, Refusal};
-use polder_core::schema::{Plan, PlanContext, Schema, Verdict};
+use polder_core::schema::{Intent, Plan, PlanContext, Schema, Verdict};
 use polder_core::time::Timestamp;
 use prost::Message as _;
 use tokio::sync::mpsc::{self, error::TrySendError};
@@ -29,8 +30,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 pub use self::figures::Figures;
+pub use self::job::Committed;
 use self::job::{Caller, Job, Stage};
-pub use self::job::{Committed, Intent};
 use self::round::{Rounds, too_late};
 use self::trim::Trimmer;
 use crate::backend::KeyRange;

@@ -26,6 +26,7 @@ pub use backend::{Backend, Commit, Guard, KeyRange, Outcome, Write};
 pub use error::Error;
 pub use export::Exporter;
 pub use handle::{DEADLINE, Store};
-pub use ledger::{Committed, Intent, Ledger, LedgerConfig};
+pub use ledger::{Committed, Ledger, LedgerConfig};
 pub use mirror::{Clock, Mirror, MirrorConfig, Snapshot};
+pub use polder_core::schema::Intent;
 pub use url::StoreUrl;

@@ -159,6 +159,18 @@ impl<S: Schema> Mirror<S> {
         self.core.early()
     }
 
+    /// The newest view for a read: whole, however old it is.
+    ///
+    /// # Errors
+    /// What keeps it from being whole: [`Reason::NotSynced`], [`Reason::DataCorrupt`].
+    pub fn readable(&self) -> Result<Arc<Snapshot<S>>, Refusal> {
+        let snapshot = self.snapshot();
+        if !snapshot.synced {
+            snapshot.usable()?;
+        }
+        Ok(snapshot)
+    }
+
     /// Wakes on every move of the watch and carries its position.
     #[must_use]
     pub fn changed(&self) -> watch::Receiver<Revision> {

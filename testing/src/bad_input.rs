@@ -1,9 +1,9 @@
 //! Bad input, as a table: every field of every request of a service wrong in every way that it can be, each with the code, the
 //! reason and the name of the field that the refusal must carry, and with nothing changed behind it.
 //!
-//! A row takes a whole request that is good and makes one field of it wrong. [`judge()`] sends the rows to a [`World`]. The
-//! descriptors of the API say which fields there are: one without a row, and without a reason why it needs none, fails
-//! [`Complete::assert`].
+//! A row takes a whole request that is good and makes one field of it wrong. [`judge()`] sends the rows to a [`World`]. In a stream
+//! of requests the wrong one comes first, or after good ones ([`Table::after`]). The descriptors of the API say which fields there
+//! are: one without a row, and without a reason why it needs none, fails [`Complete::assert`].
 
 mod client;
 mod complete;

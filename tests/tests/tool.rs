@@ -179,9 +179,15 @@ fn why_tells_the_decision(site: &Site) {
         web.starts_with("shop/web\n") && bad.len() == 1 && bad[0].starts_with("✖ nodes: no node answers for 10.0.0.13"),
         "{web}"
     );
-    for part in
-        ["LoadBalancer", "from pool `service`", "it holds 10.0.0.13 from pool `external`", "app=WS matches 2 endpoints, 2 ready"]
-    {
+    let address = serde_json::from_str::<Value>(&site.polder(&["get", "svc", "web", "-n", "shop", "-o", "json"]).ok()).unwrap();
+    let address = address["services"][0]["status"]["clusterVips"][0]["address"].as_str().unwrap().to_owned();
+    for part in [
+        "LoadBalancer",
+        "from pool `service`",
+        "it holds 10.0.0.13 from pool `external`",
+        "app=WS matches 2 endpoints, 2 ready",
+        &format!("✔ resolver: the name server answers web.shop.svc.cluster.local with {address}\n"),
+    ] {
         assert!(web.contains(part), "{web}");
     }
     assert_eq!(site.polder(&["why", "service", "shop/web"]).out, web);

@@ -11,7 +11,7 @@ mod state;
 use std::time::Duration;
 
 use polder_proto::lb::v1::service_catalog_service_client::ServiceCatalogServiceClient;
-use polder_proto::lb::v1::{CreateServiceRequest, Service, ServicePort, ServiceSpec};
+use polder_proto::lb::v1::{CreateServiceRequest, Service, ServicePort, ServiceSpec, ServiceType};
 use polder_proto::stored::Stored;
 use polder_runtime::clock::monotonic;
 use polder_runtime::tasks::Failure;
@@ -30,14 +30,18 @@ const CREATED: usize = 50;
 const PATIENCE: Duration = Duration::from_secs(60);
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// Measures it all, on etcd: the embedded store belongs to one process.
+/// Measures it all, on etcd: the embedded store belongs to one process. With routers every service has an external address, and every
+/// node advertises it to each of them.
 ///
 /// # Errors
 /// A process that does not start, a call or a stream that fails.
-pub(super) async fn measure(options: &Options, take: &mut impl FnMut(Figure)) -> Result<(), Failure> {
+pub(super) async fn measure(options: &Options, routers: u8, take: &mut impl FnMut(Figure)) -> Result<(), Failure> {
     let mut take = |what: String, value, unit| take(Figure::new(Engine::Etcd, what, value, unit));
     let bed = Bed::fresh(Engine::Etcd).await;
-    let state = State { services: options.services, pods: u32::try_from(options.allocations)?, nodes: options.streams };
+    let state = State { services: options.services, pods: u32::try_from(options.allocations)?, nodes: options.streams, routers };
+    if routers > 0 {
+        take("routers that every address is advertised to".to_owned(), routers.into(), "");
+    }
     state.fill(bed.store()).await?;
     let mirror = Mirror::<Stored>::open(bed.store().clone(), MirrorConfig::for_service("ipam", testing::clock()));
     let view = mirror.synced(PATIENCE).await?;
@@ -51,7 +55,7 @@ pub(super) async fn measure(options: &Options, take: &mut impl FnMut(Figure)) ->
     take("polder-lb: resident before the first node".to_owned(), resident(&lb), "MiB");
     let mut agents = snapshots(&lb, &state, &mut take).await?;
     take(format!("polder-lb: resident with {} nodes", options.streams), resident(&lb), "MiB");
-    one_more(&lb, &mut agents, &mut take).await?;
+    one_more(&lb, &state, &mut agents, &mut take).await?;
     let ledger = Ledger::start(mirror, LedgerConfig::new("ipam", testing::clock(), testing::entropy()))?;
     let churn = churn::Churn { state, rate: options.changes, seconds: options.seconds };
     churn.measure(&lb, &ledger, &mut agents, &mut take).await?;
@@ -82,13 +86,19 @@ fn spent(lb: &Running, before: Option<Duration>, what: &str, take: &mut impl FnM
 }
 
 /// One service after the other, each until every node has it.
-async fn one_more(lb: &Running, agents: &mut Agents, take: &mut impl FnMut(String, f64, &'static str)) -> Result<(), Failure> {
+async fn one_more(
+    lb: &Running,
+    state: &State,
+    agents: &mut Agents,
+    take: &mut impl FnMut(String, f64, &'static str),
+) -> Result<(), Failure> {
     let mut client = ServiceCatalogServiceClient::new(lb.link()?);
     let (mut answered, mut told) = (Vec::new(), Vec::new());
     for number in 0..CREATED {
         let ports = vec![ServicePort { name: "http".to_owned(), port: 80, ..ServicePort::default() }];
         let selector = [("app".to_owned(), format!("app-{number}")), ("tier".to_owned(), "front".to_owned())].into();
-        let spec = ServiceSpec { selector, ports, ..ServiceSpec::default() };
+        let r#type = if state.routers > 0 { ServiceType::LoadBalancer } else { ServiceType::ClusterIp };
+        let spec = ServiceSpec { r#type: r#type.into(), selector, ports, ..ServiceSpec::default() };
         let service = Service {
             namespace: state::NAMESPACE.to_owned(),
             name: format!("more-{number}"),

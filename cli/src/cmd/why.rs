@@ -1,5 +1,7 @@
 //! `polder why`: the decision list of a service, each step with what it rests on, and what to do about a bad one.
 
+mod resolver;
+
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -9,7 +11,7 @@ use crate::failure::Failure;
 use crate::output::columns::{items, text, word};
 use crate::output::{Format, data};
 
-/// The steps of a service, from its type to its names.
+/// The steps of a service, from its type to what the name server answers.
 ///
 /// # Errors
 /// [`Failure::Usage`] for another kind, [`Failure::Negative`] with the list when a step is bad; what the server refused.
@@ -21,7 +23,11 @@ pub async fn run(context: &Context, first: &str, second: Option<&str>, namespace
     };
     let (namespace, name) = name.split_once('/').unwrap_or((namespace, name));
     let request = object([("namespace", json!(namespace)), ("name", json!(name))]);
-    let answer = context.client.call("lb.ServiceCatalogService/ExplainService", Value::Object(request)).await?;
+    let mut answer = context.client.call("lb.ServiceCatalogService/ExplainService", Value::Object(request)).await?;
+    let asked = resolver::step(&context.client, &answer).await;
+    if let Some(steps) = answer["steps"].as_array_mut() {
+        steps.push(asked);
+    }
     let shown = match context.format {
         Format::Json | Format::Yaml => data(&answer, context.format)?,
         Format::Table | Format::Wide | Format::Name => list(&answer, (namespace, name), context.format == Format::Wide),
@@ -113,6 +119,11 @@ fn look(reason: &str, answer: &Value, namespace: &str) -> Vec<String> {
             vec!["polder get pools -o wide".to_owned()]
         }
         "NO_READY_ENDPOINTS" => vec![format!("polder get pods -n {namespace}")],
+        "NOT_PROGRAMMED" => vec!["polder get nodes".to_owned()],
+        "NAME_NOT_SERVED" => {
+            let names = items(&answer["service"]["status"], &["dnsNames"]);
+            names.filter_map(Value::as_str).map(|name| format!("polder dig {name}")).collect()
+        }
         "NOT_ANNOUNCED" => vec!["polder get announcements -o wide".to_owned(), "polder get nodes".to_owned()],
         _ => Vec::new(),
     }

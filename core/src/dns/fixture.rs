@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::data::Data;
 use super::hash::Seed;
@@ -11,12 +10,13 @@ use super::snapshot::Snapshot;
 use super::zones::{Change as ZoneChange, RecordSet, RecordSetKey, Zone, ZoneName, ZoneSpec};
 use crate::cluster::{Change, Cluster};
 use crate::id::{Revision, Uid};
-use crate::ipam::{Allocation, Change as IpamChange, Holding, Order, Owner, OwnerKind, Pool, PoolSelectors, PoolState, Purpose};
+use crate::ipam::{Allocation, Change as IpamChange, Holding, Pool, Purpose};
 use crate::lb::{
     Change as LbChange, Endpoint, Protocol, Service, ServiceKey, ServicePort, ServiceSpec, ServiceType, TargetPort, Vip,
 };
 use crate::meta::Meta;
 use crate::net::{Labels, Selector};
+use crate::testing;
 use crate::time::Timestamp;
 
 pub(super) const META: Meta = Meta { uid: Uid(0), version: 1, created: Timestamp(0), updated: Timestamp(0) };
@@ -53,21 +53,13 @@ pub(super) fn pod(pod: &Pod<'_>) -> Change {
         handle: pod.name.into(),
         meta: Meta { uid, ..META },
         holdings: pod.addresses.iter().map(|text| Holding { address: text.parse().unwrap(), block: None }).collect(),
-        owner: Owner {
-            kind: OwnerKind::Pod,
-            namespace: Some(namespace.parse().unwrap()),
-            name: name.parse().unwrap(),
-            node: None,
-            interface: String::new(),
-            container: String::new(),
-            uid: String::new(),
-        },
+        owner: testing::owner(namespace, name),
         labels: Labels::new(pairs.map(|(key, value)| (key.to_owned(), value.to_owned()))).unwrap(),
         ready: pod.ready,
         hostname: host.map(|(host, _)| host.parse().unwrap()),
         subdomain: host.map(|(_, subdomain)| subdomain.parse().unwrap()),
         named_ports: vec![("http".parse().unwrap(), 8080)],
-        released: None,
+        ..testing::pod(0)
     };
     Change::Ipam(IpamChange::Allocation(uid, Some(Arc::new(record))))
 }
@@ -144,32 +136,8 @@ pub(super) fn set(path: &str, data: &[&str]) -> Change {
 }
 
 pub(super) fn pool(name: &str, purpose: Purpose, ranges: &[&str]) -> Change {
-    let name: crate::net::Name = name.parse().unwrap();
-    let record = Pool {
-        name: name.clone(),
-        meta: META,
-        purpose,
-        ranges: ranges.iter().map(|range| range.parse().unwrap()).collect(),
-        state: PoolState::Enabled,
-        priority: 0,
-        selectors: PoolSelectors::default(),
-        auto_assign: true,
-        avoid_first_last: false,
-        avoid_buggy_ips: false,
-        block_len_v4: 26,
-        block_len_v6: 122,
-        order: Order::Lowest,
-        cooldown: Duration::ZERO,
-        share_across_namespaces: false,
-        announce_interfaces: Vec::new(),
-        bgp_only: false,
-        ignore_neighbors: false,
-        description: String::new(),
-        max_blocks_per_node: 20,
-        strict_affinity: false,
-        labels: Labels::default(),
-    };
-    Change::Ipam(IpamChange::Pool(name, Some(Arc::new(record))))
+    let record = Pool { meta: META, ..testing::pool(name, purpose, ranges) };
+    Change::Ipam(IpamChange::Pool(record.name.clone(), Some(Arc::new(record))))
 }
 
 /// The two-tier application, a headless service with its pods, an alias, and the default pools.

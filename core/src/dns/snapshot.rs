@@ -20,13 +20,16 @@ pub(super) use self::apex::Apex;
 pub(super) use self::set::Set;
 use super::computed::{records, reverse_apexes};
 use super::hash::Seed;
-use super::name::{DomainName, is_under, suffixes};
+use super::name::{DomainName, MOST_BYTES, is_under, suffixes};
 use super::record::{Record, RecordType};
 use super::settings::Settings;
 use super::source::Source;
 use super::zones::ZoneName;
 use crate::cluster::Cluster;
 use crate::id::Revision;
+
+/// The label of a wildcard, on the wire.
+const WILDCARD: [u8; 2] = [1, b'*'];
 
 type Table<K, V> = GenericHashMap<K, V, Seed, DefaultSharedPtr>;
 
@@ -164,11 +167,14 @@ impl Snapshot {
         self.records.iter().flat_map(|(source, records)| records.iter().map(move |record| (source, record)))
     }
 
-    /// The records of one name, each with its source.
+    /// The records that answer for one name, each with its source: those that stand there, or at the wildcard that stands for it.
     pub fn records_at(&self, name: &DomainName) -> impl Iterator<Item = (&Source, &Record)> {
-        let sources = self.names.get(name).into_iter().flat_map(|node| node.sources.iter());
-        let runs = sources.filter_map(|source| Some((source, self.records.get(source)?)));
-        runs.flat_map(|(source, records)| set::at(records, name).iter().map(move |record| (source, record)))
+        let wild = || self.wildcard(self.stored_zone_of(name.as_wire())?, name.as_wire());
+        let found = self.names.get_key_value(name).or_else(wild);
+        found.into_iter().flat_map(move |(name, node)| {
+            let runs = node.sources.iter().filter_map(|source| Some((source, self.records.get(source)?)));
+            runs.flat_map(move |(source, records)| set::at(records, name).iter().map(move |record| (source, record)))
+        })
     }
 
     /// The innermost of our zones that has the name.
@@ -205,6 +211,17 @@ impl Snapshot {
 
     pub(super) fn node(&self, name: &[u8]) -> Option<&Node> {
         self.names.get(name)
+    }
+
+    /// The wildcard that stands for a name of a stored zone that is not there: `*` below the nearest name above it that is.
+    pub(super) fn wildcard(&self, zone: &[u8], name: &[u8]) -> Option<(&DomainName, &Node)> {
+        let mut above = suffixes(name).skip(1).take_while(|suffix| suffix.len() >= zone.len());
+        let encloser = above.find(|suffix| self.names.contains_key(*suffix))?;
+        let mut wild = [0; WILDCARD.len() + MOST_BYTES];
+        let length = WILDCARD.len() + encloser.len();
+        wild.get_mut(..WILDCARD.len())?.copy_from_slice(&WILDCARD);
+        wild.get_mut(WILDCARD.len()..length)?.copy_from_slice(encloser);
+        self.names.get_key_value(wild.get(..length)?)
     }
 
     /// The innermost of our zones that has the name: the name's own suffix.

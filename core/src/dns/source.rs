@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use super::zones::{self, RecordSetKey, Zone, ZoneName};
 use crate::cluster::{Change, Cluster};
 use crate::ipam::Allocation;
 use crate::lb::ServiceKey;
 use crate::net::Label;
 use crate::{ipam, lb};
-
-use super::zones::{self, RecordSetKey, Zone, ZoneName};
 
 /// The object whose records these are. Every record has exactly one, and follows from it and the cluster's state alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

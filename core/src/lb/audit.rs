@@ -23,7 +23,7 @@ pub fn audit(cluster: &Cluster) -> Vec<Finding> {
             placed.chain(unsaid(service, side))
         })
     });
-    let doubles = cluster.lb.held_addresses().flat_map(|address| doubly_held(cluster, address));
+    let doubles = cluster.lb.held_after(None).flat_map(|address| doubly_held(cluster, address));
     services.chain(doubles).chain(announce::audit(cluster)).chain(bgp::audit(cluster)).collect()
 }
 

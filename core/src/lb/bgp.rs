@@ -1,7 +1,7 @@
 //! BGP: the routers that nodes speak to, what is advertised to them, and the routes that follow.
 //!
-//! Peers and advertisements are stored; [`routes()`] and [`sessions`] are computed from them, from services, pools and nodes, and
-//! are never stored.
+//! Peers and advertisements are stored. What is [`advertised`], and the sessions and routes of each [`Speaker`], are computed from
+//! them, from services, pools and nodes, and are never stored.
 //!
 //! * [`BgpPeer`], [`BgpAdvertisement`]: the records, and the types of their fields.
 //! * [`check`]: what a value must be, whatever the state.
@@ -12,6 +12,7 @@ mod audit;
 pub mod check;
 mod community;
 pub mod conditions;
+mod explain;
 pub mod plan;
 mod prefix;
 mod record;
@@ -19,13 +20,16 @@ mod rivals;
 mod routes;
 mod rules;
 mod secret;
+mod session;
 mod view;
 
 pub use community::Community;
 pub use plan::{AdvertisementDraft, Decision, PeerDraft, Record, Secret};
 pub use record::{AdvertisementSpec, Asn, Bfd, BgpAdvertisement, BgpPeer, PeerSpec, Router};
-pub use routes::{BgpRoute, routes, sessions};
+pub use routes::{Advertised, BgpRoute, Speaker, advertised};
 pub use secret::Password;
+pub use session::{SessionReport, SessionState};
 
 pub(super) use audit::audit;
+pub(super) use explain::steps;
 pub(super) use view::Book;

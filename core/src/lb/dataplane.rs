@@ -1,18 +1,23 @@
 //! What every node has to make true on the wire: a function of the state, cut into objects with keys.
 //!
 //! A node holds an object for every key that has one for it, and is told of those that differ between two states. Most objects are
-//! the same for every node, so that what tells nodes makes them once; [`shown`] says which.
+//! the same for every node, so that what tells nodes makes them once; of the others it makes the [`Basis`] once. [`shown`] says which.
 //!
 //! * [`keys()`]: everything that may have an object, in order, from any key on.
-//! * [`touched`]: the keys whose objects a change may alter.
+//! * [`touched`]: the keys whose objects, or the bases of whose objects, a change may alter.
 //! * [`object`]: what a node holds under a key.
+//!
+//! A node's own object follows from the basis and from the [`Receiver`]: the node itself and the peers it has sessions with. Where the
+//! receiver has changed, every object of its own may have.
 //!
 //! What no node needs has no object: headless services and aliases. A service whose class names another load balancer keeps its
 //! inside only. Where nothing but endpoints on the spot may be used, a node is told of its own ones only. Of announcements a node is
-//! told those that make it answer, and those that it is to go on forwarding for.
+//! told those that make it answer, and those that it is to go on forwarding for. Of BGP a node is told the peers that it has sessions
+//! with, and for each external address what it advertises to them.
 
 mod keys;
 mod objects;
+mod receiver;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,12 +25,14 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 pub use self::keys::{keys, touched};
-pub use self::objects::{Shown, object, shown};
+pub use self::objects::{Shown, has_front as concerns, object, shown};
+pub use self::receiver::{Basis, Receiver};
 use super::announce::Announcement;
+use super::bgp::{BgpPeer, BgpRoute};
 use super::health::HealthCheck;
 use super::record::{Affinity, ServiceKey, ServicePort, TrafficPolicy};
 use crate::id::Uid;
-use crate::net::Name;
+use crate::net::{Label, Name};
 
 /// What an object is about. The order is that in which a snapshot tells them: nodes before what stands on them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +47,10 @@ pub enum Key {
     Endpoints(ServiceKey),
     /// Who answers for an external address.
     Announcement(IpAddr),
+    /// A BGP session.
+    BgpSession(Label),
+    /// What is advertised for an external address.
+    BgpRoutes(IpAddr),
 }
 
 /// What a node holds under a key.
@@ -55,6 +66,10 @@ pub enum Object {
     Endpoints(Endpoints),
     /// Who answers for an external address.
     Announcement(Duty),
+    /// A BGP session of the node's.
+    BgpSession(Arc<BgpPeer>),
+    /// What the node advertises for an external address.
+    BgpRoutes(IpAddr, Vec<BgpRoute>),
 }
 
 /// What holds for the whole cluster.

@@ -14,36 +14,45 @@ use crate::net::{Family, Name};
 /// publishes them, they count as ready.
 #[must_use]
 pub fn endpoints(cluster: &Cluster, service: &Service) -> Vec<Endpoint> {
-    behind(cluster, service, None)
-}
-
-/// Those of the endpoints that are on a node, found without looking at the others.
-#[must_use]
-pub fn endpoints_on(cluster: &Cluster, service: &Service, node: &Name) -> Vec<Endpoint> {
-    behind(cluster, service, Some(node))
-}
-
-fn behind(cluster: &Cluster, service: &Service, on: Option<&Name>) -> Vec<Endpoint> {
-    if service.spec.service_type == ServiceType::ExternalName {
-        return Vec::new();
+    let given = given(service).iter().cloned();
+    let given = given.map(|endpoint| Endpoint { ready: endpoint.ready || service.spec.publish_not_ready, ..endpoint });
+    let selected = selected(cluster, service).map(|(allocation, address)| endpoint(cluster, service, allocation, address));
+    let mut endpoints: Vec<Endpoint> = given.chain(selected).collect();
+    if !service.spec.selector.is_empty() {
+        endpoints.sort_unstable_by_key(|endpoint| endpoint.address);
     }
-    if service.spec.selector.is_empty() {
-        let given = service.spec.endpoints.iter().filter(|endpoint| on.is_none() || endpoint.node.as_ref() == on).cloned();
-        return given.map(|endpoint| Endpoint { ready: endpoint.ready || service.spec.publish_not_ready, ..endpoint }).collect();
-    }
-    let families = service.families();
-    let speaks = |family: Family| families.is_empty() || families.contains(&family);
-    let selected = cluster.ipam.selected(&service.key.namespace, &service.spec.selector, on);
-    let mut endpoints: Vec<Endpoint> = selected
-        .flat_map(|allocation| {
-            [Family::V4, Family::V6].into_iter().filter(|family| speaks(*family)).filter_map(|family| {
-                let holding = allocation.holdings.iter().find(|holding| Family::of(holding.address) == family)?;
-                Some(endpoint(cluster, service, allocation, holding.address))
-            })
-        })
-        .collect();
-    endpoints.sort_unstable_by_key(|endpoint| endpoint.address);
     endpoints
+}
+
+/// The node of each ready endpoint of a service, in no order; `None` for one outside the cluster. Finds the first without looking
+/// at the others.
+pub fn ready_on<'c>(cluster: &'c Cluster, service: &'c Service) -> impl Iterator<Item = Option<&'c Name>> {
+    let all = service.spec.publish_not_ready;
+    let given = given(service).iter().filter(move |endpoint| all || endpoint.ready).map(|endpoint| endpoint.node.as_ref());
+    let selected = selected(cluster, service).filter(move |(allocation, _)| all || allocation.ready);
+    given.chain(selected.map(|(allocation, _)| allocation.owner.node.as_ref()))
+}
+
+/// The endpoints that a service without selector was given.
+fn given(service: &Service) -> &[Endpoint] {
+    let has = service.spec.selector.is_empty() && service.spec.service_type != ServiceType::ExternalName;
+    if has { &service.spec.endpoints } else { &[] }
+}
+
+/// The allocations that the service selects, each with every address that is an endpoint.
+fn selected<'c>(cluster: &'c Cluster, service: &'c Service) -> impl Iterator<Item = (&'c Allocation, IpAddr)> {
+    let spec = &service.spec;
+    let selects = !spec.selector.is_empty() && spec.service_type != ServiceType::ExternalName;
+    let families: Vec<Family> = match service.families() {
+        none if none.is_empty() => vec![Family::V4, Family::V6],
+        spoken => [Family::V4, Family::V6].into_iter().filter(|family| spoken.contains(family)).collect(),
+    };
+    let allocations = selects.then(|| cluster.ipam.selected(&service.key.namespace, &spec.selector)).into_iter().flatten();
+    allocations.flat_map(move |allocation| {
+        let of = |family: &Family| allocation.holdings.iter().find(|holding| Family::of(holding.address) == *family);
+        let addresses: Vec<IpAddr> = families.iter().filter_map(of).map(|holding| holding.address).collect();
+        addresses.into_iter().map(move |address| (allocation.as_ref(), address))
+    })
 }
 
 fn endpoint(cluster: &Cluster, service: &Service, allocation: &Allocation, address: IpAddr) -> Endpoint {

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use super::address::{Addressed, State, address, is_foreign};
-use super::announce;
 use super::ask::Side;
 use super::choose::Trial;
 use super::endpoints::endpoints;
 use super::plan::find;
 use super::record::{ConditionKind, Service, ServiceKey, ServiceType, TrafficPolicy, Vip};
+use super::{announce, bgp};
 use crate::cluster::Cluster;
 use crate::reason::{Reason, Refusal};
 use crate::time::Timestamp;
@@ -32,6 +32,8 @@ pub enum Check {
     Nodes,
     /// Whether one does.
     Announcement,
+    /// Whether routers are told of them.
+    Bgp,
 }
 
 impl Check {
@@ -47,6 +49,7 @@ impl Check {
             Self::Endpoints => "endpoints",
             Self::Nodes => "nodes",
             Self::Announcement => "announcement",
+            Self::Bgp => "bgp",
         }
     }
 }
@@ -123,6 +126,7 @@ pub fn explain(cluster: &Cluster, key: &ServiceKey, now: Timestamp) -> Result<Ex
         steps.push(behind(cluster, before));
     }
     steps.extend(announce::explain::steps(cluster, before));
+    steps.extend(bgp::steps(cluster, before));
     Ok(Explanation { outcome: addressed.service, steps, trials: addressed.trials })
 }
 

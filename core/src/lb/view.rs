@@ -105,9 +105,10 @@ impl View {
         self.holders.range(range.start()..=range.end()).map(|(address, _)| *address)
     }
 
-    /// Every held address, in order.
-    pub fn held_addresses(&self) -> impl Iterator<Item = IpAddr> + use<'_> {
-        self.holders.keys().copied()
+    /// The held addresses after one, in order; every one without it.
+    pub fn held_after(&self, address: Option<IpAddr>) -> impl Iterator<Item = IpAddr> + use<'_> {
+        let from = address.map_or(Bound::Unbounded, Bound::Excluded);
+        self.holders.range((from, Bound::Unbounded)).map(|(address, _)| *address)
     }
 
     /// The last of the held addresses that follow each other from `address` on; `None` when `address` is not held.

@@ -10,6 +10,7 @@ pub mod zones;
 pub use self::sets::{SetPage, set_page};
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use polder_core::dns::message::Answered;
 use polder_core::dns::zones::ZoneName;
@@ -110,11 +111,30 @@ pub fn record_page(request: &v1::ListRecordsRequest) -> Result<Page<RecordKey>, 
 ///
 /// # Errors
 /// A refusal that names every bad field.
-pub fn zone_page(request: &v1::ListZonesRequest) -> Result<Page<[String; 1]>, Refusal> {
+pub fn zone_page(request: &v1::ListZonesRequest) -> Result<Page<ZoneName>, Refusal> {
     let mut bad = Violations::new();
-    let (size, after) = (page::size(request.page_size, &mut bad), page::after(&request.page_token, &mut bad));
+    let size = page::size(request.page_size, &mut bad);
+    let after = page::after::<1>(&request.page_token, &mut bad).and_then(|[name]| page::part(&name, &mut bad));
     let filter = bad.take("filter", Filter::parse(&request.filter, ZONE_FIELDS));
     bad.finish(filter).map(|filter| Page { zone: None, size, after, filter })
+}
+
+/// How long a wait takes that does not say, and how long it may take.
+const WAIT: Duration = Duration::from_secs(5);
+const MOST_WAIT: Duration = Duration::from_secs(300);
+
+/// Reads how long to wait.
+///
+/// # Errors
+/// A refusal that names the field.
+pub fn wait(timeout: Option<prost_types::Duration>) -> Result<Duration, Refusal> {
+    let mut bad = Violations::new();
+    let within = timeout.map_or(Ok(WAIT), |timeout| {
+        let read = Duration::try_from(timeout).ok().filter(|time| *time <= MOST_WAIT);
+        read.ok_or_else(|| Malformed::new(Reason::CountOutOfBounds, "a wait takes 0 to 300 s"))
+    });
+    let within = bad.take("timeout", within);
+    bad.finish(within)
 }
 
 /// Reads the name of a zone.
@@ -148,7 +168,7 @@ impl Page<RecordKey> {
     }
 }
 
-impl Page<[String; 1]> {
+impl Page<ZoneName> {
     /// Whether a zone passes.
     #[must_use]
     pub fn passes(&self, zone: &v1::Zone) -> bool {

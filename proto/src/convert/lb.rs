@@ -17,7 +17,7 @@ use polder_core::reason::{Reason, Refusal, Violations, shown};
 
 pub use self::health::health_check;
 use self::parse::draft;
-pub use self::show::{endpoint, explanation, impact, service};
+pub use self::show::{dns_name, endpoint, explanation, impact, service};
 use super::common::request_id;
 use super::mask;
 use crate::lb::v1 as pb;

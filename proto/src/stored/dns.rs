@@ -1,9 +1,10 @@
 //! The stored form of DNS' records.
 //!
-//! Keys, below `/polder/dns/`: `zones/<name>`, `records/<zone>/<name>/<type>`, `resolver`. Heads, journal records and how far servers have come
-//! lie there too and are no records of the view.
+//! Keys, below `/polder/dns/`: `zones/<name>`, `records/<zone>/<name>/<type>`, `resolver`. Heads, journal records and how far
+//! servers have come ([`serving`]) lie there too and are no records of the view.
 
 mod resolver;
+pub mod serving;
 
 use std::sync::Arc;
 

@@ -10,7 +10,6 @@
 //! everything, the answer to the request id included; any number of replicas may serve and change at once. A
 //! server that starts without the store answers SERVFAIL until it has read it once: it does not know yet which names are ours.
 
-mod call;
 mod config;
 mod listen;
 mod metrics;

@@ -16,12 +16,13 @@ use prometheus_client::registry::Unit;
 const PUBLISH_BUCKETS: [f64; 10] = [0.000_01, 0.000_03, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0];
 
 /// Types counted by name; the others together are `other`, and queries that could not be read have none.
-const TYPES: [RecordType; 9] = [
+const TYPES: [RecordType; 10] = [
     RecordType::A,
     RecordType::AAAA,
     RecordType::SRV,
     RecordType::PTR,
     RecordType::CNAME,
+    RecordType::MX,
     RecordType::TXT,
     RecordType::NS,
     RecordType::SOA,

@@ -8,21 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use polder_core::id::Revision;
-use polder_proto::state::v1 as stored;
 use polder_proto::stored::Stored;
+use polder_proto::stored::dns::serving::{Serving, encode};
 use polder_runtime::clock;
 use polder_store::backend::LeaseId;
 use polder_store::{Commit, Error, Mirror, Store, Write};
-use prost::Message as _;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::names::Names;
 
-/// Where servers say how far they are.
-const SERVING: &str = "/polder/dns/serving/";
-/// The form of the value.
-const VERSION: u32 = 1;
 /// How long a server that is gone counts as one.
 const TTL: Duration = Duration::from_secs(6);
 /// The shortest time between two words.
@@ -106,9 +101,9 @@ impl Progress {
     }
 
     async fn put(&self, store: &Store, lease: LeaseId, revision: Revision) -> Result<(), Error> {
-        let value = stored::DnsServing { version: VERSION, revision: revision.0, since: clock::now().0 };
-        let key = format!("{SERVING}{}", self.server);
-        let write = Write::Put { key: key.into(), value: value.encode_to_vec().into(), lease: Some(lease) };
+        let serving = Serving { server: self.server.clone(), revision, since: clock::now() };
+        let (key, value) = encode(&serving);
+        let write = Write::Put { key: key.into(), value: value.into(), lease: Some(lease) };
         store.commit(Commit { guards: Vec::new(), writes: vec![write] }).await.map(drop)
     }
 }

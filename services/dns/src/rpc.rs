@@ -21,9 +21,6 @@ use crate::zones::Zones;
 
 /// Lines in one piece of an exported zone.
 const PIECE: usize = 256;
-/// How long a wait takes that does not say, and how long it may take.
-const WAIT: Duration = Duration::from_secs(5);
-const MOST_WAIT: Duration = Duration::from_secs(300);
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -114,8 +111,8 @@ impl DnsService for Rpc {
 
     async fn wait_for_revision(&self, request: Request<WaitForRevisionRequest>) -> Answer<WaitForRevisionResponse> {
         let request = request.get_ref();
-        let within = request.timeout.map_or(WAIT, |timeout| Duration::try_from(timeout).unwrap_or_default());
-        let reached = self.service.wait_for(Revision(request.revision), within.min(MOST_WAIT)).await.map_err(refuse)?;
+        let within = convert::wait(request.timeout).map_err(refuse)?;
+        let reached = self.service.wait_for(Revision(request.revision), within).await.map_err(refuse)?;
         let micros = i64::try_from(reached.since.0).unwrap_or_default();
         let nanos = i32::try_from(micros % 1_000_000 * 1000).unwrap_or_default();
         Ok(Response::new(WaitForRevisionResponse {

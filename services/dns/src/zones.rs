@@ -10,17 +10,17 @@ use polder_core::cluster::{Change, Cluster};
 use polder_core::dns::zones::plan::{self, READS};
 use polder_core::dns::zones::{Decision, RecordSet, RecordSetKey, Zone, ZoneName};
 use polder_core::dns::{DomainName, Snapshot as Served};
-use polder_core::reason::{Reason, Refusal};
+use polder_core::reason::Refusal;
 use polder_core::schema::{Plan, PlanContext, Verdict};
 use polder_proto::convert::common::Manner;
 use polder_proto::convert::dns::zones::{Creation, Deletion, Revision, Shown, impact};
 use polder_proto::dns::v1 as pb;
 use polder_proto::stored::Stored;
 use polder_proto::types::v1::Impact;
+use polder_runtime::call::Call;
 use polder_store::{Ledger, Snapshot};
 use prost::Message;
 
-use crate::call::Call;
 use crate::service::Service;
 
 /// What operators store, apart from gRPC. Cheap to clone.
@@ -90,11 +90,7 @@ impl Zones {
 
     /// The view for a read: whole, and as new as this process has it.
     pub(crate) fn view(&self) -> Result<Arc<Snapshot<Stored>>, Refusal> {
-        let snapshot = self.ledger.mirror().snapshot();
-        if !snapshot.synced {
-            snapshot.usable()?;
-        }
-        Ok(snapshot)
+        self.ledger.mirror().readable()
     }
 
     /// One zone, stored or computed, and the view that it is from.
@@ -166,29 +162,10 @@ impl Zones {
         decide: impl Fn(&Cluster, PlanContext) -> Result<Decision, Refusal> + Send + 'static,
     ) -> Result<Changed<M>, Refusal> {
         let planner = move |cluster: &Cluster, context: PlanContext| verdict::<M>(cluster, &decide(cluster, context)?);
-        let (changed, revision) = self.commit::<M::Changed>(call, manner, planner).await?;
+        let (changed, revision) =
+            self.ledger.change::<M::Changed>(call.intent(manner.request_id), manner.validate_only, planner).await?;
         let (object, impact) = M::parts(changed);
-        Ok(Changed { object, revision, impact })
-    }
-
-    /// Commits what the planner wants, or only plans it. Gives the recorded answer, and the revision.
-    async fn commit<A: Message + Default>(
-        &self,
-        call: &Call,
-        manner: Manner,
-        planner: impl Fn(&Cluster, PlanContext) -> Verdict<Change> + Send + 'static,
-    ) -> Result<(A, u64), Refusal> {
-        let (answer, revision) = if manner.validate_only {
-            let (plan, revision) = self.ledger.preview(planner).await?;
-            (plan.answer, revision)
-        } else {
-            let committed = self.ledger.submit(call.intent(manner.request_id), planner).await?;
-            (committed.answer, committed.revision)
-        };
-        let answer = A::decode(answer.as_slice());
-        let answer =
-            answer.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
-        Ok((answer, revision.0))
+        Ok(Changed { object, revision: revision.0, impact })
     }
 }
 

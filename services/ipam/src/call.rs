@@ -1,21 +1,15 @@
-//! One call on its way in: who asks for what, for the journal and for repetition.
-
-use std::sync::Arc;
+//! One call on its way in, with what it asks for besides its wish.
 
 use polder_core::id::RequestId;
 use polder_proto::convert::ipam::Mutation;
-use polder_runtime::context::RequestContext;
 use polder_store::Intent;
 use prost::Message;
-use sha2::{Digest, Sha256};
 use tonic::Request;
 
-/// A call that asks for a change.
+/// A call that asks for a change, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
-    method: &'static str,
-    context: Arc<RequestContext>,
-    digest: [u8; 32],
+    call: polder_runtime::call::Call,
     request_id: Option<RequestId>,
     /// Plan and answer, but change nothing.
     pub(crate) validate_only: bool,
@@ -24,12 +18,10 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Takes a request apart. The digest tells a repetition from another request under the same id.
+    /// Takes a request apart.
     pub(crate) fn of<M: Message>(method: &'static str, request: Request<M>) -> (Self, M) {
-        let context = RequestContext::of(&request);
-        let message = request.into_inner();
-        let digest = Sha256::digest(message.encode_to_vec()).into();
-        (Self { method, context, digest, request_id: None, validate_only: false, plan_etag: String::new() }, message)
+        let (call, message) = polder_runtime::call::Call::of(method, request);
+        (Self { call, request_id: None, validate_only: false, plan_etag: String::new() }, message)
     }
 
     /// The call as the request that was read asks for it, and what it wants.
@@ -47,16 +39,10 @@ impl Call {
 
     /// One item of a call that asks for several things, as a call of its own.
     pub(crate) fn item<M: Message>(&self, message: &M) -> Self {
-        Self { digest: Sha256::digest(message.encode_to_vec()).into(), ..self.clone() }
+        Self { call: self.call.item(message), ..self.clone() }
     }
 
     pub(crate) fn intent(&self) -> Intent {
-        Intent {
-            request_id: self.request_id.clone(),
-            digest: self.digest,
-            actor: self.context.actor.clone(),
-            trace_id: self.context.trace_id.clone(),
-            method: self.method,
-        }
+        self.call.intent(self.request_id.clone())
     }
 }

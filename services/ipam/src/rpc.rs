@@ -18,15 +18,13 @@ use std::str::FromStr;
 
 use polder_core::reason::{Malformed, Refusal, Violations};
 use polder_proto::stored::Stored;
+use polder_runtime::freshness::aged;
 use polder_runtime::status::refuse;
 use polder_store::Snapshot;
 use tonic::{Response, Status};
 
 /// What a method answers.
 type Answered<T> = Result<Response<T>, Status>;
-
-/// The metadata key under which a read says how old its view may be, in milliseconds.
-const AGE_HEADER: &str = "x-polder-age-ms";
 
 /// The outcome of a change as gRPC has it.
 fn answer<T>(outcome: Result<T, Refusal>) -> Answered<T> {
@@ -35,11 +33,7 @@ fn answer<T>(outcome: Result<T, Refusal>) -> Answered<T> {
 
 /// An answer read from a view, with the view's age.
 fn read<T>(snapshot: &Snapshot<Stored>, message: T) -> Answered<T> {
-    let mut response = Response::new(message);
-    if let Some(age) = snapshot.age() {
-        response.metadata_mut().insert(AGE_HEADER, u64::try_from(age.as_millis()).unwrap_or(u64::MAX).into());
-    }
-    Ok(response)
+    Ok(aged(snapshot.age(), message))
 }
 
 /// The name in a question about one object.

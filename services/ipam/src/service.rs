@@ -60,11 +60,7 @@ impl Service {
 
     /// The view for a read: whole, and as new as this process has it.
     pub(crate) fn view(&self) -> Result<Arc<Snapshot<Stored>>, Refusal> {
-        let snapshot = self.ledger.mirror().snapshot();
-        if !snapshot.synced {
-            snapshot.usable()?;
-        }
-        Ok(snapshot)
+        self.ledger.mirror().readable()
     }
 
     /// The view once it has reached a revision that the reader knows.
@@ -91,15 +87,7 @@ impl Service {
             answer.tell(impact);
             Ok(own::plan(Decision { changes: decision.changes, reads: decision.reads, answer: answer.encode_to_vec() }))
         };
-        let (answer, revision) = if call.validate_only {
-            let (plan, revision) = self.ledger.preview(planner).await?;
-            (plan.answer, revision)
-        } else {
-            let committed = self.ledger.submit(call.intent(), planner).await?;
-            (committed.answer, committed.revision)
-        };
-        let mut answer = A::decode(answer.as_slice())
-            .map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
+        let (mut answer, revision) = self.ledger.change::<A>(call.intent(), call.validate_only, planner).await?;
         answer.stamp(revision.0);
         Ok(answer)
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail like the tests themselves")]
 
+#[allow(dead_code, reason = "the suite uses the rest")]
 #[path = "common/replica.rs"]
 mod replica;
 

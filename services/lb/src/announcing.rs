@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use polder_core::cluster::{Change, Cluster};
-use polder_core::id::{RequestId, Revision};
+use polder_core::id::RequestId;
 use polder_core::lb::announce::reconcile::READS;
 use polder_core::lb::announce::{Target, operate};
-use polder_core::reason::{Reason, Refusal};
+use polder_core::reason::Refusal;
 use polder_core::schema::{Plan, PlanContext, Verdict};
 use polder_core::{ipam, lb};
 use polder_proto::convert::lb::announcement::{self as convert, Draining, Move, Observed, Renewal};
 use polder_proto::lb::v1 as pb;
 use polder_proto::stored::Stored;
+use polder_runtime::call::Call;
 use polder_store::{Ledger, Snapshot};
 use prost::Message;
 use std::net::IpAddr;
 
-use crate::call::Call;
 use crate::lead::Lead;
 use crate::service::CATCH_UP;
 
@@ -37,11 +37,7 @@ impl Announcing {
 
     /// The view for a read.
     pub(crate) fn view(&self) -> Result<Arc<Snapshot<Stored>>, Refusal> {
-        let snapshot = self.ledger.mirror().snapshot();
-        if !snapshot.synced {
-            snapshot.usable()?;
-        }
-        Ok(snapshot)
+        self.ledger.mirror().readable()
     }
 
     /// Who really answers for the address, as far as this replica knows.
@@ -103,7 +99,6 @@ impl Announcing {
         Ok(convert::granted(*sequence, &verdict, self.lead.ttl()))
     }
 
-    /// Decides on the newest view and commits, or only says what would come of it.
     async fn change(
         &self,
         call: &Call,
@@ -115,17 +110,8 @@ impl Announcing {
             let (changes, concerned) = decide(cluster, context)?;
             verdict(cluster, changes, &concerned)
         };
-        let (answer, Revision(revision)) = if validate_only {
-            let (plan, revision) = self.ledger.preview(planner).await?;
-            (plan.answer, revision)
-        } else {
-            let committed = self.ledger.submit(call.intent(request_id), planner).await?;
-            (committed.answer, committed.revision)
-        };
-        let changed = Changed::decode(answer.as_slice());
-        let changed =
-            changed.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
-        Ok(Changed { revision, ..changed })
+        let (changed, revision) = self.ledger.change::<Changed>(call.intent(request_id), validate_only, planner).await?;
+        Ok(Changed { revision: revision.0, ..changed })
     }
 }
 

@@ -2,24 +2,27 @@
 
 mod list;
 
-pub(crate) use list::page;
+pub(crate) use list::{Asked, Listed};
 
 use std::sync::Arc;
 
 use polder_core::cluster::{Change, Cluster};
+use polder_core::lb::bgp::conditions::Heard;
 use polder_core::lb::bgp::plan::READS;
 use polder_core::lb::bgp::{Decision, Record};
 use polder_core::net::Label;
-use polder_core::reason::{Reason, Refusal, Violations};
+use polder_core::reason::{Refusal, Violations};
 use polder_core::schema::{Plan, PlanContext, Verdict};
 use polder_proto::convert::common::parsed;
 use polder_proto::convert::lb::bgp::{Creation, Deletion, Manner, Revision, Shown, impact};
 use polder_proto::stored::Stored;
 use polder_proto::types::v1::Impact;
+use polder_runtime::call::Call;
 use polder_store::{Ledger, Snapshot};
 use prost::Message;
 
-use crate::call::Call;
+use self::list::page;
+use crate::lead::Lead;
 use crate::service::Catalog;
 
 /// BGP, apart from gRPC. Cheap to clone.
@@ -27,6 +30,7 @@ use crate::service::Catalog;
 pub(crate) struct Bgp {
     catalog: Catalog,
     ledger: Ledger<Stored>,
+    lead: Lead,
 }
 
 /// What a change answers: recorded with the commit, and given again to a repetition.
@@ -36,12 +40,20 @@ pub(crate) struct Changed<M> {
     pub(crate) impact: Vec<Impact>,
 }
 
+/// A page of records, and the view that they are from.
+pub(crate) struct Page<M> {
+    pub(crate) objects: Vec<M>,
+    /// Asks for the next page; empty: there is none.
+    pub(crate) next: String,
+    pub(crate) snapshot: Arc<Snapshot<Stored>>,
+}
+
 impl Bgp {
-    pub(crate) const fn new(catalog: Catalog, ledger: Ledger<Stored>) -> Self {
-        Self { catalog, ledger }
+    pub(crate) const fn new(catalog: Catalog, ledger: Ledger<Stored>, lead: Lead) -> Self {
+        Self { catalog, ledger, lead }
     }
 
-    pub(crate) fn view(&self) -> Result<Arc<Snapshot<Stored>>, Refusal> {
+    fn view(&self) -> Result<Arc<Snapshot<Stored>>, Refusal> {
         self.catalog.view()
     }
 
@@ -51,8 +63,27 @@ impl Bgp {
         let name: Option<Label> = parsed(name, "name", &mut bad);
         let name = bad.finish(name)?;
         let snapshot = self.view()?;
-        let shown = M::show(&snapshot.view, M::Record::find(&snapshot.view, &name)?);
+        let record = M::Record::find(&snapshot.view, &name)?;
+        let shown = M::show(&snapshot.view, record).observe(&snapshot.view, record, self.heard(&snapshot.view, &name).as_ref());
         Ok((snapshot, shown))
+    }
+
+    /// A page of records.
+    ///
+    /// # Errors
+    /// Every bad field.
+    pub(crate) fn list<M: Shown<Record: Listed>>(&self, asked: Asked<'_>) -> Result<Page<M>, Refusal> {
+        let snapshot = self.view()?;
+        let (page, next) = page::<M::Record>(&snapshot.view, asked)?;
+        let show = |record: &Arc<M::Record>| {
+            M::show(&snapshot.view, record).observe(&snapshot.view, record, self.heard(&snapshot.view, record.name()).as_ref())
+        };
+        Ok(Page { objects: page.into_iter().map(show).collect(), next, snapshot })
+    }
+
+    /// What nodes said last of their sessions with a peer; `None` when this replica does not hear them.
+    fn heard(&self, cluster: &Cluster, peer: &Label) -> Option<Heard> {
+        self.lead.with(|reign, _| reign.words.of_sessions(cluster, peer))
     }
 
     /// Makes a record.
@@ -83,7 +114,6 @@ impl Bgp {
         self.change(call, manner, move |cluster, _| M::Record::delete(cluster, &name, &etag)).await
     }
 
-    /// Decides on the newest view and commits, or only says what would come of it. The same planner does both.
     async fn change<M: Shown>(
         &self,
         call: &Call,
@@ -91,16 +121,8 @@ impl Bgp {
         decide: impl Fn(&Cluster, PlanContext) -> Result<Decision<M::Record>, Refusal> + Send + 'static,
     ) -> Result<Changed<M>, Refusal> {
         let planner = move |cluster: &Cluster, context: PlanContext| verdict::<M>(cluster, &decide(cluster, context)?);
-        let (answer, revision) = if manner.validate_only {
-            let (plan, revision) = self.ledger.preview(planner).await?;
-            (plan.answer, revision)
-        } else {
-            let committed = self.ledger.submit(call.intent(manner.request_id), planner).await?;
-            (committed.answer, committed.revision)
-        };
-        let changed = M::Changed::decode(answer.as_slice());
-        let changed =
-            changed.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
+        let Manner { request_id, validate_only } = manner;
+        let (changed, revision) = self.ledger.change(call.intent(request_id), validate_only, planner).await?;
         let (object, impact) = M::parts(changed);
         Ok(Changed { object, revision: revision.0, impact })
     }

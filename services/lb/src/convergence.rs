@@ -8,32 +8,36 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use polder_core::cluster::Cluster;
 use polder_core::id::{Revision, Uid};
 use polder_core::ipam::{Liveness, Node, liveness};
-use polder_core::net::Name;
+use polder_core::lb::bgp::SessionReport;
+use polder_core::lb::bgp::conditions::Heard;
+use polder_core::net::{Label, Name};
 use polder_core::reason::Refusal;
+use polder_core::schema::Corrupt;
 use polder_core::time::Timestamp;
 use polder_proto::convert::common::show_time;
 use polder_proto::convert::lb::report::{self as convert, Report};
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::dataplane_service_client::DataplaneServiceClient;
-use polder_proto::state::v1 as stored;
 use polder_proto::stored::Stored;
+use polder_proto::stored::dns::serving;
 use polder_runtime::clock;
 use polder_runtime::process::Dialer;
 use polder_runtime::status::decode;
+use polder_store::backend::Entry;
 use polder_store::{KeyRange, Mirror, Snapshot};
-use prost::Message as _;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::dataplane::Feed;
 use crate::lead::Lead;
 use crate::service::CATCH_UP;
 
-/// Where name servers say how far they are.
-const SERVING: &str = "/polder/dns/serving/";
-/// The most name servers that are asked about.
-const MOST_SERVERS: usize = 1000;
+/// Name servers read at once.
+const PAGE: usize = 1000;
+/// The most name servers that are looked at.
+const MOST_SERVERS: usize = 5000;
 /// The time between two looks at name servers while somebody waits.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a question waits for a lead to be known, when there is none yet.
@@ -47,6 +51,8 @@ pub(crate) struct Word {
     at: Timestamp,
     /// What it cannot program, in words; empty when all is well.
     error: String,
+    /// How its BGP sessions are.
+    sessions: Vec<SessionReport>,
 }
 
 /// The last words of nodes. Bounded by the number of nodes that exist.
@@ -57,6 +63,14 @@ impl Words {
     /// Forgets nodes that do not exist any more.
     pub(crate) fn forget(&mut self, exists: impl Fn(&Name) -> bool) {
         self.0.retain(|name, _| exists(name));
+    }
+
+    /// What every node that still is the same said last of its session with a peer.
+    pub(crate) fn of_sessions(&self, cluster: &Cluster, peer: &Label) -> Heard {
+        let is_same = |name: &Name, word: &Word| cluster.ipam.node(name).is_some_and(|node| node.meta.uid == word.uid);
+        let words = self.0.iter().filter(|(name, word)| is_same(name, word));
+        let one = |word: &Word| word.sessions.iter().find(|session| session.peer == *peer).cloned();
+        words.filter_map(|(name, word)| Some((name.clone(), one(word)?))).collect()
     }
 }
 
@@ -79,13 +93,13 @@ impl Converging {
     /// # Errors
     /// `NOT_LEADING`; `NODE_NOT_FOUND`, `NODE_UID_MISMATCH`.
     pub(crate) async fn report(&self, report: &Report) -> Result<Revision, Refusal> {
-        let Report { node, uid, programmed, error, unanswered, foreign, .. } = report;
+        let Report { node, uid, programmed, error, unanswered, foreign, sessions, .. } = report;
         let mut snapshot = self.mirror.snapshot();
         if liveness::renewing(&snapshot.view.ipam, node, *uid).is_err() {
             snapshot = self.mirror.latest(CATCH_UP).await?;
             liveness::renewing(&snapshot.view.ipam, node, *uid)?;
         }
-        let word = Word { uid: *uid, programmed: *programmed, at: clock::now(), error: error.clone() };
+        let word = Word { uid: *uid, programmed: *programmed, at: clock::now(), error: error.clone(), sessions: sessions.clone() };
         let taken = self.lead.with(|reign, now| {
             let moved = reign.words.0.insert(node.clone(), word).is_none_or(|old| old.programmed != *programmed);
             unanswered.iter().for_each(|address| reign.presence.unanswered(*address, now));
@@ -100,6 +114,7 @@ impl Converging {
         }
         for (address, mac) in foreign {
             self.lead.conflicted();
+            let mac = mac.map(tracing::field::display);
             tracing::warn!(%node, %address, mac, "somebody else on the network answers for an address of ours");
         }
         Ok(snapshot.heads.newest())
@@ -130,14 +145,23 @@ impl Converging {
             given => given,
         };
         loop {
-            let now = match self.here(revision).await? {
-                Some(here) => here,
-                None => self.elsewhere(revision, until).await?,
-            };
+            let now = self.once(revision, until).await?;
             if now.converged || clock::monotonic() >= until {
                 return Ok(now);
             }
             drop(timeout_at(until.min(clock::monotonic() + LOOK), self.lead.progress()).await);
+        }
+    }
+
+    /// How far a revision has come now, without a wait; `None` when nobody can be asked.
+    pub(crate) async fn now(&self, revision: Revision) -> Option<pb::Convergence> {
+        self.once(revision, clock::monotonic()).await.ok()
+    }
+
+    async fn once(&self, revision: Revision, until: Instant) -> Result<pb::Convergence, Refusal> {
+        match self.here(revision).await? {
+            Some(here) => Ok(here),
+            None => self.elsewhere(revision, until).await,
         }
     }
 
@@ -149,43 +173,49 @@ impl Converging {
         let dns_servers = self.servers().await?;
         let snapshot = self.mirror.snapshot();
         let Some(nodes) = self.lead.with(|reign, _| self.nodes(&snapshot, &reign.words, revision)) else { return Ok(None) };
-        let dns_have = dns_servers.iter().all(|server| server.serving_revision >= revision.0);
-        let converged = snapshot.heads.newest() >= revision && dns_have && nodes.iter().all(|(has, _)| *has);
-        let nodes = nodes.into_iter().map(|(_, progress)| progress).collect();
+        let dns_have = dns_servers.iter().all(|server| server.error.is_empty() && server.serving_revision >= revision.0);
+        let converged = snapshot.heads.newest() >= revision && dns_have && nodes.iter().all(|node| node.has_revision);
         Ok(Some(pb::Convergence { revision: revision.0, converged, nodes, dns_servers }))
     }
 
-    /// Every live node, with whether it has the revision.
-    fn nodes(&self, snapshot: &Snapshot<Stored>, words: &Words, revision: Revision) -> Vec<(bool, pb::NodeProgress)> {
+    /// Every live node.
+    fn nodes(&self, snapshot: &Snapshot<Stored>, words: &Words, revision: Revision) -> Vec<pb::NodeProgress> {
         let live = |node: &&Arc<Node>| matches!(node.liveness, Liveness::Alive(_)) && node.removing.is_none();
         let one = |node: &Arc<Node>| {
             let word = words.0.get(&node.name).filter(|word| word.uid == node.meta.uid);
             let programmed = word.map_or(Revision(0), |word| word.programmed);
-            // What does not concern nodes moves no node's revision.
-            let has = word.is_some() && (programmed >= revision || !self.feed.owes(programmed, revision));
-            let progress = pb::NodeProgress {
+            pb::NodeProgress {
                 node: node.name.to_string(),
                 programmed_revision: programmed.0,
                 report_time: word.map(|word| show_time(word.at)),
                 error: word.map_or_else(|| "it has not reported yet".to_owned(), |word| word.error.clone()),
-            };
-            (has, progress)
+                // What does not concern nodes moves no node's revision.
+                has_revision: word.is_some() && (programmed >= revision || !self.feed.owes(programmed, revision)),
+            }
         };
         snapshot.view.ipam.nodes().filter(live).map(one).collect()
     }
 
-    /// Every name server that says how far it is.
+    /// Every name server that says how far it is. One that cannot be understood is there with an error, and so are those beyond
+    /// [`MOST_SERVERS`], as one: nobody may take them for servers that have it.
     ///
     /// # Errors
     /// `STORE_UNAVAILABLE`.
     pub(crate) async fn servers(&self) -> Result<Vec<pb::DnsProgress>, Refusal> {
-        let page = self.mirror.store().range(KeyRange::prefix(SERVING), MOST_SERVERS, None).await?;
-        let read = page.entries.into_iter().filter_map(|entry| {
-            let server = std::str::from_utf8(&entry.key).ok()?.strip_prefix(SERVING)?.to_owned();
-            let stored::DnsServing { revision, since, .. } = stored::DnsServing::decode(entry.value).ok()?;
-            Some(pb::DnsProgress { server, serving_revision: revision, report_time: Some(show_time(Timestamp(since))) })
-        });
-        Ok(read.collect())
+        let (mut servers, mut keys, mut at) = (Vec::new(), KeyRange::prefix(serving::SERVING), None);
+        loop {
+            let page = self.mirror.store().range(keys.clone(), PAGE, at).await?;
+            at.get_or_insert(page.revision);
+            servers.extend(page.entries.iter().map(server));
+            match page.entries.last() {
+                _ if !page.more => return Ok(servers),
+                Some(last) if servers.len() < MOST_SERVERS => keys = keys.after(&last.key),
+                _ => {
+                    servers.push(others());
+                    return Ok(servers);
+                }
+            }
+        }
     }
 
     /// What the replica that leads says, by the time that the wait is over.
@@ -196,4 +226,24 @@ impl Converging {
         let answer = DataplaneServiceClient::new(link).get_convergence(request).await.map_err(|status| decode(&status))?;
         Ok(answer.into_inner().convergence.unwrap_or_default())
     }
+}
+
+/// What a name server says.
+fn server(entry: &Entry) -> pb::DnsProgress {
+    match serving::decode(&entry.key, &entry.value) {
+        Ok(serving::Serving { server, revision, since }) => {
+            pb::DnsProgress { server, serving_revision: revision.0, report_time: Some(show_time(since)), error: String::new() }
+        }
+        Err(Corrupt { key, why }) => pb::DnsProgress {
+            server: key.strip_prefix(serving::SERVING).unwrap_or(&key).to_owned(),
+            error: format!("what it says cannot be read: {why}"),
+            ..pb::DnsProgress::default()
+        },
+    }
+}
+
+/// The name servers that are too many to look at.
+fn others() -> pb::DnsProgress {
+    let error = format!("there are more than {MOST_SERVERS} name servers; the rest is not looked at");
+    pb::DnsProgress { server: "*".to_owned(), error, ..pb::DnsProgress::default() }
 }

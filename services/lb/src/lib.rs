@@ -12,7 +12,6 @@
 mod announcer;
 mod announcing;
 mod bgp;
-mod call;
 mod config;
 mod convergence;
 mod dataplane;
@@ -20,6 +19,7 @@ mod healer;
 mod lead;
 mod list;
 mod naming;
+mod programming;
 mod rpc;
 mod service;
 mod watch;
@@ -73,7 +73,7 @@ pub fn build(config: &LbConfig, store: Store, process: &Process) -> Result<Compo
     let converging = Converging::new(mirror.clone(), Arc::clone(&feed), lead.clone(), process.dialer());
     let (ready, led) = (mirror.clone(), mirror.clone());
     let catalog = Catalog::new(ledger.clone(), converging.clone(), domain);
-    let bgp = Bgp::new(catalog.clone(), ledger.clone());
+    let bgp = Bgp::new(catalog.clone(), ledger.clone(), lead.clone());
     Ok(Component::new(NAME)
         .grpc(ServiceCatalogServiceServer::new(rpc::Services::new(catalog)))
         .grpc(rpc::DataplaneServer::new(feed, rpc::Dataplane::new(converging)))

@@ -92,7 +92,7 @@ impl ServicePage {
     }
 
     /// The page, and the token of the next one.
-    pub(crate) fn of(&self, cluster: &Cluster) -> (Vec<pb::Service>, String) {
+    pub(crate) fn of(&self, cluster: &Cluster, domain: &str) -> (Vec<pb::Service>, String) {
         let chosen = |service: &&std::sync::Arc<Service>| {
             self.namespace.as_ref().is_none_or(|namespace| service.key.namespace == *namespace)
                 && self.selector.matches(&service.labels)
@@ -102,7 +102,7 @@ impl ServicePage {
         let page: Vec<_> = rest.by_ref().take(self.size).collect();
         let last = rest.next().and_then(|_| page.last());
         let token = last.map(|last| page::token(&[last.key.namespace.as_str(), last.key.name.as_str()]));
-        (page.into_iter().map(|service| convert::service(cluster, service)).collect(), token.unwrap_or_default())
+        (page.into_iter().map(|service| convert::service(cluster, service, domain)).collect(), token.unwrap_or_default())
     }
 }
 
@@ -134,7 +134,7 @@ impl AnnouncementPage {
 
     /// The page, and the token of the next one. `observed` says who really answers for an address.
     pub(crate) fn of(&self, cluster: &Cluster, observed: impl Fn(IpAddr) -> Observed) -> (Vec<pb::Announcement>, String) {
-        let later = cluster.lb.held_addresses().filter(|address| self.after.is_none_or(|after| *address > after));
+        let later = cluster.lb.held_after(self.after);
         let targets = later.filter_map(|address| Target::held(cluster, address));
         let mut rest = targets.filter(|target| self.filter.matches(|field| announcement_values(cluster, target, field)));
         let page: Vec<_> = rest.by_ref().take(self.size).collect();

@@ -2,12 +2,13 @@
 
 use polder_core::id::Revision;
 use polder_core::lb::{Service, ServiceType};
+use polder_proto::convert::lb::dns_name;
 use polder_proto::lb::v1 as pb;
 use polder_proto::types::v1::ConditionStatus;
 
 /// The step, from how far name servers say they are. `newest` is the revision of the newest change.
 pub(crate) fn step(service: &Service, domain: &str, servers: &[pb::DnsProgress], newest: Revision) -> pb::ExplainStep {
-    let name = format!("{}.{}.svc.{domain}", service.key.name, service.key.namespace);
+    let name = dns_name(service, domain);
     let told = |status: ConditionStatus, message: String| pb::ExplainStep {
         step: "dns".to_owned(),
         status: status.into(),
@@ -26,11 +27,14 @@ pub(crate) fn step(service: &Service, domain: &str, servers: &[pb::DnsProgress],
             format!("{name} answers with {}", vips.join(", "))
         }
     };
-    let behind: Vec<_> = servers.iter().filter(|server| server.serving_revision < newest.0).collect();
-    match (servers.len(), behind.first()) {
+    let behind = servers.iter().find(|server| !server.error.is_empty() || server.serving_revision < newest.0);
+    match (servers.len(), behind) {
         (0, _) => told(ConditionStatus::Unknown, format!("{answers}; no name server says how far it is")),
         (count, None) => {
             told(ConditionStatus::True, format!("{answers}, at {count} name server{}", if count == 1 { "" } else { "s" }))
+        }
+        (_, Some(unknown)) if !unknown.error.is_empty() => {
+            told(ConditionStatus::Unknown, format!("{answers}; name server {}: {}", unknown.server, unknown.error))
         }
         (_, Some(late)) => {
             let at = late.serving_revision;
@@ -65,8 +69,11 @@ mod tests {
 
     #[test]
     fn a_name_is_well_when_every_server_is_that_far() {
-        let server =
-            |name: &str, serving_revision| pb::DnsProgress { server: name.to_owned(), serving_revision, report_time: None };
+        let server = |name: &str, serving_revision| pb::DnsProgress {
+            server: name.to_owned(),
+            serving_revision,
+            ..pb::DnsProgress::default()
+        };
         let told = |service_type, vips: &[&str], servers: &[pb::DnsProgress]| {
             let step = step(&service(service_type, vips), "cluster.local", servers, Revision(7));
             (step.status(), step.message)
@@ -76,6 +83,9 @@ mod tests {
         assert_eq!(told(ServiceType::ClusterIp, &["172.28.0.2"], std::slice::from_ref(&far)), well);
         let (status, text) = told(ServiceType::ClusterIp, &["172.28.0.2"], &[far, late]);
         assert!(status == ConditionStatus::Unknown && text.ends_with("; name server dns-2 is at revision 5 of 7"), "{text}");
+        let unread = pb::DnsProgress { error: "it cannot be read".to_owned(), ..server("dns-3", 0) };
+        let (status, text) = told(ServiceType::ClusterIp, &["172.28.0.2"], &[unread]);
+        assert!(status == ConditionStatus::Unknown && text.ends_with("; name server dns-3: it cannot be read"), "{text}");
         assert_eq!(told(ServiceType::LoadBalancer, &[], &[]).0, ConditionStatus::Unknown);
         assert!(told(ServiceType::Headless, &[], &[]).1.ends_with("no name server says how far it is"));
         assert!(told(ServiceType::ExternalName, &[], &[]).1.contains("is an alias of db.example.com"));

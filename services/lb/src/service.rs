@@ -6,18 +6,18 @@ use std::time::Duration;
 use polder_core::cluster::{Change, Cluster};
 use polder_core::id::{RequestId, Revision};
 use polder_core::lb::plan::{self, READS};
-use polder_core::lb::{Decision, Service};
+use polder_core::lb::{Decision, Service, dataplane};
 use polder_core::reason::{Reason, Refusal};
 use polder_core::schema::{Plan, PlanContext, Verdict};
 use polder_proto::convert::lb::{self as convert, Creation, Deletion};
 use polder_proto::lb::v1 as pb;
 use polder_proto::stored::Stored;
+use polder_runtime::call::Call;
 use polder_store::{Ledger, Mirror, Snapshot};
 use prost::Message;
 
-use crate::call::Call;
 use crate::convergence::Converging;
-use crate::naming;
+use crate::{naming, programming};
 
 /// How long a reader waits for a revision that it has heard of already.
 pub(crate) const CATCH_UP: Duration = Duration::from_secs(2);
@@ -41,20 +41,26 @@ impl Catalog {
         Self { ledger, converging, domain }
     }
 
-    /// What a service's name answers with, and whether name servers are as far as this view.
-    pub(crate) async fn naming(&self, service: &Service, view: &Snapshot<Stored>) -> pb::ExplainStep {
+    /// The cluster's domain.
+    pub(crate) const fn domain(&self) -> &Arc<str> {
+        &self.domain
+    }
+
+    /// Whether nodes and name servers are as far as this view, each with what that means for the service.
+    pub(crate) async fn arrival(&self, service: &Service, view: &Snapshot<Stored>) -> Vec<pb::ExplainStep> {
+        let newest = view.heads.newest();
         // That the store cannot be asked is no more than not knowing.
         let servers = self.converging.servers().await.unwrap_or_default();
-        naming::step(service, &self.domain, &servers, view.heads.newest())
+        let naming = naming::step(service, &self.domain, &servers, newest);
+        if !dataplane::concerns(service) {
+            return vec![naming];
+        }
+        vec![programming::step(self.converging.now(newest).await.as_ref()), naming]
     }
 
     /// The view for a read: whole, and as new as this process has it.
     pub(crate) fn view(&self) -> Result<Arc<Snapshot<Stored>>, Refusal> {
-        let snapshot = self.mirror().snapshot();
-        if !snapshot.synced {
-            snapshot.usable()?;
-        }
-        Ok(snapshot)
+        self.mirror().readable()
     }
 
     /// Waits until this replica has a revision that the reader knows.
@@ -102,8 +108,7 @@ impl Catalog {
         self.change(call, how, move |cluster, context| plan::delete(cluster, &key, &etag, context)).await
     }
 
-    /// Decides on the newest view and commits, or only says what would come of it; the same planner does both. Then waits, if it
-    /// shall, until the change has come everywhere. The change stands, whatever becomes of the wait.
+    /// Makes a change, then waits, if it shall, until it has come everywhere. The change stands, whatever becomes of the wait.
     async fn change(
         &self,
         call: &Call,
@@ -114,17 +119,9 @@ impl Catalog {
         if wait.is_some() {
             self.converging.possible().await?;
         }
-        let planner = move |cluster: &Cluster, context: PlanContext| verdict(cluster, &decide(cluster, context)?);
-        let (answer, revision) = if validate_only {
-            let (plan, revision) = self.ledger.preview(planner).await?;
-            (plan.answer, revision)
-        } else {
-            let committed = self.ledger.submit(call.intent(request_id), planner).await?;
-            (committed.answer, committed.revision)
-        };
-        let changed = Changed::decode(answer.as_slice());
-        let changed =
-            changed.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))?;
+        let domain = Arc::clone(&self.domain);
+        let planner = move |cluster: &Cluster, context: PlanContext| verdict(cluster, &decide(cluster, context)?, &domain);
+        let (changed, revision) = self.ledger.change::<Changed>(call.intent(request_id), validate_only, planner).await?;
         let convergence = match wait {
             Some(_) => Some(self.converging.of(revision, wait).await.unwrap_or_else(|_| unknown(revision))),
             None => None,
@@ -146,11 +143,11 @@ fn unknown(revision: Revision) -> pb::Convergence {
 }
 
 /// The plan of a decision. Its answer shows the service in the state that the decision leads to.
-fn verdict(cluster: &Cluster, decision: &Decision) -> Verdict<Change> {
+fn verdict(cluster: &Cluster, decision: &Decision, domain: &str) -> Verdict<Change> {
     let changes: Vec<Change> = decision.changes().map(Change::from).collect();
     let mut after = cluster.clone();
     changes.iter().for_each(|change| after.apply(change));
-    let service = decision.after.as_deref().map(|service: &Service| convert::service(&after, service));
+    let service = decision.after.as_deref().map(|service: &Service| convert::service(&after, service, domain));
     let answer = Changed { service, impact: convert::impact(decision), ..Changed::default() };
     Ok(Plan { changes, reads: READS.to_vec(), answer: answer.encode_to_vec() })
 }

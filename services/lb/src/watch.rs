@@ -43,6 +43,7 @@ pub(crate) struct Watch {
     revision: Revision,
     changes: Changes<Stored>,
     filter: Filter,
+    domain: Arc<str>,
     telling: Telling,
 }
 
@@ -68,8 +69,8 @@ impl Watch {
         if !start.synced {
             start.usable()?;
         }
-        let (base, cluster) = (start.revision, start.view.clone());
-        Ok(Self { cluster, base, revision: after.unwrap_or(base), changes, filter, telling })
+        let (base, cluster, domain) = (start.revision, start.view.clone(), Arc::clone(catalog.domain()));
+        Ok(Self { cluster, base, revision: after.unwrap_or(base), changes, filter, domain, telling })
     }
 
     /// The messages of the watch, until the reader goes or falls too far behind.
@@ -101,13 +102,13 @@ impl Watch {
                     self.telling = Telling::Batch { before: None, keys: BTreeSet::new() };
                     return Some(self.message(WatchEventType::Synced, None));
                 };
-                let shown = convert::service(&self.cluster, service);
+                let shown = convert::service(&self.cluster, service, &self.domain);
                 *after = Some(service.key.clone());
                 Some(self.message(WatchEventType::Snapshot, Some(shown)))
             }
             Telling::Batch { before, keys } => {
                 while let Some(key) = keys.pop_first() {
-                    let told = difference(before.as_deref(), &self.cluster, &self.filter, &key);
+                    let told = difference(before.as_deref(), &self.cluster, (&self.filter, &self.domain), &key);
                     if let Some((event, service)) = told {
                         return Some(self.message(event, Some(service)));
                     }
@@ -156,12 +157,12 @@ fn touched_unseen(cluster: &Cluster, change: &Change, keys: &mut BTreeSet<Servic
 fn difference(
     before: Option<&Cluster>,
     after: &Cluster,
-    filter: &Filter,
+    (filter, domain): (&Filter, &str),
     key: &ServiceKey,
 ) -> Option<(WatchEventType, pb::Service)> {
     let in_state = |cluster: &Cluster, wanted: bool| -> Option<pb::Service> {
         let service: &Arc<Service> = cluster.lb.service(key).filter(|service| passes(filter, service) == wanted)?;
-        Some(convert::service(cluster, service))
+        Some(convert::service(cluster, service, domain))
     };
     let old = before.and_then(|before| in_state(before, true));
     match (in_state(after, true), old, before) {

@@ -1,4 +1,5 @@
-//! Bad input, as a table ([`polder_testing::bad_input`]): every field of every request about services, announcements and BGP.
+//! Bad input, as a table ([`polder_testing::bad_input`]): every field of every request about services, announcements and BGP,
+//! and of every message of a node.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail like the tests themselves")]
 
@@ -22,6 +23,8 @@ mod services;
 #[allow(dead_code, reason = "the suite uses the rest")]
 #[path = "suite/site.rs"]
 mod site;
+#[path = "bad_input/streams.rs"]
+mod streams;
 #[path = "bad_input/together.rs"]
 mod together;
 #[path = "bad_input/world.rs"]

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use polder_core::id::RequestId;
 use polder_core::reason::{Reason, Refusal};
-use polder_core::schema::{Domain, Plan, PlanContext, Schema};
+use polder_core::schema::{Domain, Intent, Plan, PlanContext, Schema};
 use polder_core::time::Timestamp;
 use prost::Message as _;
 
-use super::job::{Committed, Intent, Job};
+use super::job::{Committed, Job};
 use crate::backend::{Commit, Guard, Write};
 use crate::journal::{self, Answered, BatchId, JournalChange, JournalEntry, JournalRecord};
 use crate::mirror::{OwnCommit, Snapshot};

@@ -3,34 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use polder_core::id::{Entropy, RequestId};
+use polder_core::id::Entropy;
 use polder_core::reason::Refusal;
-use polder_core::schema::{PlanContext, Schema, Verdict};
+use polder_core::schema::{Intent, PlanContext, Schema, Verdict};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-
-/// Who asks for what: everything about a request but its decision.
-#[derive(Debug, Clone)]
-pub struct Intent {
-    /// The caller's id for this mutation, if it gave one.
-    pub request_id: Option<RequestId>,
-    /// A digest of the request's body, without the id.
-    pub digest: [u8; 32],
-    /// Who asks.
-    pub actor: String,
-    /// The W3C trace id; empty when there is none.
-    pub trace_id: String,
-    /// The method, as `AllocateAddresses`.
-    pub method: &'static str,
-}
-
-impl Intent {
-    /// What a service does by itself, for no caller.
-    #[must_use]
-    pub fn own(service: &str, method: &'static str) -> Self {
-        Self { request_id: None, digest: [0; 32], actor: service.to_owned(), trace_id: String::new(), method }
-    }
-}
 
 /// What a ledger answers once a request is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use imbl::OrdMap;
 use polder_core::reason::{Reason, Refusal};
 use polder_core::schema::{Corrupt, Domain, Plan, PlanContext, Schema, StoredWrite, Verdict};
-use polder_store::ledger::{Intent, Ledger, LedgerConfig};
+use polder_store::Intent;
+use polder_store::ledger::{Ledger, LedgerConfig};
 use polder_store::mirror::{Mirror, MirrorConfig};
 use polder_store::{Store, testing};
 

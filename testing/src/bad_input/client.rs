@@ -5,8 +5,11 @@ use polder_proto::dynamic::{DynamicCodec, method};
 use polder_runtime::link::Link;
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 use serde_json::Value as Json;
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::client::Grpc;
-use tonic::{Request, Status};
+use tonic::{Request, Status, Streaming};
 
 use super::request::request;
 
@@ -30,6 +33,14 @@ impl Client {
         self.call(&method, request(&method, json)).await
     }
 
+    /// The answer to a request that comes after a good one in its stream.
+    pub async fn ask_after(&self, path: &str, good: &Json, json: &Json) -> Result<DynamicMessage, Status> {
+        let method = method_of(self.package, path);
+        let mut stream = self.open(&method).await;
+        stream.ask(request(&method, good)).await?;
+        stream.ask(request(&method, json)).await
+    }
+
     /// The answer to a request that must succeed.
     pub async fn made(&self, path: &str, json: Json) -> DynamicMessage {
         self.ask(path, &json).await.unwrap_or_else(|status| panic!("{path}: {status:?}"))
@@ -51,13 +62,42 @@ impl Client {
 
     /// The first answer to a request of any kind of method.
     pub(super) async fn call(&self, method: &MethodDescriptor, request: DynamicMessage) -> Result<DynamicMessage, Status> {
+        let mut answers = self.answers(method, tokio_stream::once(request)).await?;
+        Ok(answers.message().await?.unwrap_or_else(|| panic!("{} gives no answer", method.full_name())))
+    }
+
+    /// A stream of requests, each of which is answered before the next one is sent.
+    pub(super) async fn open(&self, method: &MethodDescriptor) -> Open {
+        let (requests, sent) = mpsc::channel(1);
+        let answers = self.answers(method, ReceiverStream::new(sent)).await;
+        Open { requests, answers: answers.unwrap_or_else(|status| panic!("{}: {status:?}", method.full_name())) }
+    }
+
+    async fn answers(
+        &self,
+        method: &MethodDescriptor,
+        requests: impl Stream<Item = DynamicMessage> + Send + 'static,
+    ) -> Result<Streaming<DynamicMessage>, Status> {
         let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
         let codec = DynamicCodec { answer: method.output() };
         let mut client = Grpc::new(self.link.clone());
         client.ready().await.unwrap_or_else(|never| match never {});
-        let request = Request::new(tokio_stream::once(request));
-        let answers = client.streaming(request, PathAndQuery::try_from(path).unwrap(), codec).await?;
-        Ok(answers.into_inner().message().await?.unwrap_or_else(|| panic!("{} gives no answer", method.full_name())))
+        let answers = client.streaming(Request::new(requests), PathAndQuery::try_from(path).unwrap(), codec).await?;
+        Ok(answers.into_inner())
+    }
+}
+
+/// A stream of requests that is open.
+pub(super) struct Open {
+    requests: mpsc::Sender<DynamicMessage>,
+    answers: Streaming<DynamicMessage>,
+}
+
+impl Open {
+    /// The answer to the next request.
+    pub(super) async fn ask(&mut self, request: DynamicMessage) -> Result<DynamicMessage, Status> {
+        self.requests.send(request).await.unwrap();
+        Ok(self.answers.message().await?.unwrap_or_else(|| panic!("the stream has ended without an error")))
     }
 }
 

@@ -39,8 +39,7 @@ pub async fn judge(world: &impl World, tables: Vec<Table>) {
         judge.table(table).await;
     }
     // The view may lag behind the store: the next commit says whether there was another one before it.
-    let (path, touch) = world.touch(&judge.revision.to_string());
-    let after = revision_of(&world.client().made(path, touch).await);
+    let after = judge.touch().await;
     let mut failures = judge.failures;
     if after != judge.revision + 1 {
         failures.push(format!("something has changed: {after} comes after {}", judge.revision));
@@ -51,34 +50,60 @@ pub async fn judge(world: &impl World, tables: Vec<Table>) {
 
 struct Judge<'a, W> {
     world: &'a W,
-    /// The revision before the row.
+    /// The revision before the row, or before its request where others go before it.
     revision: u64,
     failures: Vec<String>,
+}
+
+/// A method, and the good requests that go before the one in question.
+struct Called<'a> {
+    method: &'a MethodDescriptor,
+    before: Vec<DynamicMessage>,
 }
 
 impl<W: World> Judge<'_, W> {
     async fn table(&mut self, table: &Table) {
         let method = self.world.client().method_of(table.method);
         let whole = request(&method, &table.request);
-        // A renewal of a lease is not the same twice.
-        if !method.is_client_streaming() {
-            let outcome = self.good(&method, whole.clone()).await;
-            self.note(outcome, || format!("{}: the request without a row", table.method)).await;
-        }
+        let called = Called { method: &method, before: table.before.iter().map(|json| request(&method, json)).collect() };
+        let outcome = self.good(&called, whole.clone()).await;
+        self.note(outcome, || format!("{}: the request without a row", table.method)).await;
         if table.at_once {
-            let outcome = self.at_once(&method, table, &whole).await;
+            let outcome = self.at_once(&called, table, &whole).await;
             self.note(outcome, || format!("{}: many fields at once", table.method)).await;
         }
         for row in &table.rows {
             let changed = with(&whole, &row.field, &row.to);
             let outcome = if row.is_wrong() {
-                let answer = self.world.client().call(&method, changed).await;
+                let answer = self.ask(&called, changed).await;
                 self.world.verdict(&method, row, answer)
             } else {
-                self.good(&method, changed).await
+                self.good(&called, changed).await
             };
-            self.note(outcome, || format!("{} {} = {}", table.method, row.field, brief(row))).await;
+            let place = if table.before.is_empty() { "" } else { ", later in a stream" };
+            self.note(outcome, || format!("{} {} = {}{place}", table.method, row.field, brief(row))).await;
         }
+    }
+
+    /// The answer to a request, after the ones before it. Those may change something, as good ones do.
+    async fn ask(&mut self, called: &Called<'_>, request: DynamicMessage) -> Result<DynamicMessage, Status> {
+        let client = self.world.client();
+        if called.before.is_empty() {
+            return client.call(called.method, request).await;
+        }
+        let mut stream = client.open(called.method).await;
+        for good in &called.before {
+            let answer = stream.ask(good.clone()).await;
+            assert!(answer.is_ok(), "{}: what goes before is good: {answer:?}", called.method.full_name());
+        }
+        self.revision = self.touch().await;
+        stream.ask(request).await
+    }
+
+    /// A change of our own, and its revision: whatever was committed before it is older.
+    async fn touch(&self) -> u64 {
+        let (path, touch) = self.world.touch(&self.revision.to_string());
+        revision_of(&self.world.client().made(path, touch).await)
     }
 
     /// Keeps what went wrong, and whether something has changed.
@@ -91,13 +116,17 @@ impl<W: World> Judge<'_, W> {
         }
     }
 
-    async fn good(&self, method: &MethodDescriptor, request: DynamicMessage) -> Result<(), String> {
-        let answer = self.world.client().call(method, dry(request)).await;
+    async fn good(&mut self, called: &Called<'_>, request: DynamicMessage) -> Result<(), String> {
+        let answer = self.ask(called, dry(request)).await;
+        if called.method.is_client_streaming() {
+            // There is no dry run of a stream.
+            self.revision = self.touch().await;
+        }
         answer.map(drop).map_err(|status| format!("it is good, and was refused: {status:?}"))
     }
 
     /// Many fields wrong in one request: every one of them is named.
-    async fn at_once(&self, method: &MethodDescriptor, table: &Table, whole: &DynamicMessage) -> Result<(), String> {
+    async fn at_once(&mut self, called: &Called<'_>, table: &Table, whole: &DynamicMessage) -> Result<(), String> {
         let mut chosen: Vec<&Row> = Vec::new();
         let apart = |one: &str, other: &str| !one.starts_with(other) && !other.starts_with(one);
         for row in table.rows.iter().filter(|row| matches!(row.expect, Expect::Invalid(_))) {
@@ -109,7 +138,7 @@ impl<W: World> Judge<'_, W> {
             return Ok(());
         }
         let wrong = chosen.iter().fold(whole.clone(), |request, row| with(&request, &row.field, &row.to));
-        let refusal = match self.world.client().call(method, wrong).await {
+        let refusal = match self.ask(called, wrong).await {
             Ok(answer) => return Err(format!("it was accepted: {answer}")),
             Err(status) => decode(&status),
         };

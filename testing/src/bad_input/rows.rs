@@ -106,6 +106,30 @@ pub fn addresses_in<T: Into<To>>(field: &str, named: &str, wrap: impl Fn(&'stati
     wrong.into_iter().map(|address| bad(field, wrap(address), Reason::AddressMalformed).naming(named)).collect()
 }
 
+/// Points in time that are none: before 1970, after 9999, with parts out of bounds.
+#[must_use]
+pub fn times(field: &str) -> Vec<Row> {
+    [(-1, 0), (0, -1), (1, -1), (0, 1_000_000_000), (253_402_300_800, 0), (i64::MAX, 0), (i64::MIN, i32::MIN)]
+        .map(|(seconds, nanos)| bad(field, To::Time(seconds, nanos), Reason::InvalidArgument))
+        .into()
+}
+
+/// Hardware addresses of six octets.
+#[must_use]
+pub fn macs(field: &str) -> Vec<Row> {
+    ["x", "00:15:5d:01:02", "00:15:5d:01:02:03:04", "00155d010203", "00:15:5d:01:02:+3", "\u{0}"]
+        .map(|mac| bad(field, text(mac), Reason::InvalidArgument))
+        .into()
+}
+
+/// Identities.
+#[must_use]
+pub fn uids(field: &str) -> Vec<Row> {
+    let long = ["0".repeat(31), "0".repeat(33), format!("+{}", "0".repeat(31)), "g".repeat(32), "0".repeat(1 << 16)];
+    let wrong = ["x", "ä", "\u{0}"].map(str::to_owned).into_iter().chain(long);
+    wrong.map(|uid| bad(field, text(uid), Reason::InvalidArgument)).collect()
+}
+
 /// The caller's id of a change.
 #[must_use]
 pub fn request_ids() -> Vec<Row> {

@@ -69,6 +69,8 @@ pub fn good(field: impl Into<String>, to: impl Into<To>) -> Row {
 pub struct Table {
     /// `PoolService/CreatePool`.
     pub method: &'static str,
+    /// The good requests that go before it in its stream.
+    pub before: Vec<Json>,
     /// The request.
     pub request: Json,
     /// Its fields, one at a time.
@@ -78,6 +80,12 @@ pub struct Table {
 }
 
 impl Table {
+    /// The request comes later in its stream, after these good ones.
+    #[must_use]
+    pub fn after<const N: usize>(self, before: [Json; N]) -> Self {
+        Self { before: before.into(), ..self }
+    }
+
     /// With more than one field wrong, not each is named.
     #[must_use]
     pub fn one_at_a_time(self) -> Self {
@@ -87,5 +95,5 @@ impl Table {
 
 /// A table of several groups of rows.
 pub fn table<const N: usize>(method: &'static str, request: Json, rows: [Vec<Row>; N]) -> Table {
-    Table { method, request, rows: rows.concat(), at_once: true }
+    Table { method, before: Vec::new(), request, rows: rows.concat(), at_once: true }
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use polder_core::cluster::Change;
 use polder_core::id::Uid;
-use polder_core::ipam::{self, Allocation, Holding, Liveness, Node, Owner, OwnerKind, Purpose};
-use polder_core::lb::{self, Protocol, Service, ServiceKey, ServicePort, ServiceSpec, TargetPort, Vip};
+use polder_core::ipam::{self, Allocation, AnyOf, Holding, Node, Owner, Purpose};
+use polder_core::lb::bgp::{AdvertisementSpec, Asn, BgpAdvertisement, BgpPeer, PeerSpec, Router};
+use polder_core::lb::{self, Protocol, Service, ServiceKey, ServicePort, ServiceSpec, ServiceType, TargetPort, Vip};
 use polder_core::meta::Meta;
-use polder_core::net::{Labels, Name};
+use polder_core::net::{Label, Labels, Name};
 use polder_core::schema::Schema;
+use polder_core::testing;
 use polder_core::time::Timestamp;
 use polder_proto::stored::Stored;
 use polder_runtime::tasks::Failure;
@@ -18,6 +20,7 @@ use polder_store::{Commit, Outcome, Store, Write};
 /// Everything is in one namespace.
 pub(super) const NAMESPACE: &str = "shop";
 const PODS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 0);
+const EXTERNAL: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 0);
 const SERVICES: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 0);
 /// Writes of one transaction.
 const BATCH: usize = 120;
@@ -28,6 +31,8 @@ pub(super) struct State {
     pub(super) services: u32,
     pub(super) pods: u32,
     pub(super) nodes: u16,
+    /// Routers that every node advertises the external address of every service to. Without any, services have none.
+    pub(super) routers: u8,
 }
 
 fn after(first: Ipv4Addr, number: u32) -> IpAddr {
@@ -52,25 +57,15 @@ impl State {
     pub(super) fn pod(&self, number: u32, ready: bool) -> Result<Allocation, Failure> {
         let app = number % self.services;
         let node = u16::try_from(number % u32::from(self.nodes))?;
+        let owner = testing::owner(NAMESPACE, &format!("pod-{number}"));
         Ok(Allocation {
             handle: format!("pod-{number}/eth0").into(),
             meta: meta(number),
             holdings: vec![Holding { address: after(PODS, number), block: None }],
-            owner: Owner {
-                kind: OwnerKind::Pod,
-                namespace: Some(NAMESPACE.parse()?),
-                name: format!("pod-{number}").parse()?,
-                node: Some(Self::node(node).0.parse()?),
-                interface: "eth0".to_owned(),
-                container: String::new(),
-                uid: String::new(),
-            },
+            owner: Owner { node: Some(Self::node(node).0.parse()?), interface: "eth0".to_owned(), ..owner },
             labels: labels([("app", format!("app-{app}")), ("tier", "front".to_owned()), ("hash", format!("h{app}"))])?,
             ready,
-            hostname: None,
-            subdomain: None,
-            named_ports: Vec::new(),
-            released: None,
+            ..testing::pod(number)
         })
     }
 
@@ -78,7 +73,7 @@ impl State {
         Ok(ServiceKey { namespace: NAMESPACE.parse()?, name: format!("app-{number}").parse()? })
     }
 
-    fn service(number: u32) -> Result<Service, Failure> {
+    fn service(&self, number: u32) -> Result<Service, Failure> {
         let port = ServicePort {
             name: Some("http".parse()?),
             protocol: Protocol::Tcp,
@@ -92,23 +87,38 @@ impl State {
             meta: meta(number),
             labels: Labels::default(),
             annotations: [].into(),
-            spec: ServiceSpec { selector, ports: vec![port], ..ServiceSpec::default() },
+            spec: ServiceSpec {
+                service_type: if self.routers > 0 { ServiceType::LoadBalancer } else { ServiceType::ClusterIp },
+                selector,
+                ports: vec![port],
+                ..ServiceSpec::default()
+            },
             cluster: vec![Vip { address: after(SERVICES, number), pool: "service".parse()? }],
-            external: Vec::new(),
+            external: match self.routers {
+                0 => Vec::new(),
+                _ => vec![Vip { address: after(EXTERNAL, number), pool: "external".parse()? }],
+            },
             conditions: Vec::new(),
         })
     }
 
     fn changes(&self) -> impl Iterator<Item = Result<Change, Failure>> {
-        let pools = [("pod", Purpose::Pod, "10.0.0.0/9"), ("service", Purpose::ClusterService, "172.16.0.0/12")];
+        let pools = [
+            ("pod", Purpose::Pod, "10.0.0.0/9"),
+            ("service", Purpose::ClusterService, "172.16.0.0/12"),
+            ("external", Purpose::ExternalService, "192.168.0.0/16"),
+        ];
         let pools = pools.into_iter().map(|(name, purpose, range)| {
             let name: Name = name.parse()?;
-            let draft = ipam::pool::Draft::new(name.clone(), purpose, [range.parse()?]);
+            let mut draft = ipam::pool::Draft::new(name.clone(), purpose, [range.parse()?]);
+            draft.bgp_only = purpose == Purpose::ExternalService;
             Ok(ipam::Change::Pool(name, Some(Arc::new(draft.pool(purpose, meta(0))))).into())
         });
         let nodes = (0..self.nodes).map(|number| {
             let (name, uid) = Self::node(number);
-            let node = node(name.parse()?, uid, number);
+            let meta = Meta { uid, ..meta(0) };
+            let zone = format!("rack-{}", number % 8);
+            let node = Node { meta, zone, number: number + 1, ..testing::node(&name) };
             Ok(ipam::Change::Node(node.name.clone(), Some(Arc::new(node))).into())
         });
         let pods = (0..self.pods).map(|number| {
@@ -116,10 +126,49 @@ impl State {
             Ok(ipam::Change::Allocation(pod.meta.uid, Some(Arc::new(pod))).into())
         });
         let services = (0..self.services).map(|number| {
-            let service = Self::service(number)?;
+            let service = self.service(number)?;
             Ok(lb::Change::Service(service.key.clone(), Some(Arc::new(service))).into())
         });
-        pools.chain(nodes).chain(pods).chain(services)
+        pools.chain(nodes).chain(pods).chain(services).chain(self.routers())
+    }
+
+    fn routers(&self) -> impl Iterator<Item = Result<Change, Failure>> {
+        let peers = (0..self.routers).map(|number| {
+            let name: Label = format!("router-{number}").parse()?;
+            let spec = PeerSpec {
+                router: Router::Address([192, 0, 2, number].into()),
+                peer_asn: Asn::new(64_513)?,
+                local_asn: Asn::new(64_512)?,
+                port: 179,
+                source: None,
+                router_id: None,
+                hold: 90,
+                keepalive: None,
+                multihop: false,
+                graceful_restart: true,
+                nodes: AnyOf::default(),
+                bfd: None,
+            };
+            let peer = BgpPeer { name: name.clone(), meta: meta(number.into()), labels: Labels::default(), spec, password: None };
+            Ok(lb::Change::BgpPeer(name, Some(Arc::new(peer))).into())
+        });
+        let everything = (self.routers > 0).then(|| {
+            let name: Label = "everything".parse()?;
+            let spec = AdvertisementSpec {
+                pools: Vec::new(),
+                pool_selectors: AnyOf::default(),
+                services: AnyOf::default(),
+                nodes: AnyOf::default(),
+                peers: Vec::new(),
+                length_v4: 32,
+                length_v6: 128,
+                local_pref: None,
+                communities: vec!["64512:100".parse()?],
+            };
+            let made = BgpAdvertisement { name: name.clone(), meta: meta(0), labels: Labels::default(), spec };
+            Ok(lb::Change::BgpAdvertisement(name, Some(Arc::new(made))).into())
+        });
+        peers.chain(everything)
     }
 
     /// Puts it all into a store that nobody reads yet.
@@ -134,25 +183,5 @@ impl State {
             }
         }
         Ok(())
-    }
-}
-
-fn node(name: Name, uid: Uid, number: u16) -> Node {
-    Node {
-        name,
-        meta: Meta { uid, ..meta(0) },
-        labels: Labels::default(),
-        zone: format!("rack-{}", number % 8),
-        interfaces: Vec::new(),
-        agent_version: String::new(),
-        routes: Vec::new(),
-        tunnel_mac: String::new(),
-        unschedulable: false,
-        draining: false,
-        excluded_from_external: false,
-        operator_labels: Vec::new(),
-        liveness: Liveness::Alive(Timestamp(1)),
-        removing: None,
-        number: number + 1,
     }
 }

@@ -83,7 +83,9 @@ fn shown(convergence: &Value, now: Timestamp) -> String {
     {
         for one in items(convergence, &[list]) {
             let why = text(one, &["error"]);
-            if number(one, at) < revision || why != "<none>" {
+            // What does not concern nodes moves no node's revision.
+            let has = number(one, at) >= revision || one["hasRevision"].as_bool() == Some(true);
+            if !has || why != "<none>" {
                 let heard = one["reportTime"].as_str().and_then(age::parse);
                 let heard = heard.map_or_else(|| "never".to_owned(), |then| format!("{} ago", age::since(then, now)));
                 rows.push(vec![format!("{key} {}", text(one, &[name])), number(one, at).to_string(), heard, why]);
@@ -123,6 +125,7 @@ mod tests {
                 { "node": "node-a", "programmedRevision": "812", "reportTime": "1970-01-01T00:00:09Z" },
                 { "node": "node-b", "programmedRevision": "810", "reportTime": "1970-01-01T00:00:07Z", "error": "nftables is full" },
                 { "node": "node-c" },
+                { "node": "node-d", "programmedRevision": "700", "hasRevision": true },
             ],
             "dnsServers": [{ "server": "dns-1", "servingRevision": "811", "reportTime": "1970-01-01T00:00:10Z" }],
         });

@@ -1,12 +1,9 @@
 //! What stands at a name: in computed zones what is in the table and nothing else, in stored ones also delegations (RFC 1034
 //! §4.3.2) and wildcards (RFC 4592).
 
-use super::super::name::{MOST_BYTES, suffixes};
+use super::super::name::suffixes;
 use super::super::record::RecordType;
 use super::super::snapshot::{Node, Set, Snapshot};
-
-/// The label of a wildcard, on the wire.
-const WILDCARD: [u8; 2] = [1, b'*'];
 
 /// What stands at a name.
 pub(super) enum Found<'a> {
@@ -39,7 +36,10 @@ pub(super) fn find<'a>(snapshot: &'a Snapshot, name: &[u8], rtype: RecordType) -
     let start = |zone: &[u8]| rtype == RecordType::SOA && zone.len() == name.len();
     match node {
         Some(node) => at(node, rtype, || snapshot.zone_of(name).is_some_and(start)),
-        None => stored.and_then(|zone| wildcard(snapshot, zone, name)).map_or(Found::Missing, |node| at(node, rtype, || false)),
+        None => {
+            let wild = stored.and_then(|zone| snapshot.wildcard(zone, name));
+            wild.map_or(Found::Missing, |(_, node)| at(node, rtype, || false))
+        }
     }
 }
 
@@ -58,15 +58,4 @@ fn delegation<'a>(snapshot: &'a Snapshot, zone: &[u8], name: &[u8]) -> Option<(&
     let below = suffixes(name).take_while(|suffix| suffix.len() > zone.len());
     let cuts = below.filter_map(|suffix| Some((snapshot.node(suffix)?.set(RecordType::NS)?, suffix.len())));
     cuts.last()
-}
-
-/// The wildcard that stands for a name of `zone` that is not there: `*` below the nearest name above it that is.
-fn wildcard<'a>(snapshot: &'a Snapshot, zone: &[u8], name: &[u8]) -> Option<&'a Node> {
-    let mut above = suffixes(name).skip(1).take_while(|suffix| suffix.len() >= zone.len());
-    let encloser = above.find(|suffix| snapshot.node(suffix).is_some())?;
-    let mut wild = [0; WILDCARD.len() + MOST_BYTES];
-    let length = WILDCARD.len() + encloser.len();
-    wild.get_mut(..WILDCARD.len())?.copy_from_slice(&WILDCARD);
-    wild.get_mut(WILDCARD.len()..length)?.copy_from_slice(encloser);
-    snapshot.node(wild.get(..length)?)
 }

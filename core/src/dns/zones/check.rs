@@ -134,9 +134,9 @@ pub fn data(rtype: RecordType, texts: &[String], zone: &ZoneName, field: &str, b
     }
     let read: Vec<Option<Data>> =
         texts.iter().enumerate().map(|(at, text)| bad.take(format!("{field}[{at}]"), one(rtype, text, zone))).collect();
-    for (at, data) in read.iter().enumerate().filter(|(_, data)| data.is_some()) {
+    for (at, (data, text)) in read.iter().zip(texts).enumerate().filter(|(_, (data, _))| data.is_some()) {
         if read.iter().take(at).any(|other| other == data) {
-            bad.add(format!("{field}[{at}]"), Reason::DuplicateValue, format!("`{}` is there already", shown(&texts[at])));
+            bad.add(format!("{field}[{at}]"), Reason::DuplicateValue, format!("`{}` is there already", shown(text)));
         }
     }
     let all: Vec<Data> = read.into_iter().collect::<Option<_>>()?;

@@ -6,27 +6,21 @@ use super::super::record::Allocation;
 use super::walk::Term;
 use super::{Labelled, View};
 use crate::net::labels::Requirement;
-use crate::net::{Label, Name, Selector};
+use crate::net::{Label, Selector};
 
 /// The most values of one condition that are looked up one by one; with more, another condition narrows better.
 const MOST_VALUES: usize = 16;
 
 impl View {
-    /// Held allocations of a namespace whose labels the selector matches, by uid; only those on `node`, where one is given.
+    /// Held allocations of a namespace whose labels the selector matches, by uid.
     ///
     /// Conditions that name values are looked up and intersected from the rarest on; the others are a filter over what that leaves.
-    /// A selector without any that names values looks at the whole namespace, or at the node.
-    pub fn selected<'v>(
-        &'v self,
-        namespace: &'v Label,
-        selector: &'v Selector,
-        node: Option<&Name>,
-    ) -> impl Iterator<Item = &'v Arc<Allocation>> {
+    /// A selector without any that names values looks at the whole namespace.
+    pub fn selected<'v>(&'v self, namespace: &'v Label, selector: &'v Selector) -> impl Iterator<Item = &'v Arc<Allocation>> {
         let mut groups: Vec<Vec<Term>> = selector.requirements().iter().filter_map(|one| labelled(namespace, one)).collect();
         if groups.is_empty() {
             groups.push(vec![Term::Namespace(namespace.clone())]);
         }
-        groups.extend(node.map(|node| vec![Term::Node(node.clone())]));
         let is_here = move |allocation: &Allocation| allocation.owner.namespace.as_ref() == Some(namespace);
         self.walk(groups, None).filter(move |allocation| is_here(allocation) && selector.matches(&allocation.labels))
     }

@@ -47,18 +47,30 @@ pub trait Record: Clone + PartialEq + Debug + Send + Sync + 'static {
     /// A new one.
     ///
     /// # Errors
-    /// Those of [`create_peer`] and [`create_advertisement`].
+    /// [`Reason::AlreadyExists`], [`Reason::BgpAdvertisementConflict`]; [`Reason::BgpPeerDuplicate`] for a peer; every field of an
+    /// advertisement that names what is not there.
     fn create(cluster: &Cluster, draft: Self::Draft, context: PlanContext) -> Result<Decision<Self>, Refusal>;
-    /// What is there, as the draft says.
+    /// What is there, as the draft says. The password of a peer stays unless the draft says otherwise.
     ///
     /// # Errors
-    /// Those of [`update_peer`] and [`update_advertisement`].
+    /// [`Self::MISSING`], and those of [`Self::create`] apart from [`Reason::AlreadyExists`].
     fn update(cluster: &Cluster, draft: Self::Draft, context: PlanContext) -> Result<Decision<Self>, Refusal>;
+    /// Whether nothing holds it back from its end.
+    ///
+    /// # Errors
+    /// [`Reason::BgpPeerInUse`] with the advertisements that name a peer.
+    fn may_end(cluster: &Cluster, name: &Label) -> Result<(), Refusal>;
+
     /// Its end.
     ///
     /// # Errors
-    /// [`Self::MISSING`], [`Reason::EtagMismatch`]; [`Reason::BgpPeerInUse`] with the advertisements that name a peer.
-    fn delete(cluster: &Cluster, name: &Label, etag: &str) -> Result<Decision<Self>, Refusal>;
+    /// [`Self::MISSING`], [`Reason::EtagMismatch`], and those of [`Self::may_end`].
+    fn delete(cluster: &Cluster, name: &Label, etag: &str) -> Result<Decision<Self>, Refusal> {
+        let before = Self::find(cluster, name)?;
+        before.meta().check_etag(Self::KIND, name.as_str(), etag)?;
+        Self::may_end(cluster, name)?;
+        Ok(Decision { before: Some(Arc::clone(before)), after: None })
+    }
 
     /// The record with this name.
     ///
@@ -95,15 +107,32 @@ impl Record for BgpPeer {
     }
 
     fn create(cluster: &Cluster, draft: PeerDraft, context: PlanContext) -> Result<Decision<Self>, Refusal> {
-        create_peer(cluster, draft, context)
+        absent::<Self>(cluster, &draft.name)?;
+        let password = match draft.secret {
+            Secret::Set(password) => Some(password),
+            Secret::Keep | Secret::Remove => None,
+        };
+        let meta = Meta::new(context.now, context.entropy, 0);
+        let peer = Self { name: draft.name, meta, labels: draft.labels, spec: draft.spec, password };
+        settle_peer(cluster, None, peer)
     }
 
     fn update(cluster: &Cluster, draft: PeerDraft, context: PlanContext) -> Result<Decision<Self>, Refusal> {
-        update_peer(cluster, draft, context)
+        let before = Self::find(cluster, &draft.name)?;
+        let password = match draft.secret {
+            Secret::Keep => before.password.clone(),
+            Secret::Set(password) => Some(password),
+            Secret::Remove => None,
+        };
+        let peer = Self { name: draft.name, meta: before.meta, labels: draft.labels, spec: draft.spec, password };
+        if peer == **before {
+            return Ok(unchanged(before));
+        }
+        settle_peer(cluster, Some(before), peer.with_meta(before.meta.changed(context.now)))
     }
 
-    fn delete(cluster: &Cluster, name: &Label, etag: &str) -> Result<Decision<Self>, Refusal> {
-        delete_peer(cluster, name, etag)
+    fn may_end(cluster: &Cluster, name: &Label) -> Result<(), Refusal> {
+        rules::unnamed(cluster, name)
     }
 }
 
@@ -133,15 +162,23 @@ impl Record for BgpAdvertisement {
     }
 
     fn create(cluster: &Cluster, draft: AdvertisementDraft, context: PlanContext) -> Result<Decision<Self>, Refusal> {
-        create_advertisement(cluster, draft, context)
+        absent::<Self>(cluster, &draft.name)?;
+        let meta = Meta::new(context.now, context.entropy, 0);
+        let advertisement = Self { name: draft.name, meta, labels: draft.labels, spec: draft.spec };
+        settle_advertisement(cluster, None, advertisement)
     }
 
     fn update(cluster: &Cluster, draft: AdvertisementDraft, context: PlanContext) -> Result<Decision<Self>, Refusal> {
-        update_advertisement(cluster, draft, context)
+        let before = Self::find(cluster, &draft.name)?;
+        let advertisement = Self { name: draft.name, meta: before.meta, labels: draft.labels, spec: draft.spec };
+        if advertisement == **before {
+            return Ok(unchanged(before));
+        }
+        settle_advertisement(cluster, Some(before), advertisement.with_meta(before.meta.changed(context.now)))
     }
 
-    fn delete(cluster: &Cluster, name: &Label, etag: &str) -> Result<Decision<Self>, Refusal> {
-        end(cluster, name, etag)
+    fn may_end(_: &Cluster, _: &Label) -> Result<(), Refusal> {
+        Ok(())
     }
 }
 
@@ -198,81 +235,6 @@ pub struct AdvertisementDraft {
     pub spec: AdvertisementSpec,
 }
 
-/// A new peer.
-///
-/// # Errors
-/// [`Reason::AlreadyExists`], [`Reason::BgpPeerDuplicate`], [`Reason::BgpAdvertisementConflict`].
-pub fn create_peer(cluster: &Cluster, draft: PeerDraft, context: PlanContext) -> Result<Decision<BgpPeer>, Refusal> {
-    absent::<BgpPeer>(cluster, &draft.name)?;
-    let password = match draft.secret {
-        Secret::Set(password) => Some(password),
-        Secret::Keep | Secret::Remove => None,
-    };
-    let meta = Meta::new(context.now, context.entropy, 0);
-    let peer = BgpPeer { name: draft.name, meta, labels: draft.labels, spec: draft.spec, password };
-    settle_peer(cluster, None, peer)
-}
-
-/// The peer under a new specification. Its password stays unless the draft says otherwise.
-///
-/// # Errors
-/// [`Reason::BgpPeerNotFound`], [`Reason::BgpPeerDuplicate`], [`Reason::BgpAdvertisementConflict`].
-pub fn update_peer(cluster: &Cluster, draft: PeerDraft, context: PlanContext) -> Result<Decision<BgpPeer>, Refusal> {
-    let before = BgpPeer::find(cluster, &draft.name)?;
-    let password = match draft.secret {
-        Secret::Keep => before.password.clone(),
-        Secret::Set(password) => Some(password),
-        Secret::Remove => None,
-    };
-    let peer = BgpPeer { name: draft.name, meta: before.meta, labels: draft.labels, spec: draft.spec, password };
-    if peer == **before {
-        return Ok(unchanged(before));
-    }
-    settle_peer(cluster, Some(before), peer.with_meta(before.meta.changed(context.now)))
-}
-
-/// The end of a peer that no advertisement names.
-///
-/// # Errors
-/// [`Reason::BgpPeerNotFound`], [`Reason::EtagMismatch`], [`Reason::BgpPeerInUse`] with the advertisements.
-pub fn delete_peer(cluster: &Cluster, name: &Label, etag: &str) -> Result<Decision<BgpPeer>, Refusal> {
-    let decision = end(cluster, name, etag)?;
-    rules::unnamed(cluster, name)?;
-    Ok(decision)
-}
-
-/// A new advertisement.
-///
-/// # Errors
-/// [`Reason::AlreadyExists`], [`Reason::BgpAdvertisementConflict`], and every field that names what is not there.
-pub fn create_advertisement(
-    cluster: &Cluster,
-    draft: AdvertisementDraft,
-    context: PlanContext,
-) -> Result<Decision<BgpAdvertisement>, Refusal> {
-    absent::<BgpAdvertisement>(cluster, &draft.name)?;
-    let meta = Meta::new(context.now, context.entropy, 0);
-    let advertisement = BgpAdvertisement { name: draft.name, meta, labels: draft.labels, spec: draft.spec };
-    settle_advertisement(cluster, None, advertisement)
-}
-
-/// The advertisement under a new specification.
-///
-/// # Errors
-/// [`Reason::BgpAdvertisementNotFound`], [`Reason::BgpAdvertisementConflict`], and every field that names what is not there.
-pub fn update_advertisement(
-    cluster: &Cluster,
-    draft: AdvertisementDraft,
-    context: PlanContext,
-) -> Result<Decision<BgpAdvertisement>, Refusal> {
-    let before = BgpAdvertisement::find(cluster, &draft.name)?;
-    let advertisement = BgpAdvertisement { name: draft.name, meta: before.meta, labels: draft.labels, spec: draft.spec };
-    if advertisement == **before {
-        return Ok(unchanged(before));
-    }
-    settle_advertisement(cluster, Some(before), advertisement.with_meta(before.meta.changed(context.now)))
-}
-
 fn absent<T: Record>(cluster: &Cluster, name: &Label) -> Result<(), Refusal> {
     if T::of(cluster, name).is_none() {
         return Ok(());
@@ -283,12 +245,6 @@ fn absent<T: Record>(cluster: &Cluster, name: &Label) -> Result<(), Refusal> {
 
 fn unchanged<T>(before: &Arc<T>) -> Decision<T> {
     Decision { before: Some(Arc::clone(before)), after: Some(Arc::clone(before)) }
-}
-
-fn end<T: Record>(cluster: &Cluster, name: &Label, etag: &str) -> Result<Decision<T>, Refusal> {
-    let before = T::find(cluster, name)?;
-    before.meta().check_etag(T::KIND, name.as_str(), etag)?;
-    Ok(Decision { before: Some(Arc::clone(before)), after: None })
 }
 
 /// The peer, unless it is the double of another or makes rivals of advertisements that were none.

@@ -1,15 +1,17 @@
 //! The objects: what of the state a node needs.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{Duty, Endpoints, Front, Key, Object, Peer, Settings, Target};
+use super::{Basis, Duty, Endpoints, Front, Key, Object, Peer, Receiver, Settings, Target};
 use crate::cluster::Cluster;
 use crate::ipam::{CLUSTER_DNS, Liveness, Node, OwnerKind, Purpose};
 use crate::lb::address::is_foreign;
-use crate::lb::endpoints::{endpoints, endpoints_on};
+use crate::lb::bgp::advertised;
+use crate::lb::endpoints::endpoints;
 use crate::lb::record::{Endpoint, Service, ServiceType, TrafficPolicy};
 use crate::net::{AddrRange, Name, RangeSet};
 
@@ -18,8 +20,8 @@ use crate::net::{AddrRange, Name, RangeSet};
 pub enum Shown {
     /// The same for every node.
     Same(Object),
-    /// Each node has an object of its own, or none: ask [`object`].
-    ByNode,
+    /// Each node has an object of its own, or none, which follows from this and the node.
+    ByNode(Basis),
 }
 
 /// What nodes hold under the key; `None` when no node holds anything.
@@ -31,12 +33,17 @@ pub fn shown(cluster: &Cluster, key: &Key) -> Option<Shown> {
         Key::Front(key) => Object::Front(Box::new(front(cluster.lb.service(key).filter(|service| has_front(service))?))),
         Key::Endpoints(key) => {
             let service = cluster.lb.service(key).filter(|service| has_front(service))?;
+            let behind = behind(cluster, service);
             if is_local(service) {
-                return Some(Shown::ByNode);
+                return Some(Shown::ByNode(by_node(behind)));
             }
-            Object::Endpoints(behind(service, endpoints(cluster, service)))
+            Object::Endpoints(behind)
         }
-        Key::Announcement(address) => return cluster.lb.board().of(*address).map(|_| Shown::ByNode),
+        Key::Announcement(address) => return Some(Shown::ByNode(Basis::Announcement(duty(cluster, *address)?))),
+        Key::BgpSession(name) => return Some(Shown::ByNode(Basis::BgpSession(Arc::clone(cluster.lb.bgp_peer(name)?)))),
+        Key::BgpRoutes(address) => {
+            return Some(Shown::ByNode(Basis::BgpRoutes(*address, advertised(cluster, *address)?.into())));
+        }
     };
     Some(Shown::Same(object))
 }
@@ -46,33 +53,20 @@ pub fn shown(cluster: &Cluster, key: &Key) -> Option<Shown> {
 pub fn object(cluster: &Cluster, node: &Name, key: &Key) -> Option<Object> {
     match shown(cluster, key)? {
         Shown::Same(object) => Some(object),
-        Shown::ByNode => own(cluster, node, key),
+        Shown::ByNode(basis) => Receiver::of(cluster, node).object(&basis),
     }
 }
 
-/// The object of one node under a key that each node has an object of its own under.
-fn own(cluster: &Cluster, node: &Name, key: &Key) -> Option<Object> {
-    match key {
-        Key::Endpoints(key) => {
-            let service = cluster.lb.service(key)?;
-            Some(Object::Endpoints(behind(service, endpoints_on(cluster, service, node))))
-        }
-        Key::Announcement(address) => {
-            let record = cluster.lb.board().of(*address)?;
-            let concerned = record.node == *node || record.previous.as_ref() == Some(node);
-            let pool = cluster.ipam.pool_of(*address).filter(|_| concerned)?;
-            Some(Object::Announcement(Duty {
-                announcement: Arc::clone(record),
-                pool: pool.name.clone(),
-                interfaces: pool.announce_interfaces.clone(),
-            }))
-        }
-        Key::Settings | Key::Node(_) | Key::Front(_) => None,
-    }
+fn duty(cluster: &Cluster, address: IpAddr) -> Option<Duty> {
+    let record = cluster.lb.board().of(address)?;
+    let pool = cluster.ipam.pool_of(address)?;
+    let (pool, interfaces) = (pool.name.clone(), pool.announce_interfaces.clone());
+    Some(Duty { announcement: Arc::clone(record), pool, interfaces })
 }
 
 /// Whether nodes have anything to program for the service.
-pub(super) fn has_front(service: &Service) -> bool {
+#[must_use]
+pub fn has_front(service: &Service) -> bool {
     match service.spec.service_type {
         ServiceType::ClusterIp | ServiceType::LoadBalancer => true,
         ServiceType::Headless | ServiceType::ExternalName => false,
@@ -108,12 +102,23 @@ fn front(service: &Service) -> Front {
     }
 }
 
-fn behind(service: &Service, endpoints: Vec<Endpoint>) -> Endpoints {
-    let ready = endpoints.into_iter().filter(|endpoint| endpoint.ready);
+fn behind(cluster: &Cluster, service: &Service) -> Endpoints {
+    let ready = endpoints(cluster, service).into_iter().filter(|endpoint| endpoint.ready);
     let target = |Endpoint { address, node, ports, .. }| Target { address, node, ports };
     let mut targets: Vec<Target> = ready.map(target).collect();
     targets.sort_by_key(|target| target.address);
     Endpoints { key: service.key.clone(), targets }
+}
+
+/// Endpoints of which each node is told its own.
+fn by_node(Endpoints { key, targets }: Endpoints) -> Basis {
+    let mut on: BTreeMap<Name, Vec<Target>> = BTreeMap::new();
+    for target in targets {
+        if let Some(node) = &target.node {
+            on.entry(node.clone()).or_default().push(target);
+        }
+    }
+    Basis::Endpoints(key, on.into())
 }
 
 fn peer(cluster: &Cluster, node: &Node) -> Peer {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::fixture::{META, Site, addr, any_of, key};
+use super::fixture::{Site, addr, any_of, key};
 use super::*;
-use crate::ipam::{self, Allocation, Holding, Interface, Liveness, Node, Owner, OwnerKind, PoolState};
+use crate::ipam::{self, Allocation, Interface, Liveness, Node, PoolState};
 use crate::lb::announce::{Announcement, Presence, Turn, Willing, operate, presence, reconcile, target};
-use crate::net::{Labels, Name};
+use crate::net::Name;
+use crate::testing;
 use crate::time::Timestamp;
 
 const TURN: Turn = Turn { most: 100, spread: false };
@@ -25,31 +26,8 @@ fn names(all: &[&str]) -> BTreeSet<Name> {
 impl Site {
     /// A node with an interface on the outside network, whose agent lives.
     pub(super) fn add_node(&mut self, text: &str, with: impl FnOnce(&mut Node)) {
-        let outside = Interface {
-            name: "lan0".to_owned(),
-            addresses: vec!["10.0.0.200/24".parse().unwrap(), "2001:db8::200/64".parse().unwrap()],
-            mac: String::new(),
-            mtu: 1500,
-            gateways: Vec::new(),
-            up: true,
-        };
-        let mut node = Node {
-            name: name(text),
-            meta: META,
-            labels: Labels::default(),
-            zone: String::new(),
-            interfaces: vec![outside],
-            agent_version: String::new(),
-            routes: Vec::new(),
-            tunnel_mac: String::new(),
-            unschedulable: false,
-            draining: false,
-            excluded_from_external: false,
-            operator_labels: Vec::new(),
-            liveness: Liveness::Alive(Timestamp(1)),
-            removing: None,
-            number: 1,
-        };
+        let outside = testing::interface("lan0", &["10.0.0.200/24", "2001:db8::200/64"]);
+        let mut node = Node { interfaces: vec![outside], ..testing::node(text) };
         with(&mut node);
         self.put(ipam::Change::Node(node.name.clone(), Some(Arc::new(node))));
     }
@@ -97,27 +75,8 @@ impl Site {
         board.nodes().map(|node| (node.to_string(), board.load(node))).collect()
     }
 
-    fn pod_on(&mut self, handle: u128, node: &str, ready: bool) {
-        let allocation = Allocation {
-            meta: crate::meta::Meta { uid: crate::id::Uid(handle), ..META },
-            handle: format!("pod-{handle}").into(),
-            owner: Owner {
-                kind: OwnerKind::Pod,
-                namespace: Some("shop".parse().unwrap()),
-                uid: String::new(),
-                name: name(&format!("pod-{handle}")),
-                node: Some(name(node)),
-                interface: String::new(),
-                container: String::new(),
-            },
-            holdings: vec![Holding { address: std::net::IpAddr::from([172, 27, 0, handle as u8]), block: None }],
-            labels: Labels::new([("app".to_owned(), "WS".to_owned())]).unwrap(),
-            ready,
-            named_ports: Vec::new(),
-            hostname: None,
-            subdomain: None,
-            released: None,
-        };
+    fn pod_on(&mut self, number: u32, node: &str, ready: bool) {
+        let allocation = Allocation { ready, ..testing::on(node, testing::pod(number)) };
         self.put(ipam::Change::Allocation(allocation.meta.uid, Some(Arc::new(allocation))));
     }
 }
@@ -212,7 +171,7 @@ fn a_node_that_may_not_answer_any_more_gives_up() {
 #[test]
 fn pools_say_where_their_addresses_are_answered_for() {
     let (mut site, willing) = three_nodes(1);
-    site.edit_node("node-b", |node| node.labels = Labels::new([("edge".to_owned(), "yes".to_owned())]).unwrap());
+    site.edit_node("node-b", |node| node.labels = testing::labels(&[("edge", "yes")]));
     let pool = |site: &mut Site, with: &dyn Fn(&mut ipam::Pool)| {
         site.pool("external", Purpose::ExternalService, &["10.0.0.13-10.0.0.20"], with);
     };

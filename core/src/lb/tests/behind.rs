@@ -3,34 +3,23 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::fixture::{META, Site, addr, port};
+use super::fixture::{Site, addr, port};
 use super::*;
 use crate::id::Uid;
-use crate::ipam::{self, Allocation, Holding, Owner, OwnerKind};
-use crate::net::{Family, Labels};
+use crate::ipam::{self, Allocation, Holding};
+use crate::net::Family;
+use crate::testing;
 use crate::time::Timestamp;
 
 fn pod(number: u8, app: &str) -> Allocation {
     let addresses: [IpAddr; 2] = [IpAddr::from([172, 27, 0, number]), format!("fd00:27::{number:x}").parse().unwrap()];
     Allocation {
-        handle: format!("pod-{number}").into(),
-        meta: crate::meta::Meta { uid: Uid(number.into()), ..META },
         holdings: addresses.map(|address| Holding { address, block: None }).to_vec(),
-        owner: Owner {
-            kind: OwnerKind::Pod,
-            namespace: Some("shop".parse().unwrap()),
-            name: format!("pod-{number}").parse().unwrap(),
-            node: Some("node-a".parse().unwrap()),
-            interface: String::new(),
-            container: String::new(),
-            uid: String::new(),
-        },
-        labels: Labels::new([("app".to_owned(), app.to_owned())]).unwrap(),
-        ready: true,
+        labels: testing::labels(&[("app", app)]),
         hostname: Some(format!("host-{number}").parse().unwrap()),
         subdomain: Some("web".parse().unwrap()),
         named_ports: vec![("http".parse().unwrap(), 8000 + u16::from(number))],
-        released: None,
+        ..testing::on("node-a", testing::pod(number.into()))
     }
 }
 

@@ -6,68 +6,33 @@ mod peers;
 mod random;
 mod routes;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::fixture::{META, Site};
-use crate::ipam::{self, Allocation, AnyOf, Holding, Liveness, Node, Owner, OwnerKind};
-use crate::lb::bgp::plan::{create_advertisement, create_peer, delete_peer, update_advertisement, update_peer};
+use crate::cluster::Cluster;
+use crate::ipam::{self, Allocation, AnyOf, Node};
 use crate::lb::bgp::*;
 use crate::net::Labels;
 use crate::reason::Refusal;
-
-fn labels(pairs: &[(&str, &str)]) -> Labels {
-    Labels::new(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))).unwrap()
-}
+use crate::testing::{self, labels};
 
 fn either(texts: &[&str]) -> AnyOf {
     AnyOf(texts.iter().map(|text| text.parse().unwrap()).collect())
 }
 
 fn node(name: &str, pairs: &[(&str, &str)]) -> Node {
-    Node {
-        name: name.parse().unwrap(),
-        meta: META,
-        labels: labels(pairs),
-        zone: String::new(),
-        interfaces: Vec::new(),
-        agent_version: String::new(),
-        routes: Vec::new(),
-        tunnel_mac: String::new(),
-        unschedulable: false,
-        draining: false,
-        excluded_from_external: false,
-        operator_labels: Vec::new(),
-        liveness: Liveness::NotSeen,
-        removing: None,
-        number: 1,
-    }
+    Node { labels: labels(pairs), ..testing::node(name) }
 }
 
 fn pod(number: u8, node: &str, ready: bool) -> ipam::Change {
-    let allocation = Allocation {
-        handle: format!("pod-{number}").into(),
-        meta: crate::meta::Meta { uid: crate::id::Uid(number.into()), ..META },
-        holdings: vec![Holding { address: [172, 27, 0, number].into(), block: None }],
-        owner: Owner {
-            kind: OwnerKind::Pod,
-            namespace: Some("shop".parse().unwrap()),
-            name: format!("pod-{number}").parse().unwrap(),
-            node: Some(node.parse().unwrap()),
-            interface: String::new(),
-            container: String::new(),
-            uid: String::new(),
-        },
-        labels: labels(&[("app", "WS")]),
-        ready,
-        hostname: None,
-        subdomain: None,
-        named_ports: Vec::new(),
-        released: None,
-    };
+    let allocation = Allocation { ready, ..testing::on(node, testing::pod(number.into())) };
     ipam::Change::Allocation(allocation.meta.uid, Some(Arc::new(allocation)))
 }
 
-fn peer_spec(address: &str, peer_asn: u32) -> PeerSpec {
+pub(super) fn peer_spec(address: &str, peer_asn: u32) -> PeerSpec {
     PeerSpec {
         router: Router::Address(address.parse().unwrap()),
         peer_asn: Asn::new(peer_asn).unwrap(),
@@ -84,7 +49,7 @@ fn peer_spec(address: &str, peer_asn: u32) -> PeerSpec {
     }
 }
 
-fn spec() -> AdvertisementSpec {
+pub(super) fn spec() -> AdvertisementSpec {
     AdvertisementSpec {
         pools: Vec::new(),
         pool_selectors: AnyOf::default(),
@@ -120,7 +85,7 @@ impl Site {
         with(&mut spec);
         let draft = PeerDraft { name: name.parse().unwrap(), labels: Labels::default(), spec, secret: Secret::Keep };
         let ctx = self.ctx();
-        let decision = create_peer(&self.cluster, draft, ctx);
+        let decision = BgpPeer::create(&self.cluster, draft, ctx);
         self.settle(decision)
     }
 
@@ -130,12 +95,12 @@ impl Site {
             PeerDraft { name: peer.name.clone(), labels: peer.labels.clone(), spec: peer.spec.clone(), secret: Secret::Keep };
         with(&mut draft);
         let ctx = self.ctx();
-        let decision = update_peer(&self.cluster, draft, ctx);
+        let decision = BgpPeer::update(&self.cluster, draft, ctx);
         self.settle(decision)
     }
 
     fn end_peer(&mut self, name: &str, etag: &str) -> Result<Arc<BgpPeer>, Refusal> {
-        let decision = delete_peer(&self.cluster, &name.parse().unwrap(), etag);
+        let decision = BgpPeer::delete(&self.cluster, &name.parse().unwrap(), etag);
         self.settle(decision)
     }
 
@@ -145,7 +110,7 @@ impl Site {
         with(&mut spec);
         let draft = AdvertisementDraft { name: name.parse().unwrap(), labels: Labels::default(), spec };
         let ctx = self.ctx();
-        let decision = create_advertisement(&self.cluster, draft, ctx);
+        let decision = BgpAdvertisement::create(&self.cluster, draft, ctx);
         self.settle(decision)
     }
 
@@ -158,7 +123,7 @@ impl Site {
         let mut draft = AdvertisementDraft { name: found.name.clone(), labels: found.labels.clone(), spec: found.spec.clone() };
         with(&mut draft.spec);
         let ctx = self.ctx();
-        let decision = update_advertisement(&self.cluster, draft, ctx);
+        let decision = BgpAdvertisement::update(&self.cluster, draft, ctx);
         self.settle(decision)
     }
 
@@ -170,10 +135,25 @@ impl Site {
             let communities: String = route.communities.iter().map(|community| format!(" {community}")).collect();
             format!("{}{preference}{communities}", route.prefix)
         };
-        routes_of(self, node, peer).into_iter().map(text).collect()
+        routes(&self.cluster, node, peer).into_iter().map(text).collect()
     }
 }
 
-fn routes_of(site: &Site, node: &Node, peer: &BgpPeer) -> Vec<BgpRoute> {
-    routes(&site.cluster, node, peer)
+fn sessions(cluster: &Cluster, node: &Node) -> Vec<Arc<BgpPeer>> {
+    Speaker::of(cluster, node).sessions().to_vec()
+}
+
+/// Everything that the node tells the peer, by prefix: what an agent makes of the routes of every address.
+fn routes(cluster: &Cluster, node: &Node, peer: &BgpPeer) -> Vec<BgpRoute> {
+    let speaker = Speaker::of(cluster, node);
+    let advertised = cluster.lb.held_after(None).filter_map(|address| advertised(cluster, address));
+    let mut table: BTreeMap<IpNet, BgpRoute> = BTreeMap::new();
+    for route in advertised.flat_map(|address| speaker.routes(&address)).filter(|route| route.peer == peer.name) {
+        let told = table.entry(route.prefix).or_insert_with(|| route.clone());
+        told.local_pref = told.local_pref.max(route.local_pref);
+        told.communities.extend(route.communities);
+        told.communities.sort();
+        told.communities.dedup();
+    }
+    table.into_values().collect()
 }

@@ -2,17 +2,17 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::cluster::Cluster;
-use crate::id::{Entropy, Uid};
-use crate::ipam::{self, AnyOf, Namespace, Order, Pool, PoolSelectors, PoolState, Purpose, Quotas, Reservation};
+use crate::id::Entropy;
+use crate::ipam::{self, AnyOf, Namespace, Pool, Purpose, Quotas, Reservation};
 use crate::lb::plan::{self, Decision, Draft, Wishes};
 use crate::lb::*;
-use crate::meta::Meta;
-use crate::net::{AddrRange, Labels};
+use crate::net::Labels;
 use crate::reason::Refusal;
 use crate::schema::PlanContext;
+use crate::testing;
+pub(super) use crate::testing::META;
 use crate::time::Timestamp;
 
 pub(super) fn addr(text: &str) -> IpAddr {
@@ -28,8 +28,6 @@ pub(super) fn port(protocol: Protocol, port: u16) -> ServicePort {
     let name = Some(format!("p{port}-{}", protocol.as_str().to_lowercase()).parse().unwrap());
     ServicePort { name, protocol, port, target: TargetPort::Number(8080), app_protocol: String::new() }
 }
-
-pub(super) const META: Meta = Meta { uid: Uid(1), version: 1, created: Timestamp(1), updated: Timestamp(1) };
 
 /// A cluster with a clock that moves with every request.
 #[derive(Debug, Clone, Default)]
@@ -59,30 +57,7 @@ impl Site {
     }
 
     pub(super) fn pool(&mut self, name: &str, purpose: Purpose, ranges: &[&str], with: impl FnOnce(&mut Pool)) {
-        let mut pool = Pool {
-            name: name.parse().unwrap(),
-            meta: META,
-            purpose,
-            ranges: ranges.iter().map(|range| range.parse::<AddrRange>().unwrap()).collect(),
-            state: PoolState::Enabled,
-            priority: 0,
-            selectors: PoolSelectors::default(),
-            auto_assign: true,
-            avoid_first_last: false,
-            avoid_buggy_ips: false,
-            block_len_v4: 26,
-            block_len_v6: 122,
-            max_blocks_per_node: 20,
-            strict_affinity: false,
-            order: Order::Lowest,
-            cooldown: Duration::ZERO,
-            announce_interfaces: Vec::new(),
-            bgp_only: false,
-            ignore_neighbors: false,
-            share_across_namespaces: false,
-            labels: Labels::default(),
-            description: String::new(),
-        };
+        let mut pool = testing::pool(name, purpose, ranges);
         with(&mut pool);
         self.put(ipam::Change::Pool(pool.name.clone(), Some(Arc::new(pool))));
     }
@@ -106,8 +81,7 @@ impl Site {
     }
 
     pub(super) fn namespace(&mut self, name: &str, labels: &[(&str, &str)], quotas: Quotas) {
-        let labels = Labels::new(labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))).unwrap();
-        let namespace = Namespace { name: name.parse().unwrap(), meta: META, labels, quotas };
+        let namespace = Namespace { name: name.parse().unwrap(), meta: META, labels: testing::labels(labels), quotas };
         self.put(ipam::Change::Namespace(namespace.name.clone(), Some(Arc::new(namespace))));
     }
 
@@ -130,8 +104,7 @@ impl Site {
         let selector = "app=WS".parse().unwrap();
         let mut spec = ServiceSpec { service_type: ServiceType::LoadBalancer, ports, selector, ..ServiceSpec::default() };
         with(&mut spec);
-        let labels = Labels::new(labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))).unwrap();
-        let draft = Draft { key: key(name), labels, annotations: [].into(), spec };
+        let draft = Draft { key: key(name), labels: testing::labels(labels), annotations: [].into(), spec };
         let ctx = self.ctx();
         let decision = plan::create(&self.cluster, draft, self.wishes.unwrap_or(Wishes::MetOrRefused), ctx)?;
         Ok(self.commit(&decision).unwrap())

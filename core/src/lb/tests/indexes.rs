@@ -9,8 +9,9 @@ use super::fixture::META;
 use super::*;
 use crate::cluster::{Change as Any, Cluster};
 use crate::id::Uid;
-use crate::ipam::{self, Allocation, Holding, Owner, OwnerKind};
+use crate::ipam::{self, Allocation};
 use crate::net::{Label, Labels, Selector};
+use crate::testing;
 use crate::time::Timestamp;
 
 /// Selectors of every kind of condition.
@@ -57,28 +58,11 @@ fn labels(values: [u8; 3]) -> Labels {
 fn change(op: &Op) -> Any {
     match *op {
         Op::Pod { number, there, held, namespace: other, node, labels: values } => {
-            let uid = Uid(number.into());
-            let pod = Allocation {
-                handle: format!("pod-{number}").into(),
-                meta: crate::meta::Meta { uid, ..META },
-                holdings: vec![Holding { address: [172, 27, 0, number].into(), block: None }],
-                owner: Owner {
-                    kind: OwnerKind::Pod,
-                    namespace: Some(namespace(other)),
-                    name: format!("pod-{number}").parse().unwrap(),
-                    node: Some(format!("node-{node}").parse().unwrap()),
-                    interface: String::new(),
-                    container: String::new(),
-                    uid: String::new(),
-                },
-                labels: labels(values),
-                ready: true,
-                hostname: None,
-                subdomain: None,
-                named_ports: Vec::new(),
-                released: (!held).then_some(Timestamp(1)),
-            };
-            ipam::Change::Allocation(uid, there.then(|| Arc::new(pod))).into()
+            let mut pod = testing::on(&format!("node-{node}"), testing::pod(number.into()));
+            pod.owner.namespace = Some(namespace(other));
+            pod.labels = labels(values);
+            pod.released = (!held).then_some(Timestamp(1));
+            ipam::Change::Allocation(pod.meta.uid, there.then(|| Arc::new(pod))).into()
         }
         Op::Service { number, there, selector } => {
             let key = ServiceKey { namespace: namespace(number % 3 == 0), name: format!("s{number}").parse().unwrap() };
@@ -106,11 +90,8 @@ fn uids<'a>(found: impl Iterator<Item = &'a Arc<Allocation>>) -> Vec<Uid> {
 fn check(cluster: &Cluster) {
     for (namespace, selector) in SELECTORS.iter().flat_map(|text| [(namespace(false), text), (namespace(true), text)]) {
         let selector: Selector = selector.parse().unwrap();
-        for on in [None, Some("node-1".parse().unwrap())] {
-            let here = cluster.ipam.allocations_in(&namespace).filter(|pod| on.is_none() || pod.owner.node == on);
-            let walked = uids(here.filter(|pod| selector.matches(&pod.labels)));
-            assert_eq!(uids(cluster.ipam.selected(&namespace, &selector, on.as_ref())), walked, "{namespace} {selector} {on:?}");
-        }
+        let walked = uids(cluster.ipam.allocations_in(&namespace).filter(|pod| selector.matches(&pod.labels)));
+        assert_eq!(uids(cluster.ipam.selected(&namespace, &selector)), walked, "{namespace} {selector}");
     }
     for (_, pod) in cluster.ipam.allocations(None) {
         let namespace = pod.owner.namespace.as_ref().unwrap();

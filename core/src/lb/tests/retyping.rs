@@ -90,7 +90,7 @@ fn retype(from: (ServiceType, bool), to: (ServiceType, bool), policy: FamilyPoli
     };
     let after = site.update("n/m", with(to)).unwrap();
     assert_eq!((fate(&before.cluster, &after.cluster), fate(&before.external, &after.external)), expected, "{pair}");
-    let held: BTreeSet<_> = site.cluster.lb.held_addresses().collect();
+    let held: BTreeSet<_> = site.cluster.lb.held_after(None).collect();
     let by_services: BTreeSet<_> = site.cluster.lb.services().flat_map(|service| service.vips()).map(|vip| vip.address).collect();
     assert_eq!(held, by_services, "{pair}");
     let kinds: Vec<_> = after.conditions.iter().map(|condition| condition.kind).collect();

@@ -142,7 +142,7 @@ pub(in crate::convert) fn show_duration(duration: Duration) -> Option<prost_type
 }
 
 /// A point in time from 1970 to the year 9999, the last that protobuf knows.
-pub(super) fn time(given: Option<&prost_types::Timestamp>, field: &str, bad: &mut Violations) -> Option<Timestamp> {
+pub(in crate::convert) fn time(given: Option<&prost_types::Timestamp>, field: &str, bad: &mut Violations) -> Option<Timestamp> {
     const END: u64 = 253_402_300_800;
     let given = given?;
     let seconds = u64::try_from(given.seconds).ok().filter(|seconds| *seconds < END);

@@ -53,11 +53,11 @@ fn read_claims(claims: &[pb::AnnouncementClaim], field: &str, bad: &mut Violatio
         return Vec::new();
     }
     let read = claims.iter().enumerate().filter_map(|(nth, claim)| {
-        let address = bad.take(format!("{field}[{nth}].address"), parse_addr(&claim.address))?;
+        let address = bad.take(format!("{field}[{nth}].address"), parse_addr(&claim.address));
         if claim.epoch == 0 {
             bad.add(format!("{field}[{nth}].epoch"), Reason::FieldRequired, "the epoch of the announcement is required");
         }
-        Some(Claim { address, epoch: claim.epoch, held: claim.held })
+        Some(Claim { address: address?, epoch: claim.epoch, held: claim.held })
     });
     read.collect()
 }

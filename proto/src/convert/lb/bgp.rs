@@ -5,14 +5,14 @@ mod peer;
 
 use polder_core::cluster::Cluster;
 use polder_core::lb::bgp::check::{MOST_SELECTORS, distinct};
-use polder_core::lb::bgp::conditions::Condition;
+use polder_core::lb::bgp::conditions::{Condition, Heard, Standing};
 use polder_core::lb::bgp::{Decision, Record};
 use polder_core::net::Label;
 use polder_core::reason::{Reason, Refusal, Violations};
 use prost::Message;
 
 pub use super::super::common::Manner;
-use super::super::common::{object, parsed, selector};
+use super::super::common::{object, parsed, selector, show_time};
 use super::super::ipam::values::few;
 use super::super::mask;
 use crate::types::v1 as types;
@@ -34,6 +34,8 @@ pub trait Shown: Message + Default + Clone + 'static {
     fn name(&self) -> &str;
     /// The etag that the caller has seen.
     fn etag(&self) -> &str;
+    /// Adds what nodes said last about the record; `heard` is `None` where they are not heard.
+    fn observe(self, cluster: &Cluster, record: &Self::Record, heard: Option<&Heard>) -> Self;
     /// What a caller could have sent for the record, and its identity.
     fn asked(record: &Self::Record) -> Self;
     /// The record with everything that is true of it in this state.
@@ -187,13 +189,17 @@ fn selectors(given: &[types::LabelSelector], field: &str, bad: &mut Violations) 
 }
 
 fn show_condition(condition: Condition) -> types::Condition {
-    let status = if condition.reason.is_none() { types::ConditionStatus::True } else { types::ConditionStatus::False };
+    let (status, reason) = match condition.standing {
+        Standing::Well => (types::ConditionStatus::True, ""),
+        Standing::Wrong(reason) => (types::ConditionStatus::False, reason.as_str()),
+        Standing::Unknown => (types::ConditionStatus::Unknown, ""),
+    };
     types::Condition {
         r#type: condition.name.to_owned(),
         status: status.into(),
-        reason: condition.reason.map_or("", Reason::as_str).to_owned(),
+        reason: reason.to_owned(),
         message: condition.message,
-        last_transition_time: None,
+        last_transition_time: condition.since.map(show_time),
     }
 }
 

@@ -1,8 +1,13 @@
 //! What nodes are told, as the API shows it.
 
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use polder_core::lb::bgp::{BgpPeer, BgpRoute, Password};
 use polder_core::lb::dataplane::{Duty, Endpoints, Front, Key, Object, Peer, Settings, Target};
 
 use super::super::common::show_time;
+use super::bgp::Shown as _;
 use super::health::health_check;
 use super::show::{affinity, policy, port};
 use crate::lb::v1 as pb;
@@ -17,6 +22,8 @@ pub fn object(object: Object, domain: &str) -> Told {
         Object::Front(told) => Told::Front(front(&told)),
         Object::Endpoints(told) => Told::Endpoints(endpoints(&told)),
         Object::Announcement(told) => Told::Announcement(announcement(&told)),
+        Object::BgpSession(told) => Told::BgpSession(bgp_session(&told)),
+        Object::BgpRoutes(address, routes) => Told::BgpRoutes(bgp_routes(address, &routes)),
     }
 }
 
@@ -37,6 +44,11 @@ pub fn bare(key: &Key) -> Told {
         Key::Announcement(address) => {
             Told::Announcement(pb::Announcement { address: address.to_string(), ..pb::Announcement::default() })
         }
+        Key::BgpSession(name) => {
+            let peer = pb::BgpPeer { name: name.to_string(), ..pb::BgpPeer::default() };
+            Told::BgpSession(pb::DataplaneBgpSession { peer: Some(peer), password: String::new() })
+        }
+        Key::BgpRoutes(address) => Told::BgpRoutes(bgp_routes(*address, &[])),
     }
 }
 
@@ -103,6 +115,25 @@ fn announcement(duty: &Duty) -> pb::Announcement {
         update_time: Some(show_time(record.since)),
         etag: record.meta.etag(),
         ..pb::Announcement::default()
+    }
+}
+
+/// The only place where a password is told: the node cannot speak to the router without it.
+fn bgp_session(peer: &BgpPeer) -> pb::DataplaneBgpSession {
+    let password = peer.password.as_ref().map(Password::reveal).unwrap_or_default().to_owned();
+    pb::DataplaneBgpSession { peer: Some(pb::BgpPeer::asked(peer)), password }
+}
+
+fn bgp_routes(address: IpAddr, routes: &[BgpRoute]) -> pb::DataplaneBgpRoutes {
+    pb::DataplaneBgpRoutes { address: address.to_string(), routes: routes.iter().map(bgp_route).collect() }
+}
+
+fn bgp_route(route: &BgpRoute) -> pb::BgpRoute {
+    pb::BgpRoute {
+        peer: route.peer.to_string(),
+        prefix: route.prefix.to_string(),
+        local_pref: route.local_pref.map_or(0, NonZeroU32::get),
+        communities: texts(&route.communities),
     }
 }
 

@@ -16,10 +16,16 @@ use crate::ipam::v1::PoolTrace;
 use crate::lb::v1 as pb;
 use crate::types::v1 as types;
 
-/// A service with everything there is of it in this state.
+/// A service with everything there is of it in this state. The cluster's domain is in no record.
 #[must_use]
-pub fn service(cluster: &Cluster, service: &Service) -> pb::Service {
-    pb::Service { status: Some(status(cluster, service)), ..asked(service) }
+pub fn service(cluster: &Cluster, service: &Service, domain: &str) -> pb::Service {
+    pb::Service { status: Some(status(cluster, service, domain)), ..asked(service) }
+}
+
+/// The service's name in the DNS (Kubernetes DNS specification 1.1.0, section 2.3).
+#[must_use]
+pub fn dns_name(service: &Service, domain: &str) -> String {
+    format!("{}.{}.svc.{domain}", service.key.name, service.key.namespace)
 }
 
 /// A service without its status: what a caller could have sent, and its identity.
@@ -151,7 +157,7 @@ pub fn endpoint(ports: &[ServicePort], endpoint: &Endpoint) -> pb::Endpoint {
     }
 }
 
-fn status(cluster: &Cluster, service: &Service) -> pb::ServiceStatus {
+fn status(cluster: &Cluster, service: &Service, domain: &str) -> pb::ServiceStatus {
     let behind = endpoints(cluster, service);
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let ready = behind.iter().filter(|endpoint| endpoint.ready).count();
@@ -162,7 +168,7 @@ fn status(cluster: &Cluster, service: &Service) -> pb::ServiceStatus {
         conditions: conditions(service, ready > 0).into_iter().chain(announced(cluster, service)).collect(),
         ready_endpoints: count(ready),
         total_endpoints: count(behind.len()),
-        dns_names: Vec::new(),
+        dns_names: vec![dns_name(service, domain)],
     }
 }
 
@@ -280,7 +286,7 @@ fn show_step(service: &Service, step: &Step) -> pb::ExplainStep {
     };
     let objects = match step.check {
         Check::Address => service.vips().map(|vip| object("Pool", "", vip.pool.as_str(), "")).collect(),
-        Check::Nodes | Check::Announcement => {
+        Check::Nodes | Check::Announcement | Check::Bgp => {
             service.external.iter().map(|vip| object("Announcement", "", &vip.address.to_string(), "")).collect()
         }
         Check::Type | Check::Class | Check::Families | Check::Pools | Check::Endpoints => vec![reference(service)],

@@ -84,7 +84,7 @@ fn what_is_shown_can_be_sent_back_and_means_the_same() {
     for asked in [web(), full, given, alias, node_ports] {
         let draft = create(asked.clone()).unwrap().draft;
         let (cluster, stored) = stored(asked);
-        let shown = service(&cluster, &stored);
+        let shown = service(&cluster, &stored, "cluster.local");
         assert_eq!(create(shown).unwrap().draft, draft);
     }
 }
@@ -92,7 +92,8 @@ fn what_is_shown_can_be_sent_back_and_means_the_same() {
 #[test]
 fn the_status_says_what_there_is_and_what_is_missing() {
     let (cluster, stored) = stored(web());
-    let shown = service(&cluster, &stored);
+    let shown = service(&cluster, &stored, "cluster.local");
+    assert_eq!(shown.status.as_ref().unwrap().dns_names, ["web.shop.svc.cluster.local"]);
     assert_eq!(shown.create_time, Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 123_456_000 }));
     let conditions = shown.status.unwrap().conditions;
     let told: Vec<_> = conditions.iter().map(|condition| (condition.r#type.as_str(), condition.reason.as_str())).collect();
@@ -109,7 +110,7 @@ fn the_status_says_what_there_is_and_what_is_missing() {
 fn a_disputed_address_is_a_condition_only_while_it_is_disputed() {
     let (cluster, mut stored) = stored(web());
     let told = |stored: &Service| {
-        let conditions = service(&cluster, stored).status.unwrap().conditions;
+        let conditions = service(&cluster, stored, "cluster.local").status.unwrap().conditions;
         conditions.into_iter().find(|condition| condition.r#type == "AddressUncontested")
     };
     assert_eq!(told(&stored), None);

@@ -9,24 +9,18 @@ use polder_proto::convert::dns::{self as convert};
 use polder_proto::convert::page;
 use polder_proto::dns::v1::*;
 use polder_proto::stored::Stored;
+use polder_runtime::call::Call;
+use polder_runtime::freshness::aged;
 use polder_runtime::status::refuse;
 use polder_store::Snapshot;
 use tonic::{Request, Response};
 
 use super::Answer;
-use crate::call::Call;
 use crate::zones::{Changed, Zones};
-
-/// The metadata key under which a read says how old its view may be, in milliseconds.
-const AGE_HEADER: &str = "x-polder-age-ms";
 
 /// An answer read from a view, with the view's age.
 fn read<T>(snapshot: &Snapshot<Stored>, message: T) -> Response<T> {
-    let mut response = Response::new(message);
-    if let Some(age) = snapshot.age() {
-        response.metadata_mut().insert(AGE_HEADER, u64::try_from(age.as_millis()).unwrap_or(u64::MAX).into());
-    }
-    response
+    aged(snapshot.age(), message)
 }
 
 /// The zone of a change's answer, with the serial number that the change gives it.

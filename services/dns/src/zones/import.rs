@@ -4,14 +4,14 @@ use polder_core::cluster::{Change, Cluster};
 use polder_core::dns::DomainName;
 use polder_core::dns::zones::import;
 use polder_core::dns::zones::plan::{self, READS};
-use polder_core::reason::{Reason, Refusal};
+use polder_core::reason::Refusal;
 use polder_core::schema::{Plan, PlanContext, Verdict};
 use polder_proto::convert::dns::import::{Importing, TEXT, imported, too_large};
 use polder_proto::dns::v1 as pb;
+use polder_runtime::call::Call;
 use prost::Message;
 
 use super::Zones;
-use crate::call::Call;
 
 impl Zones {
     /// Makes a zone what a file says. Each part is planned on the state that the one before left.
@@ -20,28 +20,25 @@ impl Zones {
             let domain = self.domain.clone();
             move |cluster: &Cluster, context: PlanContext| verdict(cluster, &domain, &importing, context)
         };
-        if importing.manner.validate_only {
-            let (plan, revision) = self.ledger.preview(planner(importing)).await?;
-            return Ok(pb::ImportZoneResponse { revision: revision.0, ..answer(&plan.answer)? });
-        }
         // A later part under the id would be given the answer of the first.
         let id = importing.manner.request_id.clone().filter(|_| !importing.in_parts);
-        let committed = self.ledger.submit(call.intent(id), planner(importing.clone())).await?;
-        let mut whole = pb::ImportZoneResponse { revision: committed.revision.0, ..answer(&committed.answer)? };
+        let validate_only = importing.manner.validate_only;
+        let (first, revision): (pb::ImportZoneResponse, _) =
+            self.ledger.change(call.intent(id), validate_only, planner(importing.clone())).await?;
+        let mut whole = pb::ImportZoneResponse { revision: revision.0, ..first };
+        if validate_only {
+            return Ok(whole);
+        }
         // The caller has seen the zone as it was before the first part.
         let rest = Importing { etag: String::new(), ..importing };
         // As many as were planned: what others change meanwhile is not fought over for ever.
         for _ in 1..whole.parts {
-            let committed = self.ledger.submit(call.intent(None), planner(rest.clone())).await?;
-            (whole.zone, whole.revision) = (answer(&committed.answer)?.zone, committed.revision.0);
+            let (part, revision): (pb::ImportZoneResponse, _) =
+                self.ledger.change(call.intent(None), false, planner(rest.clone())).await?;
+            (whole.zone, whole.revision) = (part.zone, revision.0);
         }
         Ok(whole)
     }
-}
-
-fn answer(bytes: &[u8]) -> Result<pb::ImportZoneResponse, Refusal> {
-    let read = pb::ImportZoneResponse::decode(bytes);
-    read.map_err(|error| Refusal::new(Reason::Internal, format!("a recorded answer cannot be read: {error}")))
 }
 
 fn verdict(cluster: &Cluster, domain: &DomainName, importing: &Importing, context: PlanContext) -> Verdict<Change> {

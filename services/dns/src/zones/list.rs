@@ -18,12 +18,12 @@ type Listed<M> = (Vec<M>, bool, Arc<Snapshot<Stored>>);
 
 impl Zones {
     /// A page of the zones, stored and computed, by name. A stored one stands for a computed one of its name.
-    pub(crate) fn zones(&self, wanted: &Page<[String; 1]>) -> Result<Listed<pb::Zone>, Refusal> {
+    pub(crate) fn zones(&self, wanted: &Page<ZoneName>) -> Result<Listed<pb::Zone>, Refusal> {
         let view = self.view()?;
         let own = view.view.dns.zones().map(|zone| stored(&view, zone));
         let computed = self.service.computed_zones()?;
         let computed = computed.into_iter().filter(|zone| view.view.dns.zone(&zone.name).is_none());
-        let later = |zone: &pb::Zone| wanted.after.as_ref().is_none_or(|[after]| zone.name > *after);
+        let later = |zone: &pb::Zone| wanted.after.as_ref().is_none_or(|after| zone.name.as_str() > after.as_str());
         let mut zones: Vec<pb::Zone> = own.chain(computed).filter(|zone| later(zone) && wanted.passes(zone)).collect();
         zones.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         let more = zones.len() > wanted.size;

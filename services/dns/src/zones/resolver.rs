@@ -10,11 +10,11 @@ use polder_core::schema::{Plan, PlanContext};
 use polder_proto::convert::dns::resolver::{Resetting, changed, configured, stored};
 use polder_proto::dns::v1 as pb;
 use polder_proto::stored::Stored;
+use polder_runtime::call::Call;
 use polder_store::Snapshot;
 use prost::Message;
 
 use super::Zones;
-use crate::call::Call;
 
 impl Zones {
     /// The settings as they are, and the view that they are from.
@@ -31,6 +31,7 @@ impl Zones {
         resetting: Resetting,
     ) -> Result<pb::UpdateResolverSettingsResponse, Refusal> {
         let (manner, domain) = (resetting.manner.clone(), self.domain.clone());
+        let intent = call.intent(manner.request_id);
         let planner = move |cluster: &Cluster, context: PlanContext| {
             let current = cluster.dns.resolver();
             check_etag(current, &resetting.etag)?;
@@ -39,8 +40,9 @@ impl Zones {
             let changes = change.map(|after| Change::Dns(ZoneChange::Resolver(Some(after)))).into_iter().collect();
             Ok(Plan { changes, reads: READS.to_vec(), answer: changed(&decided).encode_to_vec() })
         };
-        let (answer, revision) = self.commit::<pb::UpdateResolverSettingsResponse>(call, manner, planner).await?;
+        let changed = self.ledger.change::<pb::UpdateResolverSettingsResponse>(intent, manner.validate_only, planner).await?;
+        let (answer, revision) = changed;
         let settings = answer.settings.map(|shown| self.service.configured(|settings| configured(shown, settings)));
-        Ok(pb::UpdateResolverSettingsResponse { settings, revision, ..answer })
+        Ok(pb::UpdateResolverSettingsResponse { settings, revision: revision.0, ..answer })
     }
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use polder_core::cluster::Change;
 use polder_core::id::{Revision, Uid};
-use polder_core::ipam::{Allocation, Change as IpamChange, Holding, Owner, OwnerKind};
+use polder_core::ipam::{Allocation, Change as IpamChange, Holding};
 use polder_core::lb::{
     Change as LbChange, Endpoint, Protocol, Service, ServiceKey, ServicePort, ServiceSpec, ServiceType, TargetPort, Vip,
 };
 use polder_core::meta::Meta;
 use polder_core::net::{Labels, Selector};
 use polder_core::schema::Schema;
+use polder_core::testing;
 use polder_core::time::Timestamp;
 use polder_dns::DnsConfig;
 use polder_proto::dns::v1::WaitForRevisionRequest;
@@ -146,29 +147,16 @@ pub(crate) fn drop_service(name: &str) -> Change {
 }
 
 /// A ready pod; a host such as `p0.peers` gives it a host name.
-pub(crate) fn pod(number: u128, address: &str, label: &str, host: &str) -> Change {
+pub(crate) fn pod(number: u32, address: &str, label: &str, host: &str) -> Change {
     let host = host.split_once('.');
     let record = Allocation {
-        handle: format!("pod-{number}").into(),
-        meta: Meta { uid: Uid(number), ..META },
         holdings: vec![Holding { address: address.parse().unwrap(), block: None }],
-        owner: Owner {
-            kind: OwnerKind::Pod,
-            namespace: Some("shop".parse().unwrap()),
-            name: format!("pod-{number}").parse().unwrap(),
-            node: None,
-            interface: String::new(),
-            container: String::new(),
-            uid: String::new(),
-        },
-        labels: Labels::new([("app".to_owned(), label.to_owned())]).unwrap(),
-        ready: true,
+        labels: testing::labels(&[("app", label)]),
         hostname: host.map(|(name, _)| name.parse().unwrap()),
         subdomain: host.map(|(_, service)| service.parse().unwrap()),
-        named_ports: Vec::new(),
-        released: None,
+        ..testing::pod(number)
     };
-    Change::Ipam(IpamChange::Allocation(Uid(number), Some(Arc::new(record))))
+    Change::Ipam(IpamChange::Allocation(record.meta.uid, Some(Arc::new(record))))
 }
 
 /// Two tiers, a headless service, one with more endpoints than a UDP answer holds, and an alias.

@@ -269,6 +269,9 @@ async fn dig_sees_stored_zones_as_soon_as_they_are_served() {
     let resolved = ResolveRequest { name: "www.example.com.".to_owned(), ..ResolveRequest::default() };
     let resolved = client.resolve(resolved).await.unwrap().into_inner();
     assert_eq!((resolved.answered_by.as_str(), resolved.answers[0].source()), ("example.com.", RecordSource::Stored));
+    let wild = ResolveRequest { name: "any.app.example.com.".to_owned(), ..ResolveRequest::default() };
+    let wild = client.resolve(wild).await.unwrap().into_inner();
+    assert_eq!(wild.answers[0].object.as_ref().unwrap().name, "example.com/*.app/A", "a wildcard is named as the source");
     let delete = DeleteZoneRequest { name: "example.com".to_owned(), force: true, ..DeleteZoneRequest::default() };
     let revision = client.delete_zone(delete).await.unwrap().into_inner().revision;
     client.wait_for_revision(WaitForRevisionRequest { revision, timeout: None }).await.unwrap();

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use futures::stream::{self, BoxStream, StreamExt as _};
+use futures::stream::BoxStream;
 use polder_core::cluster::Cluster;
 use polder_core::id::Uid;
 use polder_core::ipam::{Decision, Node as Stored, View, neighbors, node};
 use polder_core::net::Name;
-use polder_core::reason::{Reason, Refusal, Violations};
+use polder_core::reason::Refusal;
 use polder_proto::convert::common::show_time;
-use polder_proto::convert::ipam::node as convert;
+use polder_proto::convert::ipam::node::{self as convert, Renewal};
 use polder_proto::ipam::v1::node_service_server::NodeService;
 use polder_proto::ipam::v1::*;
+use polder_runtime::node_stream::{NodeStream, answers};
 use polder_runtime::status::refuse;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -44,38 +45,32 @@ impl Nodes {
     }
 }
 
-/// One agent's stream of renewals.
+/// One agent's stream of renewals. When the agent ends it, its lease runs out by itself, so that an agent that is merely started
+/// anew is not lost meanwhile.
 struct Renewing {
     leases: Leases,
-    requests: Streaming<KeepAliveRequest>,
     held: Held,
-    /// The node that the stream is for, as its first message says.
-    node: Option<(Name, Uid)>,
     lease_ttl: Option<prost_types::Duration>,
 }
 
-impl Renewing {
-    /// Takes the next renewal and answers it; `None` when the agent has ended its stream. Its lease runs out by itself, so that
-    /// an agent that is merely started anew is not lost meanwhile.
-    async fn next(&mut self) -> Option<Result<KeepAliveResponse, Status>> {
-        match self.requests.message().await {
-            Ok(request) => Some(self.renew(&request?).await.map_err(refuse)),
-            Err(status) => Some(Err(status)),
-        }
+impl NodeStream for Renewing {
+    type Request = KeepAliveRequest;
+    type Said = Renewal;
+    type Answer = KeepAliveResponse;
+
+    const NODE: &'static str = "name";
+
+    fn read(request: &KeepAliveRequest) -> Result<Renewal, Refusal> {
+        convert::renewal(request)
     }
 
-    async fn renew(&mut self, request: &KeepAliveRequest) -> Result<KeepAliveResponse, Refusal> {
-        let renewal = convert::renewal(request)?;
-        let this = (renewal.name, renewal.uid);
-        if self.node.as_ref().is_some_and(|node| *node != this) {
-            let mut bad = Violations::new();
-            let why = format!("this stream is for another node than `{}`; open a stream for each node", this.0);
-            bad.add("name", Reason::ConflictingFields, why);
-            return bad.finish(None);
-        }
-        let node = self.leases.renew(&mut self.held, &this.0, this.1).await?;
-        self.node = Some(this);
-        Ok(KeepAliveResponse { sequence: renewal.sequence, lease_ttl: self.lease_ttl, draining: node.draining })
+    fn node(renewal: &Renewal) -> (&Name, Uid) {
+        (&renewal.name, renewal.uid)
+    }
+
+    async fn take(&mut self, Renewal { name, uid, sequence }: Renewal) -> Result<KeepAliveResponse, Refusal> {
+        let node = self.leases.renew(&mut self.held, &name, uid).await?;
+        Ok(KeepAliveResponse { sequence, lease_ttl: self.lease_ttl, draining: node.draining })
     }
 }
 
@@ -102,21 +97,9 @@ impl NodeService for Nodes {
     }
 
     async fn keep_alive(&self, request: Request<Streaming<KeepAliveRequest>>) -> Answered<Self::KeepAliveStream> {
-        let renewing = Renewing {
-            leases: self.service.leases().clone(),
-            requests: request.into_inner(),
-            held: Held::default(),
-            node: None,
-            lease_ttl: self.lease_ttl(),
-        };
-        let answers = stream::unfold(Some(renewing), |state| async move {
-            let mut renewing = state?;
-            match renewing.next().await? {
-                Ok(answer) => Some((Ok(answer), Some(renewing))),
-                Err(status) => Some((Err(status), None)),
-            }
-        });
-        Ok(Response::new(answers.boxed()))
+        let leases = self.service.leases().clone();
+        let renewing = Renewing { leases, held: Held::default(), lease_ttl: self.lease_ttl() };
+        Ok(Response::new(answers(request.into_inner(), renewing)))
     }
 
     async fn report_neighbors(&self, request: Request<ReportNeighborsRequest>) -> Answered<ReportNeighborsResponse> {

@@ -47,23 +47,36 @@ pub(crate) fn tables(known: &Known) -> Vec<Table> {
             json!({"name": "node-a"}),
             [required_names("name"), unknown("name"), etags("etag"), request_ids()],
         ),
-        table("NodeService/KeepAlive", json!({"name": "node-a", "uid": known.node}), [identity()]),
-        table("NodeService/ReportNeighbors", report(&known.node), [identity(), neighbors(), request_ids()]),
+        table("NodeService/KeepAlive", renewal(known), [identity(), unknown_node()]),
+        table("NodeService/KeepAlive", renewal(known), [identity(), another_node()]).after([renewal(known)]),
+        table("NodeService/ReportNeighbors", report(&known.node), [identity(), unknown_node(), neighbors(), request_ids()]),
     ]
+}
+
+fn renewal(known: &Known) -> serde_json::Value {
+    json!({"name": "node-a", "uid": known.node})
 }
 
 /// Whose message it is: a name and an identity.
 fn identity() -> Vec<Row> {
-    [
-        required_names("name"),
-        uids("uid"),
-        vec![
-            bad("uid", text(""), Reason::FieldRequired),
-            refused("name", text("nobody"), Code::NotFound, Reason::NodeNotFound),
-            refused("uid", text(NOBODY), Code::Aborted, Reason::NodeUidMismatch),
-        ],
+    [required_names("name"), uids("uid"), vec![bad("uid", text(""), Reason::FieldRequired)]].concat()
+}
+
+/// A node that does not exist, or is another by now.
+fn unknown_node() -> Vec<Row> {
+    vec![
+        refused("name", text("nobody"), Code::NotFound, Reason::NodeNotFound),
+        refused("uid", text(NOBODY), Code::Aborted, Reason::NodeUidMismatch),
     ]
-    .concat()
+}
+
+/// A node that the stream is not for, whether it exists or not.
+fn another_node() -> Vec<Row> {
+    vec![
+        bad("name", text("node-b"), Reason::ConflictingFields),
+        bad("name", text("nobody"), Reason::ConflictingFields),
+        bad("uid", text(NOBODY), Reason::ConflictingFields).naming("name"),
+    ]
 }
 
 fn registration() -> serde_json::Value {

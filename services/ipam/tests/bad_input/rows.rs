@@ -66,13 +66,6 @@ pub(crate) fn address_lists(field: &str) -> Vec<Row> {
     addresses_in(field, &format!("{field}[0]"), |address| list([address]))
 }
 
-/// Points in time that are none: before 1970, after 9999, with parts out of bounds.
-pub(crate) fn times(field: &str) -> Vec<Row> {
-    [(-1, 0), (0, -1), (1, -1), (0, 1_000_000_000), (253_402_300_800, 0), (i64::MAX, 0), (i64::MIN, i32::MIN)]
-        .map(|(seconds, nanos)| bad(field, To::Time(seconds, nanos), Reason::InvalidArgument))
-        .into()
-}
-
 /// Lengths of time that are none, or longer than `most` seconds.
 pub(crate) fn durations(field: &str, most: i64) -> Vec<Row> {
     let wrong = [(-1, 0), (0, -1), (1, -1), (0, 1_000_000_000), (most, 1), (most + 1, 0), (i64::MAX, 0), (i64::MIN, i32::MIN)];
@@ -80,13 +73,6 @@ pub(crate) fn durations(field: &str, most: i64) -> Vec<Row> {
         wrong.into_iter().map(|(seconds, nanos)| bad(field, To::Time(seconds, nanos), Reason::CountOutOfBounds)).collect();
     rows.push(good(field, To::Time(most, 0)));
     rows
-}
-
-/// Identities.
-pub(crate) fn uids(field: &str) -> Vec<Row> {
-    let long = ["0".repeat(31), "0".repeat(33), format!("+{}", "0".repeat(31)), "g".repeat(32), "0".repeat(1 << 16)];
-    let wrong = ["x", "ä", "\u{0}"].map(str::to_owned).into_iter().chain(long);
-    wrong.map(|uid| bad(field, text(uid), Reason::InvalidArgument)).collect()
 }
 
 /// Handles of callers.
@@ -99,13 +85,6 @@ pub(crate) fn handles(field: &str) -> Vec<Row> {
 pub(crate) fn hardware(field: &str) -> Vec<Row> {
     let long = ["00"; 33].join(":");
     ["x", "00155d010203", "00:15:5d:01:02:+3", "00:", "0:1:2:3:4:5", "\u{0}", &long]
-        .map(|mac| bad(field, text(mac), Reason::InvalidArgument))
-        .into()
-}
-
-/// Hardware addresses of six octets.
-pub(crate) fn macs(field: &str) -> Vec<Row> {
-    ["x", "00:15:5d:01:02", "00:15:5d:01:02:03:04", "00155d010203", "00:15:5d:01:02:+3", "\u{0}"]
         .map(|mac| bad(field, text(mac), Reason::InvalidArgument))
         .into()
 }

@@ -1,7 +1,11 @@
 //! A cluster that requests are about.
 
+use std::time::Duration;
+
+use polder_ipam::IpamConfig;
 use polder_proto::ipam::v1::ApplyComputeNetworkRequest;
 use polder_proto::ipam::v1::compute_network_service_client::ComputeNetworkServiceClient;
+use polder_runtime::config::Period;
 use polder_testing::bad_input::{self, Client, Expect, Row, Table, says};
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 use serde_json::{Value as Json, json};
@@ -41,7 +45,9 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new() -> Self {
         let (folder, store) = store();
-        let replica = Replica::on(&store).await;
+        // No lease of a node may run out meanwhile: that would be a change.
+        let long = Period(Duration::from_secs(3600));
+        let replica = Replica::with(&store, IpamConfig { node_lease: long, ..IpamConfig::default() }).await;
         let network = ApplyComputeNetworkRequest { network: Some(usual()), ..Default::default() };
         ComputeNetworkServiceClient::new(replica.link.clone()).apply_compute_network(network).await.unwrap();
         let client = Client::new(PACKAGE, replica.link.clone());
@@ -118,11 +124,11 @@ fn item_says(row: &Row, answer: &DynamicMessage) -> Result<(), String> {
     if said == expected { Ok(()) } else { Err(refusal.to_string()) }
 }
 
-fn json_of(message: &DynamicMessage, field: &str) -> Json {
+pub(crate) fn json_of(message: &DynamicMessage, field: &str) -> Json {
     let value = message.get_field_by_name(field).unwrap();
     serde_json::to_value(value.as_message().unwrap()).unwrap()
 }
 
-fn text_at(json: &Json, place: &str) -> String {
+pub(crate) fn text_at(json: &Json, place: &str) -> String {
     json.pointer(place).and_then(|value| value.as_str()).unwrap_or_else(|| panic!("{place} of {json}")).to_owned()
 }

@@ -8,7 +8,6 @@ use polder_core::filter::Filter;
 use polder_core::lb::bgp::{BgpAdvertisement, BgpPeer, Record, Router};
 use polder_core::net::{Label, Labels};
 use polder_core::reason::{Refusal, Violations};
-use polder_proto::convert::lb::bgp::Shown;
 use polder_proto::convert::page;
 
 /// A record that can be listed.
@@ -22,22 +21,25 @@ pub(crate) trait Listed: Record {
     fn values<'a>(&'a self, field: &str) -> Vec<Cow<'a, str>>;
 }
 
-/// A page, and the token of the next one; asked for by size, token and filter.
+/// What a page is asked for by: size, token and filter.
+pub(crate) type Asked<'a> = (u32, &'a str, &'a str);
+
+/// A page, and the token of the next one.
 ///
 /// # Errors
 /// Every bad field.
-pub(crate) fn page<M: Shown<Record: Listed>>(cluster: &Cluster, asked: (u32, &str, &str)) -> Result<(Vec<M>, String), Refusal> {
+pub(super) fn page<'a, R: Listed>(cluster: &'a Cluster, asked: Asked<'_>) -> Result<(Vec<&'a Arc<R>>, String), Refusal> {
     let (size, token, filter) = asked;
     let mut bad = Violations::new();
     let after = page::after::<1>(token, &mut bad).and_then(|[name]| page::part(&name, &mut bad));
     let size = page::size(size, &mut bad);
-    let filter = bad.take("filter", Filter::parse(filter, M::Record::FIELDS));
+    let filter = bad.take("filter", Filter::parse(filter, R::FIELDS));
     let filter = bad.finish(filter)?;
-    let passes = |record: &&Arc<M::Record>| filter.matches(|field| record.values(field));
-    let mut rest = M::Record::after(cluster, after.as_ref()).filter(passes);
+    let passes = |record: &&Arc<R>| filter.matches(|field| record.values(field));
+    let mut rest = R::after(cluster, after.as_ref()).filter(passes);
     let page: Vec<_> = rest.by_ref().take(size).collect();
     let token = rest.next().and_then(|_| page.last()).map(|last| page::token(&[last.name().as_str()]));
-    Ok((page.into_iter().map(|record| M::show(cluster, record)).collect(), token.unwrap_or_default()))
+    Ok((page, token.unwrap_or_default()))
 }
 
 fn one<'a>(value: impl Into<Cow<'a, str>>) -> Vec<Cow<'a, str>> {

@@ -29,12 +29,22 @@ pub(crate) struct Reader {
     uid: Uid,
     /// What is left of the snapshot: its image, and the last key that was told.
     snapshot: Option<(Image, Option<Key>)>,
+    /// What is left of a delta that made this another node.
+    rest: Option<Rest>,
     /// The revision that the node has resumed from, until something is told.
     resumed: Option<Revision>,
     place: u64,
     woken: watch::Receiver<u64>,
     ready: VecDeque<Encoded>,
     beat: Instant,
+}
+
+/// A delta after which every object of the node's own may look different.
+struct Rest {
+    delta: Arc<Delta>,
+    exact: bool,
+    /// The last key that was looked at.
+    last: Option<Key>,
 }
 
 impl Reader {
@@ -51,7 +61,7 @@ impl Reader {
             Some(revision) => (None, feed.resume(&node, uid, revision).await?),
         };
         let (woken, ready, beat) = (feed.woken(), VecDeque::new(), Instant::now() + HEARTBEAT);
-        Ok(Self { feed, node, uid, snapshot, resumed: after, place, woken, ready, beat })
+        Ok(Self { feed, node, uid, snapshot, rest: None, resumed: after, place, woken, ready, beat })
     }
 
     /// The messages of the watch, until the node goes, is another by now, or falls too far behind.
@@ -67,14 +77,16 @@ impl Reader {
             if let Some(message) = self.ready.pop_front() {
                 break message;
             }
-            if self.more_of_snapshot() {
+            if self.more_of_snapshot() || self.more_of_rest() {
+                // A piece that has nothing for this node is work all the same.
+                tokio::task::yield_now().await;
                 continue;
             }
             self.woken.mark_unchanged();
             match self.feed.at(self.place) {
                 Found::Delta(delta) => {
                     self.place += 1;
-                    self.tell(&delta)?;
+                    self.tell(delta)?;
                 }
                 Found::Gone => return Err(lagged()),
                 Found::Nothing(revision) => match timeout_at(self.beat, self.woken.changed()).await {
@@ -109,31 +121,57 @@ impl Reader {
     }
 
     /// Makes the messages of a delta ready, and the mark that they are all: a node programs a revision when it has it in full.
-    fn tell(&mut self, delta: &Delta) -> Result<(), Refusal> {
-        if let Some(nodes) = delta.nodes.as_ref().filter(|nodes| nodes.names.contains(&self.node)) {
-            liveness::renewing(&nodes.after.ipam, &self.node, self.uid)?;
+    fn tell(&mut self, delta: Arc<Delta>) -> Result<(), Refusal> {
+        if let Some(own) = delta.own.as_ref().filter(|own| own.whom.names(&self.node)) {
+            liveness::renewing(&own.after.cluster.ipam, &self.node, self.uid)?;
         }
         // Another replica may have cut the changes at other revisions: what the node has is then in the middle of this delta.
         let exact = self.resumed.take().is_none_or(|revision| revision <= delta.floor);
         self.ready.extend(delta.messages.iter().cloned());
         if let Some(own) = &delta.own {
-            let told = own.keys.iter().filter_map(|key| difference(own, &self.node, key, exact));
-            self.ready.extend(told.map(|(event, body)| Encoded::of(event, delta.revision, &body)));
+            self.ready.extend(differences(own, &self.node, &own.keys, exact, delta.revision));
+            if own.is_new_to(&self.node, exact) {
+                self.rest = Some(Rest { delta, exact, last: None });
+                return Ok(());
+            }
         }
-        // Also where nothing of it is for this node: whoever waits for the revision hears at once that the node has it.
-        self.ready.push_back(Encoded::mark(WatchEventType::Heartbeat, delta.revision));
+        self.end(&delta);
         Ok(())
+    }
+
+    /// Makes the next messages of a delta ready that made this another node, if there is one.
+    fn more_of_rest(&mut self) -> bool {
+        let Some(mut rest) = self.rest.take() else { return false };
+        let piece = rest.delta.own.as_ref().and_then(|own| Some((own, own.after.piece_by_node(rest.last.as_ref())?)));
+        match piece {
+            Some((own, (mut keys, last))) => {
+                // Those have been told. What came or went is among them.
+                keys.retain(|key| own.keys.binary_search(key).is_err());
+                self.ready.extend(differences(own, &self.node, &keys, rest.exact, rest.delta.revision));
+                rest.last = Some(last);
+                self.rest = Some(rest);
+            }
+            None => self.end(&rest.delta),
+        }
+        true
+    }
+
+    /// The mark that a delta is all told; also where nothing of it is for this node: whoever waits for the revision hears at once that
+    /// the node has it.
+    fn end(&mut self, delta: &Delta) {
+        self.ready.push_back(Encoded::mark(WatchEventType::Heartbeat, delta.revision));
     }
 }
 
-/// How an object of the node's own looks now, if that is new to the node; whatever it knows, when `exact` is false.
-fn difference(own: &Own, node: &Name, key: &Key, exact: bool) -> Option<(WatchEventType, Body)> {
-    let (before, after) = (own.before.body(node, key), own.after.body(node, key));
-    match after {
-        after if exact && before == after => None,
-        Some(body) => Some((WatchEventType::Put, body)),
-        None => Some((WatchEventType::Delete, Body::bare(key))),
-    }
+/// How objects of the node's own look now, where that is new to the node; whatever it knows, when `exact` is false.
+fn differences(own: &Own, node: &Name, keys: &[Key], exact: bool, revision: Revision) -> Vec<Encoded> {
+    let (was, is) = (own.before.receiver(node), own.after.receiver(node));
+    let told = keys.iter().filter_map(|key| match own.after.body(&is, key) {
+        after if exact && own.before.body(&was, key) == after => None,
+        Some(body) => Some(Encoded::of(WatchEventType::Put, revision, &body)),
+        None => Some(Encoded::of(WatchEventType::Delete, revision, &Body::bare(key))),
+    });
+    told.collect()
 }
 
 fn lagged() -> Refusal {

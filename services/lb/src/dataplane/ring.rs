@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use polder_core::cluster::Cluster;
+use polder_core::cluster::Change;
 use polder_core::id::Revision;
 use polder_core::lb::dataplane::Key;
 use polder_core::net::Name;
 use polder_core::reason::{Reason, Refusal};
+use polder_core::{ipam, lb};
 
 use super::encoded::Encoded;
 use super::image::Image;
@@ -29,26 +30,62 @@ pub(super) struct Delta {
     pub(super) messages: Vec<Encoded>,
     /// What differs from node to node.
     pub(super) own: Option<Own>,
-    /// The nodes that changed, made or deleted ones included.
-    pub(super) nodes: Option<Nodes>,
 }
 
 /// Objects of which each node has one of its own, before and after a change.
 pub(super) struct Own {
+    /// Those whose bases changed, or that came or went; in order.
     pub(super) keys: Vec<Key>,
+    /// Nodes that all others may look different to, too.
+    pub(super) whom: Whom,
     pub(super) before: Image,
     pub(super) after: Image,
 }
 
-/// Nodes that changed, and the state after that.
-pub(super) struct Nodes {
-    pub(super) names: BTreeSet<Name>,
-    pub(super) after: Cluster,
+/// The nodes that are not what they were, as far as their own objects follow from what they are.
+#[derive(Default)]
+pub(super) struct Whom {
+    /// Nodes that changed, made or deleted ones included.
+    nodes: BTreeSet<Name>,
+    /// The peers changed, with which any node may have sessions.
+    all: bool,
+}
+
+impl Whom {
+    pub(super) fn add(&mut self, change: &Change) {
+        match change {
+            Change::Ipam(ipam::Change::Node(name, _)) => _ = self.nodes.insert(name.clone()),
+            Change::Lb(lb::Change::BgpPeer(..)) => self.all = true,
+            Change::Ipam(_) | Change::Lb(_) | Change::Dns(_) => {}
+        }
+    }
+
+    pub(super) fn is_nobody(&self) -> bool {
+        self.nodes.is_empty() && !self.all
+    }
+
+    /// Whether the node itself changed.
+    pub(super) fn names(&self, node: &Name) -> bool {
+        self.nodes.contains(node)
+    }
+
+    /// Whether it may be that the node is not what it was.
+    pub(super) fn has(&self, node: &Name) -> bool {
+        self.all || self.names(node)
+    }
+}
+
+impl Own {
+    /// Whether the node may see differences in more than the keys whose bases changed. Where what it has is not exactly what there
+    /// was before, nothing can be compared.
+    pub(super) fn is_new_to(&self, node: &Name, exact: bool) -> bool {
+        self.whom.has(node) && (!exact || self.before.receiver(node).differs(&self.after.receiver(node)))
+    }
 }
 
 impl Delta {
     fn bytes(&self) -> usize {
-        let states = usize::from(self.own.is_some()) + usize::from(self.nodes.is_some());
+        let states = usize::from(self.own.is_some());
         let messages: usize = self.messages.iter().map(|message| message.len() + size_of::<Encoded>()).sum();
         messages + states * STATE_BYTES
     }

@@ -1,19 +1,20 @@
 //! `polder.lb.v1.AnnouncementService`.
 
-use futures::stream::{self, BoxStream, StreamExt as _};
+use futures::stream::BoxStream;
 use polder_core::id::Uid;
 use polder_core::net::Name;
-use polder_core::reason::{Reason, Refusal, Violations};
-use polder_proto::convert::lb::announcement as convert;
+use polder_core::reason::Refusal;
+use polder_proto::convert::lb::announcement::{self as convert, Renewal};
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::announcement_service_server::AnnouncementService;
+use polder_runtime::call::Call;
+use polder_runtime::node_stream::{NodeStream, answers};
 use polder_runtime::status::refuse;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Answered, read};
 use crate::announcing::Announcing;
 use crate::bgp::Bgp;
-use crate::call::Call;
 use crate::list::AnnouncementPage;
 
 /// See the module.
@@ -36,35 +37,28 @@ impl Announcements {
     }
 }
 
-/// One node's stream of renewals.
+/// One node's stream of renewals. When the node ends it, its rights run out by themselves.
 struct Holding {
     announcing: Announcing,
-    requests: Streaming<pb::HoldAnnouncementsRequest>,
-    /// The node that the stream is for, as its first message says.
-    node: Option<(Name, Uid)>,
 }
 
-impl Holding {
-    /// Takes the next renewal and answers it; `None` when the node has ended its stream. Its rights run out by themselves.
-    async fn next(&mut self) -> Option<Result<pb::HoldAnnouncementsResponse, Status>> {
-        match self.requests.message().await {
-            Ok(request) => Some(self.renew(&request?).await.map_err(refuse)),
-            Err(status) => Some(Err(status)),
-        }
+impl NodeStream for Holding {
+    type Request = pb::HoldAnnouncementsRequest;
+    type Said = Renewal;
+    type Answer = pb::HoldAnnouncementsResponse;
+
+    const NODE: &'static str = "node";
+
+    fn read(request: &Self::Request) -> Result<Renewal, Refusal> {
+        convert::renewal(request)
     }
 
-    async fn renew(&mut self, request: &pb::HoldAnnouncementsRequest) -> Result<pb::HoldAnnouncementsResponse, Refusal> {
-        let renewal = convert::renewal(request)?;
-        let this = (renewal.node.clone(), renewal.uid);
-        if self.node.as_ref().is_some_and(|node| *node != this) {
-            let mut bad = Violations::new();
-            let why = format!("this stream is for another node than `{}`; open a stream for each node", this.0);
-            bad.add("node", Reason::ConflictingFields, why);
-            return bad.finish(None);
-        }
-        let answer = self.announcing.renew(&renewal).await?;
-        self.node = Some(this);
-        Ok(answer)
+    fn node(renewal: &Renewal) -> (&Name, Uid) {
+        (&renewal.node, renewal.uid)
+    }
+
+    async fn take(&mut self, renewal: Renewal) -> Result<Self::Answer, Refusal> {
+        self.announcing.renew(&renewal).await
     }
 }
 
@@ -76,15 +70,8 @@ impl AnnouncementService for Announcements {
         &self,
         request: Request<Streaming<pb::HoldAnnouncementsRequest>>,
     ) -> Answered<Self::HoldAnnouncementsStream> {
-        let holding = Holding { announcing: self.announcing.clone(), requests: request.into_inner(), node: None };
-        let answers = stream::unfold(Some(holding), |state| async move {
-            let mut holding = state?;
-            match holding.next().await? {
-                Ok(answer) => Some((Ok(answer), Some(holding))),
-                Err(status) => Some((Err(status), None)),
-            }
-        });
-        Ok(Response::new(answers.boxed()))
+        let holding = Holding { announcing: self.announcing.clone() };
+        Ok(Response::new(answers(request.into_inner(), holding)))
     }
 
     async fn list_announcements(&self, request: Request<pb::ListAnnouncementsRequest>) -> Answered<pb::ListAnnouncementsResponse> {

@@ -2,12 +2,12 @@
 
 use polder_proto::convert::lb::bgp::{Creation, Deletion, Revision};
 use polder_proto::lb::v1 as pb;
+use polder_runtime::call::Call;
 use polder_runtime::status::refuse;
 use tonic::{Request, Response};
 
 use super::{Answered, read};
-use crate::bgp::{Bgp, Changed, page};
-use crate::call::Call;
+use crate::bgp::{Bgp, Changed, Page};
 
 /// The methods of one kind of record.
 macro_rules! methods {
@@ -32,9 +32,8 @@ macro_rules! methods {
 
             pub(super) fn $list(&self, request: &Request<pb::$listed>) -> Answered<pb::$list_answer> {
                 let pb::$listed { page_size, page_token, filter } = request.get_ref();
-                let snapshot = self.view().map_err(refuse)?;
-                let ($records, next_page_token) =
-                    page::<pb::$record>(&snapshot.view, (*page_size, page_token, filter)).map_err(refuse)?;
+                let page = self.list::<pb::$record>((*page_size, page_token, filter)).map_err(refuse)?;
+                let Page { objects: $records, next: next_page_token, snapshot } = page;
                 let revision = snapshot.revision.0;
                 Ok(read(&snapshot, pb::$list_answer { $records, next_page_token, revision }))
             }

@@ -2,13 +2,14 @@
 
 mod watching;
 
-use futures::stream::{self, BoxStream, StreamExt as _};
+use futures::stream::BoxStream;
 use polder_core::id::Uid;
 use polder_core::net::Name;
-use polder_core::reason::{Reason, Refusal, Violations};
-use polder_proto::convert::lb::report as convert;
+use polder_core::reason::{Reason, Refusal};
+use polder_proto::convert::lb::report::{self as convert, Report};
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::dataplane_service_server::DataplaneService;
+use polder_runtime::node_stream::{NodeStream, answers};
 use polder_runtime::status::refuse;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -30,31 +31,25 @@ impl Dataplane {
 /// One node's stream of reports.
 struct Reporting {
     converging: Converging,
-    requests: Streaming<pb::ReportDataplaneRequest>,
-    /// The node that the stream is for, as its first message says.
-    node: Option<(Name, Uid)>,
 }
 
-impl Reporting {
-    /// Takes the next report and answers it; `None` when the node has ended its stream.
-    async fn next(&mut self) -> Option<Result<pb::ReportDataplaneResponse, Status>> {
-        match self.requests.message().await {
-            Ok(request) => Some(self.take(&request?).await.map_err(refuse)),
-            Err(status) => Some(Err(status)),
-        }
+impl NodeStream for Reporting {
+    type Request = pb::ReportDataplaneRequest;
+    type Said = Report;
+    type Answer = pb::ReportDataplaneResponse;
+
+    const NODE: &'static str = "node";
+
+    fn read(request: &Self::Request) -> Result<Report, Refusal> {
+        convert::report(request)
     }
 
-    async fn take(&mut self, request: &pb::ReportDataplaneRequest) -> Result<pb::ReportDataplaneResponse, Refusal> {
-        let report = convert::report(request)?;
-        let this = (report.node.clone(), report.uid);
-        if self.node.as_ref().is_some_and(|node| *node != this) {
-            let mut bad = Violations::new();
-            let why = format!("this stream is for another node than `{}`; open a stream for each node", this.0);
-            bad.add("node", Reason::ConflictingFields, why);
-            return bad.finish(None);
-        }
+    fn node(report: &Report) -> (&Name, Uid) {
+        (&report.node, report.uid)
+    }
+
+    async fn take(&mut self, report: Report) -> Result<Self::Answer, Refusal> {
         let newest = self.converging.report(&report).await?;
-        self.node = Some(this);
         Ok(pb::ReportDataplaneResponse { sequence: report.sequence, target_revision: newest.0 })
     }
 }
@@ -73,15 +68,8 @@ impl DataplaneService for Dataplane {
         &self,
         request: Request<Streaming<pb::ReportDataplaneRequest>>,
     ) -> Answered<Self::ReportDataplaneStream> {
-        let reporting = Reporting { converging: self.converging.clone(), requests: request.into_inner(), node: None };
-        let answers = stream::unfold(Some(reporting), |state| async move {
-            let mut reporting = state?;
-            match reporting.next().await? {
-                Ok(answer) => Some((Ok(answer), Some(reporting))),
-                Err(status) => Some((Err(status), None)),
-            }
-        });
-        Ok(Response::new(answers.boxed()))
+        let reporting = Reporting { converging: self.converging.clone() };
+        Ok(Response::new(answers(request.into_inner(), reporting)))
     }
 
     async fn get_convergence(&self, request: Request<pb::GetConvergenceRequest>) -> Answered<pb::GetConvergenceResponse> {

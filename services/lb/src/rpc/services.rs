@@ -9,12 +9,12 @@ use polder_core::reason::{Refusal, Violations};
 use polder_proto::convert::lb as convert;
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::service_catalog_service_server::ServiceCatalogService;
+use polder_runtime::call::Call;
 use polder_runtime::clock;
 use polder_runtime::status::refuse;
 use tonic::{Request, Response};
 
 use super::{Answered, read};
-use crate::call::Call;
 use crate::list::{ServicePage, endpoint_page, service_filter};
 use crate::service::Catalog;
 use crate::watch::Watch;
@@ -32,14 +32,14 @@ impl Services {
     fn get(&self, request: &pb::GetServiceRequest) -> Result<Response<pb::GetServiceResponse>, Refusal> {
         let key = convert::key(&request.namespace, &request.name)?;
         let snapshot = self.catalog.view()?;
-        let service = convert::service(&snapshot.view, plan::find(&snapshot.view, &key)?);
+        let service = convert::service(&snapshot.view, plan::find(&snapshot.view, &key)?, self.catalog.domain());
         Ok(read(&snapshot, pb::GetServiceResponse { service: Some(service) }))
     }
 
     fn list(&self, request: &pb::ListServicesRequest) -> Result<Response<pb::ListServicesResponse>, Refusal> {
         let page = ServicePage::read(request)?;
         let snapshot = self.catalog.view()?;
-        let (services, next_page_token) = page.of(&snapshot.view);
+        let (services, next_page_token) = page.of(&snapshot.view, self.catalog.domain());
         Ok(read(&snapshot, pb::ListServicesResponse { services, next_page_token, revision: snapshot.revision.0 }))
     }
 
@@ -55,8 +55,8 @@ impl Services {
         let explanation = explain(&snapshot.view, &key, clock::now())?;
         let service = plan::find(&snapshot.view, &key)?;
         let (mut steps, pools) = convert::explanation(service, &explanation);
-        steps.push(self.catalog.naming(service, &snapshot).await);
-        let service = Some(convert::service(&snapshot.view, service));
+        steps.extend(self.catalog.arrival(service, &snapshot).await);
+        let service = Some(convert::service(&snapshot.view, service, self.catalog.domain()));
         Ok(read(&snapshot, pb::ExplainServiceResponse { service, steps, pools, revision: snapshot.heads.newest().0 }))
     }
 

@@ -1,4 +1,4 @@
-//! Announcements, and how far a revision has come. The streams of nodes have tests of their own in the suite.
+//! Announcements, and how far a revision has come.
 
 use polder_core::reason::Reason;
 use polder_testing::bad_input::{Row, Table, bad, good, number, refused, table, text};

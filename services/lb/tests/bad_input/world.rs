@@ -1,24 +1,27 @@
 //! A load balancer that requests are about.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use polder_core::ipam::{Change, Namespace, Purpose, Quotas, Reservation};
-use polder_core::meta::Meta;
 use polder_core::net::Labels;
-use polder_core::time::Timestamp;
+use polder_core::testing::META;
+use polder_lb::LbConfig;
 use polder_proto::lb::v1 as pb;
+use polder_runtime::config::Period;
 use polder_store::Store;
 use polder_testing::bad_input::{self, Client, Table};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 use crate::agent::register;
-use crate::site::{Addresses, Replica, creation, embedded, web};
-
-const META: Meta = Meta { uid: polder_core::id::Uid(1), version: 1, created: Timestamp(1), updated: Timestamp(1) };
+use crate::site::{Addresses, Replica, creation, embedded, wait_for, web};
 
 /// The API of the load balancer.
 pub(crate) const PACKAGE: &str = "polder.lb.v1";
+
+/// A node without a network, which can answer for nothing.
+pub(crate) const QUIET: &str = "quiet";
 
 /// What requests need and nobody can know beforehand.
 #[derive(Debug, Clone, Default)]
@@ -43,8 +46,11 @@ impl World {
     pub(crate) async fn new() -> Self {
         let (folder, store) = embedded().await;
         addresses(&store).await;
-        let lb = Replica::start(&store).await;
+        // However busy the machine is, the lead is not lost meanwhile.
+        let lead_ttl = Period(Duration::from_secs(60));
+        let lb = Replica::with(&store, LbConfig { lead_ttl, ..LbConfig::default() }).await;
         let client = Client::new(PACKAGE, lb.link.clone());
+        wait_for("the lead", async || client.ask("DataplaneService/GetConvergence", &json!({})).await.ok()).await;
         let mut world = Self { _folder: folder, lb, client, known: Known::default() };
         world.services().await;
         world.bgp().await;
@@ -105,6 +111,7 @@ async fn addresses(store: &Store) {
     let addresses = Addresses::open(store).await;
     addresses.usual().await;
     register(&addresses, "node-a", |_| {}).await;
+    register(&addresses, QUIET, |node| node.interfaces.clear()).await;
     addresses.pool("full", Purpose::ExternalService, "192.0.2.1").await;
     let kept = Reservation {
         name: "kept".parse().unwrap(),

@@ -7,11 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use polder_core::id::Uid;
-use polder_core::ipam::{self, Interface, Liveness, Node};
+use polder_core::ipam::{self, Node};
 use polder_core::lb::announce::{Claim, Holder, Verdict};
-use polder_core::meta::Meta;
-use polder_core::net::Labels;
-use polder_core::time::Timestamp;
+use polder_core::testing;
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::announcement_service_client::AnnouncementServiceClient;
 use polder_runtime::link::Link;
@@ -87,31 +85,8 @@ pub(crate) fn uid_of(node: &str) -> Uid {
 
 /// Stores a node as IPAM would, on the outside network.
 pub(crate) async fn register(addresses: &Addresses, name: &str, edit: impl FnOnce(&mut Node)) {
-    let outside = Interface {
-        name: "lan0".to_owned(),
-        addresses: vec!["10.0.0.200/24".parse().unwrap()],
-        mac: String::new(),
-        mtu: 1500,
-        gateways: Vec::new(),
-        up: true,
-    };
-    let mut node = Node {
-        name: name.parse().unwrap(),
-        meta: Meta { uid: uid_of(name), version: 1, created: Timestamp(1), updated: Timestamp(1) },
-        labels: Labels::default(),
-        zone: String::new(),
-        interfaces: vec![outside],
-        agent_version: String::new(),
-        routes: Vec::new(),
-        tunnel_mac: String::new(),
-        unschedulable: false,
-        draining: false,
-        excluded_from_external: false,
-        operator_labels: Vec::new(),
-        liveness: Liveness::Alive(Timestamp(1)),
-        removing: None,
-        number: 1,
-    };
+    let outside = testing::interface("lan0", &["10.0.0.200/24"]);
+    let mut node = Node { meta: testing::meta(uid_of(name).0), interfaces: vec![outside], ..testing::node(name) };
     edit(&mut node);
     addresses.put(ipam::Change::Node(node.name.clone(), Some(Arc::new(node)))).await;
 }

@@ -279,7 +279,10 @@ async fn only_the_node_that_is_meant_holds_anything() {
     })
     .await;
     let fields: Vec<&str> = refusal.violations.iter().map(|violation| violation.field.as_str()).collect();
-    assert_eq!((reason, fields), (Reason::FieldRequired, vec!["node", "claims[0].address", "released[0].address"]));
+    assert_eq!(
+        (reason, fields),
+        (Reason::FieldRequired, vec!["node", "claims[0].address", "claims[0].epoch", "released[0].address", "released[0].epoch"])
+    );
 
     let old = hold(&lb, renewal("node-a", &[("10.0.0.13", record.epoch + 1), ("10.0.0.50", 1)])).await.unwrap();
     assert_eq!((old.granted.len(), old.denied.len()), (0, 2), "the epoch has to be the one that is stored");

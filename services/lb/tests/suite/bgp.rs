@@ -15,12 +15,12 @@ use super::site::{Addresses, Replica, embedded, refused, reopen, wait_for};
 
 type Bgp = AnnouncementServiceClient<Link>;
 
-fn bgp(lb: &Replica) -> Bgp {
+pub(crate) fn bgp(lb: &Replica) -> Bgp {
     Bgp::new(lb.link.clone())
 }
 
 /// An internal peer.
-fn peer(name: &str, address: &str) -> pb::BgpPeer {
+pub(crate) fn peer(name: &str, address: &str) -> pb::BgpPeer {
     pb::BgpPeer {
         name: name.to_owned(),
         peer_address: address.to_owned(),
@@ -40,7 +40,7 @@ fn changed_peer(peer: pb::BgpPeer, paths: &[&str]) -> pb::UpdateBgpPeerRequest {
     pb::UpdateBgpPeerRequest { bgp_peer: Some(peer), update_mask, ..Default::default() }
 }
 
-fn advertisement(name: &str) -> pb::BgpAdvertisement {
+pub(crate) fn advertisement(name: &str) -> pb::BgpAdvertisement {
     pb::BgpAdvertisement { name: name.to_owned(), ..pb::BgpAdvertisement::default() }
 }
 
@@ -230,7 +230,7 @@ async fn updates_replace_all_or_what_the_mask_names() {
 }
 
 #[tokio::test]
-async fn a_password_is_stored_and_told_to_nobody() {
+async fn a_password_is_stored_and_no_peer_shows_it() {
     let (_folder, store) = embedded().await;
     let lb = Replica::start(&store).await;
     let with = |password: &str| pb::BgpPeer { password: password.to_owned(), ..peer("tor", "10.0.0.1") };

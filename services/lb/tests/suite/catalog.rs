@@ -146,8 +146,9 @@ async fn endpoints_follow_the_pods_and_the_explanation_says_what_is_missing() {
     let explain = pb::ExplainServiceRequest { namespace: namespace.clone(), name: name.clone() };
     let steps = async || lb.client().explain_service(explain.clone()).await.unwrap().into_inner().steps;
     let unhappy = async || {
-        // Names are another matter: no name server is here.
-        let bad = steps().await.into_iter().filter(|step| step.status() != ConditionStatus::True && step.step != "dns");
+        // Names and what nodes have programmed are another matter: neither a name server nor a whole agent is here.
+        let is_elsewhere = |step: &pb::ExplainStep| ["dns", "programmed"].contains(&step.step.as_str());
+        let bad = steps().await.into_iter().filter(|step| step.status() != ConditionStatus::True && !is_elsewhere(step));
         bad.map(|step| (step.step.clone(), step.status(), step.reason)).collect::<Vec<_>>()
     };
     let step = |name: &str, status, reason: &str| (name.to_owned(), status, reason.to_owned());
@@ -174,4 +175,9 @@ async fn endpoints_follow_the_pods_and_the_explanation_says_what_is_missing() {
     let network = Network::new(std::slice::from_ref(&lb.link));
     let _agent = Agent::start(&network, "node-a");
     super::site::wait_for("its agent", async || unhappy().await.is_empty().then_some(())).await;
+    let programmed = steps().await.into_iter().find(|step| step.step == "programmed").unwrap();
+    assert_eq!(
+        (programmed.status(), programmed.message.as_str()),
+        (ConditionStatus::Unknown, "node `node-a` has not reported yet")
+    );
 }

@@ -2,22 +2,23 @@
 
 use std::time::Duration;
 
+use polder_core::id::Revision;
 use polder_core::ipam::Liveness;
 use polder_core::reason::Reason;
 use polder_core::time::Timestamp;
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::dataplane_service_client::DataplaneServiceClient;
-use polder_proto::state::v1::DnsServing;
-use polder_proto::types::v1::WatchEventType;
+use polder_proto::stored::dns::serving::{self, Serving};
+use polder_proto::types::v1::{ConditionStatus, WatchEventType};
 use polder_runtime::link::Link;
 use polder_store::{Commit, Store, Write};
-use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::agent::{register, uid_of};
+use super::bgp::{bgp, peer};
 use super::site::{Addresses, Replica, creation, embedded, refused, split, wait_for, web};
 
 fn dataplane(replica: &Replica) -> DataplaneServiceClient<Link> {
@@ -73,11 +74,14 @@ async fn programs(lb: &Replica, node: &str) -> Programming {
     Programming(task)
 }
 
+async fn put(store: &Store, writes: Vec<Write>) {
+    drop(store.commit(Commit { guards: Vec::new(), writes }).await.unwrap());
+}
+
 /// What a name server says of itself.
 async fn serves(store: &Store, server: &str, revision: u64) {
-    let value = DnsServing { version: 1, revision, since: 1 }.encode_to_vec();
-    let writes = vec![Write::put(format!("/polder/dns/serving/{server}"), value)];
-    drop(store.commit(Commit { guards: Vec::new(), writes }).await.unwrap());
+    let (key, value) = serving::encode(&Serving { server: server.to_owned(), revision: Revision(revision), since: Timestamp(1) });
+    put(store, vec![Write::put(key, value)]).await;
 }
 
 async fn leading(lb: &Replica) {
@@ -157,6 +161,89 @@ async fn name_servers_count_and_so_does_what_a_node_cannot_program() {
     assert!(!future.converged, "what has not happened has come nowhere");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nodes_say_of_their_bgp_sessions_is_told_of_the_peer() {
+    let (_folder, store) = embedded().await;
+    let addresses = Addresses::open(&store).await;
+    for node in ["node-a", "node-b"] {
+        register(&addresses, node, |_| {}).await;
+    }
+    let lb = Replica::start(&store).await;
+    leading(&lb).await;
+    let tor = pb::CreateBgpPeerRequest { bgp_peer: Some(peer("tor", "192.0.2.1")), ..Default::default() };
+    bgp(&lb).create_bgp_peer(tor).await.unwrap();
+    let established = async || {
+        let got =
+            bgp(&lb).get_bgp_peer(pb::GetBgpPeerRequest { name: "tor".to_owned() }).await.unwrap().into_inner().bgp_peer.unwrap();
+        let listed = bgp(&lb).list_bgp_peers(pb::ListBgpPeersRequest::default()).await.unwrap().into_inner().bgp_peers.remove(0);
+        assert_eq!(got, listed);
+        let one = got.conditions.into_iter().find(|condition| condition.r#type == "Established").unwrap();
+        (one.status(), one.reason, one.message)
+    };
+    let session = |state: &str, error: &str| pb::BgpSessionStatus {
+        peer: "tor".to_owned(),
+        state: state.to_owned(),
+        last_error: error.to_owned(),
+        ..Default::default()
+    };
+    let says = |node: &str, state: &str, error: &str| {
+        let report = pb::ReportDataplaneRequest { bgp_sessions: vec![session(state, error)], ..report(node, 1) };
+        async { say(&lb, report).await.unwrap() }
+    };
+    says("node-a", "Established", "").await;
+    let (status, reason, message) = established().await;
+    assert_eq!((status, reason.as_str()), (ConditionStatus::False, "BGP_SESSION_DOWN"));
+    assert!(message.contains("on 1 of 2") && message.contains("`node-b` has not reported on it"), "{message}");
+    says("node-b", "Active", "connection refused").await;
+    let (_, _, message) = established().await;
+    assert!(message.contains("`node-b` is in state Active: connection refused"), "{message}");
+    says("node-b", "Established", "connection refused").await;
+    assert_eq!(established().await.0, ConditionStatus::True);
+    // Another node by the name has said nothing.
+    register(&addresses, "node-b", |node| node.meta.uid = uid_of("another")).await;
+    wait_for("the other node", async || Some(established().await.0).filter(|status| *status == ConditionStatus::False)).await;
+    lb.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_server_that_nobody_understands_or_looks_at_is_not_one_that_has_it() {
+    let (_folder, store) = embedded().await;
+    let addresses = Addresses::open(&store).await;
+    addresses.usual().await;
+    let lb = Replica::start(&store).await;
+    leading(&lb).await;
+    let made = lb.client().create_service(creation(web("shop/web"))).await.unwrap().into_inner();
+    let revision = made.revision;
+    serves(&store, "dns-1", revision).await;
+    assert!(convergence(&lb, revision, None).await.unwrap().converged);
+
+    put(&store, vec![Write::put(format!("{}dns-2", serving::SERVING), vec![8, 2])]).await;
+    let unread = convergence(&lb, revision, None).await.unwrap();
+    let told: Vec<_> = unread.dns_servers.iter().map(|one| (one.server.as_str(), one.error.is_empty())).collect();
+    assert_eq!((unread.converged, told), (false, vec![("dns-1", true), ("dns-2", false)]), "{unread:?}");
+    let request = pb::ExplainServiceRequest { namespace: "shop".to_owned(), name: "web".to_owned() };
+    let steps = lb.client().explain_service(request).await.unwrap().into_inner().steps;
+    let names = steps.iter().find(|step| step.step == "dns").unwrap();
+    assert!(names.message.contains("name server dns-2: what it says cannot be read: its form is version 2"), "{names:?}");
+
+    // On several pages, and then one more than are looked at.
+    serves(&store, "dns-2", revision).await;
+    let names: Vec<String> = (3..=5000).map(|number| format!("dns-{number}")).collect();
+    for names in names.chunks(100) {
+        let one = |server: &String| Serving { server: server.clone(), revision: Revision(revision), since: Timestamp(1) };
+        let writes = names.iter().map(one).map(|serving| serving::encode(&serving));
+        put(&store, writes.map(|(key, value)| Write::put(key, value)).collect()).await;
+    }
+    let all = convergence(&lb, revision, None).await.unwrap();
+    assert_eq!((all.converged, all.dns_servers.len()), (true, 5000));
+    serves(&store, "dns-5001", revision).await;
+    let most = convergence(&lb, revision, None).await.unwrap();
+    let last = most.dns_servers.last().unwrap();
+    assert_eq!((most.converged, most.dns_servers.len(), last.server.as_str()), (false, 5001, "*"), "{last:?}");
+    assert!(last.error.contains("more than 5000 name servers"), "{last:?}");
+    lb.stop().await;
+}
+
 #[tokio::test]
 async fn bad_reports_and_waits_are_refused() {
     let (_folder, store) = embedded().await;
@@ -170,8 +257,13 @@ async fn bad_reports_and_waits_are_refused() {
     let mut bad = report("", 1);
     bad.observations = vec![pb::Observation { address: "10.0.0".to_owned(), ..Default::default() }];
     bad.findings = vec![Default::default(); 101];
+    let since = Some(prost_types::Timestamp { seconds: -1, nanos: 0 });
+    let twice = pb::BgpSessionStatus { peer: "tor".to_owned(), state: "Idle".to_owned(), ..Default::default() };
+    bad.bgp_sessions = vec![pb::BgpSessionStatus { state: "Up".to_owned(), since, ..Default::default() }, twice.clone(), twice];
     let fields: Vec<_> = refused(say(&lb, bad).await).1.violations.iter().map(|one| one.field.clone()).collect();
-    assert_eq!(fields, ["node", "findings", "observations[0].address", "observations[0].kind"]);
+    let sessions = ["bgp_sessions[0].peer", "bgp_sessions[0].state", "bgp_sessions[0].since", "bgp_sessions[2].peer"];
+    let expected = [&["node", "findings", "observations[0].address", "observations[0].kind"][..], &sessions].concat();
+    assert_eq!(fields, expected);
     for (seconds, reason) in [(301, Reason::CountOutOfBounds), (-1, Reason::InvalidArgument)] {
         let wait = Some(prost_types::Duration { seconds, nanos: 0 });
         let asked = dataplane(&lb).get_convergence(pb::GetConvergenceRequest { revision: 1, wait }).await;

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use polder_core::id::Uid;
-use polder_core::ipam::{self, Allocation, Block, Purpose};
+use polder_core::ipam::{self, Allocation, Block, Node, Purpose};
+use polder_core::net::Labels;
 use polder_core::reason::Reason;
 use polder_core::time::Timestamp;
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::dataplane_service_client::DataplaneServiceClient;
 use polder_proto::lb::v1::watch_dataplane_response::Object;
-use polder_proto::types::v1::WatchEventType;
+use polder_proto::types::v1::{LabelSelector, WatchEventType};
 use polder_store::Store;
 use polder_store::testing::Etcd;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tonic::{Status, Streaming};
 
+use super::bgp::{advertisement, bgp, peer};
 use super::site::{Addresses, Replica, SOON, creation, embedded, node, pod, refused, split, wait_for, web};
 
 /// Nodes; every round of random changes ends with the last one.
@@ -48,7 +50,9 @@ fn key(object: &Object) -> String {
         Object::Endpoints(behind) => format!("endpoints {}/{}", behind.namespace, behind.name),
         Object::Node(node) => format!("node {}", node.name),
         Object::Settings(_) => "settings".to_owned(),
-        Object::Announcement(_) | Object::BgpSession(_) => panic!("{object:?}"),
+        Object::BgpSession(session) => format!("session {}", session.peer.as_ref().unwrap().name),
+        Object::BgpRoutes(routes) => format!("routes {}", routes.address),
+        Object::Announcement(_) => panic!("{object:?}"),
     }
 }
 
@@ -192,10 +196,108 @@ async fn a_node_goes_on_where_it_was_and_is_told_when_that_is_too_long_ago() {
     assert_eq!(refused(late.follow(&lb, "node-0", 1).await).0, Reason::ResumeTokenCompacted);
 }
 
-/// One random change of services, pods, nodes, blocks or pools.
+/// What the node tells for its addresses: `peer prefix preference`.
+fn routes(agent: &Agent) -> Vec<String> {
+    let routes = agent.objects.values().filter_map(|object| if let Object::BgpRoutes(told) = object { Some(told) } else { None });
+    let text = |route: &pb::BgpRoute| format!("{} {} {}", route.peer, route.prefix, route.local_pref);
+    routes.flat_map(|told| told.routes.iter().map(text)).collect()
+}
+
+#[tokio::test]
+async fn a_node_is_told_of_its_bgp_sessions_and_of_what_it_advertises() {
+    let (_folder, store) = embedded().await;
+    let addresses = Addresses::open(&store).await;
+    addresses.usual().await;
+    let rack = |rack: &str, edit: fn(&mut Node)| {
+        let mut node = node("node-0", 1, "");
+        node.labels = Labels::new([("rack".to_owned(), rack.to_owned())]).unwrap();
+        edit(&mut node);
+        ipam::Change::Node(node.name.clone(), Some(Arc::new(node)))
+    };
+    addresses.put(rack("1", |_| {})).await;
+    put_node(&addresses, "node-1", 2, "").await;
+    let lb = Replica::start(&store).await;
+    let only = LabelSelector { match_labels: [("rack".to_owned(), "1".to_owned())].into(), ..Default::default() };
+    let tor = pb::BgpPeer { password: "secret".to_owned(), node_selectors: vec![only], ..peer("tor", "192.0.2.1") };
+    bgp(&lb).create_bgp_peer(pb::CreateBgpPeerRequest { bgp_peer: Some(tor), ..Default::default() }).await.unwrap();
+    let all = pb::BgpAdvertisement { local_pref: 300, ..advertisement("all") };
+    let all = pb::CreateBgpAdvertisementRequest { bgp_advertisement: Some(all), ..Default::default() };
+    bgp(&lb).create_bgp_advertisement(all).await.unwrap();
+    let made = lb.client().create_service(creation(web("shop/web"))).await.unwrap().into_inner().service.unwrap();
+    let (_, external) = super::site::vips(&made);
+
+    let (mut agent, mut other) = (Agent::started(&lb, "node-0", 1).await, Agent::started(&lb, "node-1", 2).await);
+    agent.told(|objects| objects.contains_key("session tor") && objects.contains_key("front shop/web")).await;
+    let Some(Object::BgpSession(session)) = agent.objects.get("session tor") else { panic!("a session") };
+    assert_eq!((session.password.as_str(), session.peer.as_ref().unwrap().password.as_str()), ("secret", ""));
+    assert!(routes(&agent).is_empty(), "nothing stands behind the address");
+    addresses.pod(5, "WS").await;
+    agent.told(|objects| objects.contains_key(&format!("routes {}", external[0]))).await;
+    assert_eq!(routes(&agent), [format!("tor {}/32 300", external[0])]);
+    other
+        .told(
+            |objects| matches!(objects.get("endpoints shop/web"), Some(Object::Endpoints(behind)) if !behind.endpoints.is_empty()),
+        )
+        .await;
+    assert!(other.keys().iter().all(|key| !key.starts_with("session") && !key.starts_with("routes")), "{:?}", other.keys());
+
+    addresses.put(rack("1", |node| node.draining = true)).await;
+    agent.told(|objects| !objects.contains_key(&format!("routes {}", external[0]))).await;
+    assert!(agent.objects.contains_key("session tor"), "it takes its routes back on an open session");
+    addresses.put(rack("2", |_| {})).await;
+    agent.told(|objects| !objects.contains_key("session tor")).await;
+    addresses.put(rack("1", |_| {})).await;
+    agent.told(|objects| objects.contains_key(&format!("routes {}", external[0]))).await;
+    let of_all = LabelSelector { match_labels: [("rack".to_owned(), "7".to_owned())].into(), ..Default::default() };
+    let moved = pb::BgpPeer { node_selectors: vec![of_all], ..peer("tor", "192.0.2.1") };
+    bgp(&lb).update_bgp_peer(pb::UpdateBgpPeerRequest { bgp_peer: Some(moved), ..Default::default() }).await.unwrap();
+    agent.told(|objects| !objects.contains_key("session tor")).await;
+    assert!(routes(&agent).is_empty(), "nobody is told any more");
+}
+
+/// One random change of nodes' labels, peers or advertisements. Some are refused: they would contradict others.
+async fn change_bgp(addresses: &Addresses, lb: &Replica, rng: &mut StdRng) {
+    let racks = |rack: u8| {
+        let rack = LabelSelector { match_labels: [("rack".to_owned(), rack.to_string())].into(), ..Default::default() };
+        if rack.match_labels["rack"] == "0" { Vec::new() } else { vec![rack] }
+    };
+    let (number, rack) = (rng.random_range(0..2), rng.random_range(0..3));
+    match rng.random_range(0..6) {
+        0..2 => {
+            let mut node = node(NODES[number], u8::try_from(number + 1).unwrap(), "");
+            node.labels = Labels::new([("rack".to_owned(), rack.to_string())]).unwrap();
+            node.draining = rng.random_bool(0.3);
+            addresses.put(ipam::Change::Node(node.name.clone(), Some(Arc::new(node)))).await;
+        }
+        2 => {
+            let peer = pb::BgpPeer { node_selectors: racks(rack), ..peer(&format!("p{number}"), &format!("192.0.2.{number}")) };
+            let request = pb::UpdateBgpPeerRequest { bgp_peer: Some(peer), allow_missing: true, ..Default::default() };
+            _ = bgp(lb).update_bgp_peer(request).await;
+        }
+        3 => {
+            let name = format!("p{number}");
+            _ = bgp(lb).delete_bgp_peer(pb::DeleteBgpPeerRequest { name, ..Default::default() }).await;
+        }
+        4 => {
+            let length = rng.random_range(29..33);
+            let all = advertisement(&format!("a{number}"));
+            let made = pb::BgpAdvertisement { node_selectors: racks(rack), aggregation_length_v4: length, ..all };
+            let request =
+                pb::UpdateBgpAdvertisementRequest { bgp_advertisement: Some(made), allow_missing: true, ..Default::default() };
+            _ = bgp(lb).update_bgp_advertisement(request).await;
+        }
+        _ => {
+            let name = format!("a{number}");
+            _ = bgp(lb).delete_bgp_advertisement(pb::DeleteBgpAdvertisementRequest { name, ..Default::default() }).await;
+        }
+    }
+}
+
+/// One random change of services, pods, nodes, blocks, pools or BGP.
 async fn change(addresses: &Addresses, lb: &Replica, rng: &mut StdRng) {
     let on = NODES[rng.random_range(0..2)];
-    match rng.random_range(0..10) {
+    match rng.random_range(0..14) {
+        9..13 => change_bgp(addresses, lb, rng).await,
         0..4 => {
             let number = rng.random_range(1..12);
             let mut pod = pod(number, ["WS", "DB"][rng.random_range(0..2)]);

@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use polder_core::cluster::{Change, Cluster};
 use polder_core::id::Uid;
-use polder_core::ipam::{self, Allocation, Holding, Order, Owner, OwnerKind, Pool, PoolSelectors, PoolState, Purpose};
-use polder_core::meta::Meta;
-use polder_core::net::Labels;
+use polder_core::ipam::{self, Allocation, Pool, Purpose};
 use polder_core::reason::{Reason, Refusal};
 use polder_core::schema::{Plan, PlanContext};
-use polder_core::time::Timestamp;
+use polder_core::testing;
 use polder_lb::{LbConfig, build};
 use polder_proto::lb::v1 as pb;
 use polder_proto::lb::v1::service_catalog_service_client::ServiceCatalogServiceClient;
@@ -26,7 +24,6 @@ use tonic::Status;
 /// Long enough for a busy machine; nothing waits this long when all is well.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
-const META: Meta = Meta { uid: Uid(1), version: 1, created: Timestamp(1), updated: Timestamp(1) };
 const PROGRAM: Program = Program { name: "polder-lb", version: "0", descriptors: polder_proto::FILE_DESCRIPTOR_SET };
 
 pub(crate) type Client = ServiceCatalogServiceClient<Link>;
@@ -39,23 +36,28 @@ pub(crate) struct Replica {
 
 impl Replica {
     pub(crate) async fn start(store: &Store) -> Self {
-        Self::serving(store, ProcessConfig::default(), String::new()).await
+        Self::with(store, LbConfig::default()).await
+    }
+
+    /// The same with another configuration.
+    pub(crate) async fn with(store: &Store, config: LbConfig) -> Self {
+        Self::serving(store, ProcessConfig::default(), config).await
     }
 
     /// One that other replicas can reach.
     pub(crate) async fn advertised(store: &Store) -> Self {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let config = ProcessConfig { grpc_listen: Some(free), ..ProcessConfig::default() };
-        Self::serving(store, config, format!("http://{free}")).await
+        Self::serving(store, config, LbConfig { advertise: format!("http://{free}"), ..LbConfig::default() }).await
     }
 
-    async fn serving(store: &Store, config: ProcessConfig, advertise: String) -> Self {
+    async fn serving(store: &Store, config: ProcessConfig, lb: LbConfig) -> Self {
         let process = Process::new(PROGRAM, config).unwrap();
         // Long: what heals sooner was woken by the change itself.
         let long = Period(Duration::from_secs(3600));
         // Twice the usual time: a busy machine is no dead node.
         let right_ttl = Period(Duration::from_secs(2));
-        let config = LbConfig { heal_every: long, right_ttl, advertise, ..LbConfig::default() };
+        let config = LbConfig { heal_every: long, right_ttl, ..lb };
         let lb = build(&config, store.clone(), &process).unwrap();
         let link = process.local(&lb);
         let replica = Self { link, running: process.start(vec![lb]).await.unwrap() };
@@ -129,30 +131,7 @@ impl Addresses {
     }
 
     pub(crate) async fn pool_with(&self, name: &str, purpose: Purpose, range: &str, with: impl FnOnce(&mut Pool)) {
-        let mut pool = Pool {
-            name: name.parse().unwrap(),
-            meta: META,
-            purpose,
-            ranges: vec![range.parse().unwrap()],
-            state: PoolState::Enabled,
-            priority: 0,
-            selectors: PoolSelectors::default(),
-            auto_assign: true,
-            avoid_first_last: false,
-            avoid_buggy_ips: false,
-            block_len_v4: 26,
-            block_len_v6: 122,
-            max_blocks_per_node: 20,
-            strict_affinity: false,
-            order: Order::Lowest,
-            cooldown: Duration::ZERO,
-            share_across_namespaces: false,
-            announce_interfaces: Vec::new(),
-            bgp_only: false,
-            ignore_neighbors: false,
-            labels: Labels::default(),
-            description: String::new(),
-        };
+        let mut pool = testing::pool(name, purpose, &[range]);
         with(&mut pool);
         self.put(ipam::Change::Pool(pool.name.clone(), Some(Arc::new(pool)))).await;
     }
@@ -170,48 +149,12 @@ impl Addresses {
 
 /// A ready pod on no node.
 pub(crate) fn pod(number: u8, app: &str) -> Allocation {
-    let address = [172, 27, 0, number].into();
-    Allocation {
-        handle: format!("pod-{number}").into(),
-        meta: Meta { uid: Uid(number.into()), ..META },
-        holdings: vec![Holding { address, block: None }],
-        owner: Owner {
-            kind: OwnerKind::Pod,
-            namespace: Some("shop".parse().unwrap()),
-            name: format!("pod-{number}").parse().unwrap(),
-            node: None,
-            interface: String::new(),
-            container: String::new(),
-            uid: String::new(),
-        },
-        labels: Labels::new([("app".to_owned(), app.to_owned())]).unwrap(),
-        ready: true,
-        hostname: None,
-        subdomain: None,
-        named_ports: Vec::new(),
-        released: None,
-    }
+    Allocation { labels: testing::labels(&[("app", app)]), ..testing::pod(number.into()) }
 }
 
 /// A node that lives, in a zone.
 pub(crate) fn node(name: &str, uid: u8, zone: &str) -> ipam::Node {
-    ipam::Node {
-        name: name.parse().unwrap(),
-        meta: Meta { uid: Uid(uid.into()), ..META },
-        labels: Labels::default(),
-        zone: zone.to_owned(),
-        interfaces: Vec::new(),
-        agent_version: String::new(),
-        routes: Vec::new(),
-        tunnel_mac: String::new(),
-        unschedulable: false,
-        draining: false,
-        excluded_from_external: false,
-        operator_labels: Vec::new(),
-        liveness: ipam::Liveness::Alive(Timestamp(1)),
-        removing: None,
-        number: uid.into(),
-    }
+    ipam::Node { meta: testing::meta(uid.into()), zone: zone.to_owned(), number: uid.into(), ..testing::node(name) }
 }
 
 /// An embedded store in a folder that goes with it.

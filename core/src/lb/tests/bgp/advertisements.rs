@@ -1,5 +1,6 @@
 //! Advertisements.
 
+use super::conditions::Standing;
 use super::*;
 use crate::ipam::Purpose;
 use crate::reason::Reason;
@@ -125,11 +126,11 @@ fn a_preference_that_nobody_hears_is_refused_and_one_that_some_do_not_hear_is_no
     let said = |site: &Site, made: &BgpAdvertisement| conditions::of_advertisement(&site.cluster, made);
     let all = site.advertise("all", to(&[])).unwrap();
     let conditions = said(&site, &all);
-    assert_eq!((conditions[0].name, conditions[0].reason), ("Valid", None));
-    assert_eq!((conditions[1].name, conditions[1].reason), ("LocalPreferenceSent", Some(Reason::ConflictingFields)));
+    assert_eq!((conditions[0].name, conditions[0].standing), ("Valid", Standing::Well));
+    assert_eq!((conditions[1].name, conditions[1].standing), ("LocalPreferenceSent", Standing::Wrong(Reason::ConflictingFields)));
     assert!(conditions[1].message.contains("`outside`"), "{conditions:?}");
     let inside = site.change_advertisement("all", to(&["inside"])).unwrap();
-    assert!(said(&site, &inside).iter().all(|condition| condition.reason.is_none()));
+    assert!(said(&site, &inside).iter().all(|condition| condition.standing == Standing::Well));
     let silent = site.change_advertisement("all", |spec| spec.local_pref = None).unwrap();
     assert_eq!(said(&site, &silent).len(), 1);
 }
@@ -142,20 +143,20 @@ fn what_becomes_of_pools_is_said_by_a_condition() {
         (spec.pools, spec.length_v4) = (["more", "external"].map(|name| name.parse().unwrap()).into(), 30);
     };
     let made = site.advertise("a", pools).unwrap();
-    let reason = |site: &Site| conditions::of_advertisement(&site.cluster, &made)[0].reason;
-    assert_eq!(reason(&site), None);
+    let standing = |site: &Site| conditions::of_advertisement(&site.cluster, &made)[0].standing;
+    assert_eq!(standing(&site), Standing::Well);
     site.pool("external", Purpose::ExternalService, &["10.0.0.13-10.0.0.14"], |_| {});
-    assert_eq!(reason(&site), Some(Reason::CountOutOfBounds));
+    assert_eq!(standing(&site), Standing::Wrong(Reason::CountOutOfBounds));
     site.drop_pool("external");
-    assert_eq!(reason(&site), Some(Reason::PoolNotFound));
+    assert_eq!(standing(&site), Standing::Wrong(Reason::PoolNotFound));
     let labelled = AdvertisementDraft { name: made.name.clone(), labels: labels(&[("a", "b")]), spec: made.spec.clone() };
     let ctx = site.ctx();
-    assert!(update_advertisement(&site.cluster, labelled, ctx).is_ok(), "labels may change all the same");
+    assert!(BgpAdvertisement::update(&site.cluster, labelled, ctx).is_ok(), "labels may change all the same");
     assert!(site.change_advertisement("a", |spec| spec.length_v4 = 31).is_err(), "the specification may not");
     site.pool("external", Purpose::Node, &["10.0.0.12-10.0.0.15"], |_| {});
-    assert_eq!(reason(&site), Some(Reason::ConflictingFields));
+    assert_eq!(standing(&site), Standing::Wrong(Reason::ConflictingFields));
     site.pool("external", Purpose::ExternalService, &["10.0.0.12-10.0.0.15"], |_| {});
-    assert_eq!(reason(&site), None);
+    assert_eq!(standing(&site), Standing::Well);
 }
 
 #[test]

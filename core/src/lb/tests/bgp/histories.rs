@@ -145,7 +145,7 @@ proptest! {
             check_preferences(&site)?;
             for made in site.cluster.lb.bgp_advertisements() {
                 let said = conditions::of_advertisement(&site.cluster, made);
-                prop_assert!(said[0].reason.is_none(), "{said:?}");
+                prop_assert!(said[0].standing == conditions::Standing::Well, "{said:?}");
             }
             for node in site.cluster.ipam.nodes() {
                 let mut routers: Vec<_> = sessions(&site.cluster, node).iter().map(|peer| peer.spec.router.to_string()).collect();

@@ -1,7 +1,11 @@
 //! Peers.
 
+use super::conditions::Standing;
 use super::*;
+use crate::ipam::Liveness;
+use crate::net::Name;
 use crate::reason::Reason;
+use crate::time::Timestamp;
 
 #[test]
 fn a_peer_comes_changes_and_goes_under_its_etag() {
@@ -93,10 +97,52 @@ fn a_condition_says_whether_anybody_has_a_session() {
     let mut site = Site::usual();
     let peer = site.peer("tor", "10.0.0.1", |spec| spec.nodes = either(&["rack=1", "rack=2"])).unwrap();
     let said = |site: &Site| conditions::of_peer(&site.cluster, &peer).remove(0);
-    assert_eq!(said(&site).reason, Some(Reason::NodeNotFound));
+    assert_eq!(said(&site).standing, Standing::Wrong(Reason::NodeNotFound));
     site.node("a", &[("rack", "3")], |_| {});
     let two = site.node("b", &[("rack", "2")], |node| node.draining = true);
-    assert_eq!((said(&site).reason, said(&site).message.as_str()), (None, "1 node has a session"));
+    assert_eq!((said(&site).standing, said(&site).message.as_str()), (Standing::Well, "1 node has a session"));
     assert_eq!(sessions(&site.cluster, &two), std::slice::from_ref(&peer));
     assert!(sessions(&site.cluster, &node("a", &[("rack", "3")])).is_empty());
+}
+
+#[test]
+fn a_condition_says_on_which_nodes_the_session_is_not_established() {
+    let mut site = Site::usual();
+    let peer = site.peer("tor", "10.0.0.1", |spec| spec.nodes = either(&["rack"])).unwrap();
+    let said = |site: &Site, heard: Option<&BTreeMap<Name, SessionReport>>| {
+        conditions::established(&site.cluster, &peer, heard).map(|said| (said.standing, said.message))
+    };
+    site.node("dead", &[("rack", "1")], |node| node.liveness = Liveness::NotSeen);
+    site.node("other", &[], |node| node.liveness = Liveness::Alive(Timestamp(1)));
+    assert_eq!(said(&site, None), None, "no live node has a session");
+    for name in ["a", "b", "c"] {
+        site.node(name, &[("rack", "1")], |node| node.liveness = Liveness::Alive(Timestamp(1)));
+    }
+    assert_eq!(said(&site, None).unwrap().0, Standing::Unknown);
+    let report = |state, error: &str| SessionReport {
+        peer: peer.name.clone(),
+        state,
+        since: None,
+        advertised: 3,
+        last_error: error.to_owned(),
+    };
+    let mut heard: BTreeMap<Name, SessionReport> =
+        [("a", SessionState::Established, ""), ("b", SessionState::Active, "hold timer expired")]
+            .map(|(node, state, error)| (node.parse().unwrap(), report(state, error)))
+            .into();
+    let (standing, message) = said(&site, Some(&heard)).unwrap();
+    assert_eq!(standing, Standing::Wrong(Reason::BgpSessionDown));
+    let why = "`b` is in state Active: hold timer expired, `c` has not reported on it";
+    assert_eq!(message, format!("established on 1 of 3 live nodes that have a session: {why}"));
+    heard.extend(["b", "c"].map(|node| (node.parse().unwrap(), report(SessionState::Established, "it was down once"))));
+    let all = "established on all 3 live nodes that have a session; prefixes advertised by each: 3";
+    assert_eq!(said(&site, Some(&heard)), Some((Standing::Well, all.to_owned())));
+}
+
+#[test]
+fn states_of_sessions_are_those_of_the_standard() {
+    for name in ["Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"] {
+        assert_eq!(name.parse::<SessionState>().unwrap().to_string(), name);
+    }
+    assert_eq!("established".parse::<SessionState>().unwrap_err().reason, Reason::InvalidArgument);
 }

@@ -147,7 +147,7 @@ proptest! {
     #[test]
     fn routes_cover_what_they_must_and_nothing_outside_the_pools(plan in plan()) {
         let (site, node, peer) = build(&plan);
-        let routes = routes_of(&site, &node, &peer);
+        let routes = routes(&site.cluster, &node, &peer);
         prop_assert!(routes.windows(2).all(|pair| pair[0].prefix < pair[1].prefix), "sorted, none twice");
         let mut reasons = Vec::new();
         for service in site.cluster.lb.services() {

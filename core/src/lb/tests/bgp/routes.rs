@@ -1,8 +1,11 @@
 //! Routes of small clusters, by hand.
 
+use super::super::fixture::key;
 use super::*;
 use crate::ipam::{PoolState, Purpose};
 use crate::lb::TrafficPolicy;
+use crate::lb::explain::{Check, Verdict, explain};
+use crate::reason::Reason;
 use crate::time::Timestamp;
 
 /// Two nodes, a peer inside and one outside, a service with a pod on node `a`.
@@ -120,7 +123,7 @@ fn what_advertisements_say_of_one_prefix_is_put_together() {
     site.cluster.lb.apply(&BgpAdvertisement::change(three.name.clone(), Some(three.clone().into())));
     assert_eq!(site.told(&a, "inside"), ["10.0.0.13/32 300 1:1 9:9 large:1:2:3"]);
     let said = conditions::of_advertisement(&site.cluster, &three);
-    assert_eq!(said[0].reason, Some(crate::reason::Reason::BgpAdvertisementConflict));
+    assert_eq!(said[0].standing, conditions::Standing::Wrong(Reason::BgpAdvertisementConflict));
 }
 
 #[test]
@@ -139,4 +142,29 @@ fn an_address_that_is_shared_needs_one_service_that_lives() {
     assert_eq!(site.told(&a, "inside"), ["10.0.0.13/32"]);
     site.delete("shop/web", "").unwrap();
     assert!(site.told(&a, "inside").is_empty());
+}
+
+#[test]
+fn an_explanation_says_who_tells_whom_or_why_nobody_does() {
+    let (mut site, ..) = site();
+    let said = |site: &Site| {
+        let explanation = explain(&site.cluster, &key("shop/web"), Timestamp(1)).unwrap();
+        let step = explanation.steps.into_iter().find(|step| step.check == Check::Bgp);
+        step.map(|step| (step.verdict, step.message))
+    };
+    assert_eq!(said(&site), None, "BGP is nothing to this service");
+    site.pool("external", Purpose::ExternalService, &["10.0.0.13-10.0.0.20"], |pool| pool.bgp_only = true);
+    let (verdict, message) = said(&site).unwrap();
+    assert_eq!(verdict, Verdict::Bad(Reason::NotAnnounced));
+    assert!(message.contains("no BGP advertisement selects pool `external`"), "{message}");
+    site.advertise("all", |_| {}).unwrap();
+    let well = "10.0.0.13 is advertised by 2 nodes to `inside`, `outside`".to_owned();
+    assert_eq!(said(&site), Some((Verdict::Well, well)));
+    for name in ["inside", "outside"] {
+        site.change_peer(name, |draft| draft.spec.nodes = either(&["rack=7"])).unwrap();
+    }
+    let (verdict, message) = said(&site).unwrap();
+    assert!(verdict == Verdict::Bad(Reason::NotAnnounced) && message.contains("has a session with a peer"), "{message}");
+    site.put(pod(5, "a", false));
+    assert_eq!(said(&site).unwrap().0, Verdict::Unknown);
 }

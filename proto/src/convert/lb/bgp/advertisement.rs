@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use polder_core::cluster::Cluster;
 use polder_core::lb::bgp::check::{self, MOST_NAMED};
+use polder_core::lb::bgp::conditions::Heard;
 use polder_core::lb::bgp::{AdvertisementDraft, AdvertisementSpec, BgpAdvertisement, Community, conditions};
 use polder_core::net::Family;
 use polder_core::reason::{Malformed, Reason, Violations, shown};
@@ -65,6 +66,10 @@ impl Shown for pb::BgpAdvertisement {
     fn show(cluster: &Cluster, record: &BgpAdvertisement) -> Self {
         let conditions = conditions::of_advertisement(cluster, record).into_iter().map(show_condition).collect();
         Self { conditions, ..Self::asked(record) }
+    }
+
+    fn observe(self, _: &Cluster, _: &BgpAdvertisement, _: Option<&Heard>) -> Self {
+        self
     }
 
     fn draft(self, _: &[String], bad: &mut Violations) -> Option<AdvertisementDraft> {

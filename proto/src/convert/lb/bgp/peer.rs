@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use polder_core::cluster::Cluster;
 use polder_core::lb::bgp::check::{self, HOLD, PORT};
+use polder_core::lb::bgp::conditions::Heard;
 use polder_core::lb::bgp::{Asn, Bfd, BgpPeer, PeerDraft, PeerSpec, Router, Secret, conditions};
 use polder_core::net::parse_addr;
 use polder_core::reason::{Reason, Violations};
@@ -82,6 +83,11 @@ impl Shown for pb::BgpPeer {
     fn show(cluster: &Cluster, record: &BgpPeer) -> Self {
         let conditions = conditions::of_peer(cluster, record).into_iter().map(show_condition).collect();
         Self { conditions, ..Self::asked(record) }
+    }
+
+    fn observe(mut self, cluster: &Cluster, record: &BgpPeer, heard: Option<&Heard>) -> Self {
+        self.conditions.extend(conditions::established(cluster, record, heard).map(show_condition));
+        self
     }
 
     fn draft(self, said: &[String], bad: &mut Violations) -> Option<PeerDraft> {

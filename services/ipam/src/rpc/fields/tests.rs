@@ -4,12 +4,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use polder_core::id::Uid;
 use polder_core::ipam::pool::{self, Draft};
-use polder_core::ipam::{Change, Holding, Owner};
-use polder_core::meta::Meta;
+use polder_core::ipam::{Change, Holding};
 use polder_core::net::{AddrRange, Name};
 use polder_core::reason::Refusal;
 use polder_core::schema::PlanContext;
-use polder_core::{cluster::Cluster, id::Entropy, time::Timestamp};
+use polder_core::{cluster::Cluster, id::Entropy, testing, time::Timestamp};
 use proptest::prelude::*;
 
 use super::*;
@@ -46,29 +45,21 @@ fn pool_of(name: u8, from: u8, to: u8) -> Arc<Pool> {
 }
 
 fn allocation(uid: Uid, node: u8, namespace: u8, at: u8, held: bool) -> Arc<Allocation> {
-    let owner = Owner {
-        kind: OwnerKind::Pod,
-        namespace: (namespace > 0).then(|| format!("team-{namespace}").parse().unwrap()),
-        name: format!("pod-{node}").parse().unwrap(),
-        node: (node > 0).then(|| format!("node-{node}").parse().unwrap()),
-        interface: String::new(),
-        container: String::new(),
-        uid: String::new(),
-    };
+    let mut owner = testing::owner("team", &format!("pod-{node}"));
+    owner.namespace = (namespace > 0).then(|| format!("team-{namespace}").parse().unwrap());
+    owner.node = (node > 0).then(|| format!("node-{node}").parse().unwrap());
     // Two addresses, so that one allocation may be in two pools.
     let holdings = [at, at.wrapping_add(40)].map(|number| Holding { address: address(number), block: None });
     let handle: Arc<str> = format!("handle-{}", at % 16).into();
     Arc::new(Allocation {
         handle,
-        meta: Meta { uid, version: 1, created: Timestamp(0), updated: Timestamp(0) },
+        meta: testing::meta(uid.0),
         holdings: holdings.to_vec(),
         owner,
-        labels: Labels::new([("app".to_owned(), format!("app-{}", at % 3))]).unwrap(),
+        labels: testing::labels(&[("app", &format!("app-{}", at % 3))]),
         ready: at.is_multiple_of(2),
-        hostname: None,
-        subdomain: None,
-        named_ports: Vec::new(),
         released: (!held).then_some(Timestamp(u64::from(at))),
+        ..testing::pod(0)
     })
 }
 

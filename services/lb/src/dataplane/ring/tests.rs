@@ -14,7 +14,7 @@ fn delta(floor: u64, revision: u64, objects: usize) -> Option<Delta> {
     let body = Body::bare(&Key::Settings);
     let message = Encoded::of(WatchEventType::Put, Revision(revision), &body);
     let messages = vec![message; objects];
-    Some(Delta { floor: Revision(floor), revision: Revision(revision), messages, own: None, nodes: None })
+    Some(Delta { floor: Revision(floor), revision: Revision(revision), messages, own: None })
 }
 
 fn place(ring: &Ring, revision: u64) -> Result<u64, Reason> {
