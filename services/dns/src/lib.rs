@@ -3,7 +3,7 @@
 //! It owns `/polder/dns/` in the store: zones and record sets of operators. Every change of them is decided by a pure planner of
 //! [`polder_core::dns::zones`] and committed by the ledger as one transaction. It follows everything that names are computed from:
 //! pools, allocations, services, and the stored zones themselves. What is served is one [`Snapshot`](polder_core::dns::Snapshot),
-//! replaced whole for every revision. Names that are in no zone of ours are asked of others ([`resolver`]). UDP, TCP and the `Resolve` RPC put queries to the same function
+//! replaced whole for every revision. Names that are in no zone of ours are asked of others. UDP, TCP and the `Resolve` RPC put queries to the same function
 //! [`answer`](polder_core::dns::answer()).
 //!
 //! With the store gone it goes on answering from the last snapshot, for ever. A crash before a commit leaves nothing, after it

@@ -24,8 +24,9 @@ use super::servers::{Server, State};
 use super::{Deliver, Found, Origin, Resolver};
 use crate::names::Position;
 
-/// The most clients that wait for one question.
+/// The most clients that wait for one question, and for how many there is room for each question that may be asked at a time.
 const MOST_WAITERS: usize = 256;
+const WAITERS_EACH: usize = 4;
 /// A client is given what is kept, in spite of its age, when no upstream has answered for so long (RFC 8767 §5).
 const PATIENCE: Duration = Duration::from_millis(1800);
 /// How often upstreams that do not answer are looked at.
@@ -65,6 +66,8 @@ pub(crate) struct Desk {
     queue: mpsc::Receiver<Job>,
     mirror: Mirror<Stored>,
     flights: HashMap<Key, Flight>,
+    /// How many clients wait.
+    waiting: usize,
     /// When the clients of a question are given what is kept; all wait equally long, so they come in order.
     patience: VecDeque<(Instant, Id, Key)>,
     tasks: JoinSet<Done>,
@@ -80,6 +83,7 @@ impl Desk {
             queue,
             mirror,
             flights: HashMap::new(),
+            waiting: 0,
             patience: VecDeque::new(),
             tasks: JoinSet::new(),
             next_loop_look: clock::monotonic(),
@@ -120,24 +124,29 @@ impl Desk {
             Job::Ask(waiter) => (waiter.asked.key.clone(), Some(waiter)),
             Job::Refresh(key) => (key, None),
         };
-        if let Some(flight) = self.flights.get_mut(&key) {
-            match waiter {
-                Some(waiter) if flight.waiters.len() >= MOST_WAITERS => self.reject(&state, waiter),
-                waiter => flight.waiters.extend(waiter),
-            }
-            return;
-        }
         let most = usize::try_from(state.spec.in_flight).unwrap_or(usize::MAX);
-        match waiter {
-            Some(waiter) if self.flights.len() >= most => self.reject(&state, waiter),
-            waiter if self.flights.len() < most => self.ask(&state, key, waiter),
-            _ => {}
+        let room = match self.flights.get(&key) {
+            Some(flight) => flight.waiters.len() < MOST_WAITERS && self.waiting < most.saturating_mul(WAITERS_EACH),
+            None => self.flights.len() < most,
+        };
+        match (room, waiter) {
+            (false, Some(waiter)) => self.reject(&state, waiter),
+            // What is kept is still good.
+            (false, None) => {}
+            (true, waiter) => {
+                self.waiting += usize::from(waiter.is_some());
+                match self.flights.get_mut(&key) {
+                    Some(flight) => flight.waiters.extend(waiter),
+                    None => self.ask(&state, key, waiter),
+                }
+            }
         }
     }
 
     fn ask(&mut self, state: &Arc<State>, key: Key, waiter: Option<Waiter>) {
         let Some(route) = state.route(&key.name).cloned() else {
             // The settings have changed meanwhile.
+            self.waiting -= usize::from(waiter.is_some());
             waiter.into_iter().for_each(|waiter| self.refuse(waiter));
             return;
         };
@@ -164,6 +173,7 @@ impl Desk {
             }
         };
         let Some(flight) = self.flights.remove(&key) else { return };
+        self.waiting -= flight.waiters.len();
         let state = self.resolver.state.load_full();
         let kept = state.generation == generation;
         let rule = state.route(&key.name).map_or_else(DomainName::root, |route| route.domain.clone());
@@ -192,6 +202,7 @@ impl Desk {
         let Some(flight) = self.flights.get_mut(&key).filter(|flight| flight.task == task) else { return };
         let Looked::Stale { answer, age, .. } = self.resolver.cache.look(&key) else { return };
         let waiters = std::mem::take(&mut flight.waiters);
+        self.waiting -= waiters.len();
         let rule = self.resolver.state.load().route(&key.name).map_or_else(DomainName::root, |route| route.domain.clone());
         let origin = Origin { rule, by: answer.by, found: Found::Stale, age };
         for waiter in waiters {

@@ -82,6 +82,25 @@ async fn too_many_questions_fail_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_more_clients_wait_than_there_is_room_for() {
+    let settings = |upstream: &Upstream| ResolverSettings {
+        max_in_flight: Some(1),
+        timeout_milliseconds: Some(5000),
+        tries: Some(5),
+        ..asking(&[upstream])
+    };
+    let (_folder, site, upstream) = shop(settings).await;
+    let socket = socket(&site);
+    (0..20).for_each(|id| send(&socket, id, "never.example.com"));
+    // Four wait for what does not come.
+    for _ in 0..16 {
+        assert_eq!(next(&socket).rcode, Rcode::ServFail);
+    }
+    assert!(upstream.asked("never.example.com.").0 <= 1);
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_upstreams_gone_what_was_kept_is_given() {
     let (_folder, site, upstream) = shop(|upstream| ResolverSettings { prefetch_hits: Some(0), ..asking(&[upstream]) }).await;
     assert_eq!(short(&site, "short.example.com A"), ["192.0.2.1"]);
