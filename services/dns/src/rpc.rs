@@ -60,6 +60,8 @@ fn resolved(resolution: &Resolution, elapsed: Duration) -> ResolveResponse {
         None => zone(),
     };
     let kept = origin.as_ref().filter(|origin| origin.found != Found::Asked);
+    // People read it: to the millisecond.
+    let age = kept.map(|origin| Duration::from_millis(u64::try_from(origin.age.as_millis()).unwrap_or(u64::MAX)));
     ResolveResponse {
         name: name.to_string(),
         rcode: message.rcode.to_string(),
@@ -73,7 +75,7 @@ fn resolved(resolution: &Resolution, elapsed: Duration) -> ResolveResponse {
         elapsed: prost_types::Duration::try_from(elapsed).ok(),
         revision: names.revision().0,
         rule: origin.as_ref().map(|origin| convert::resolver::rule(&origin.rule)).unwrap_or_default(),
-        age: kept.and_then(|origin| prost_types::Duration::try_from(origin.age).ok()),
+        age: age.and_then(|age| prost_types::Duration::try_from(age).ok()),
     }
 }
 
