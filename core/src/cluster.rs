@@ -10,7 +10,7 @@ pub struct Cluster {
     pub ipam: ipam::View,
     /// Services.
     pub lb: lb::View,
-    /// Zones and record sets of operators.
+    /// Zones and record sets of operators, and the resolver's settings.
     pub dns: dns::zones::View,
 }
 

@@ -6,6 +6,7 @@
 //! * [`answer()`]: query in, answer out: the one function behind every transport.
 //! * [`zones`]: what operators store, and the decisions about it.
 //! * [`master`]: zone files, read.
+//! * [`resolver`]: names outside: the settings, the questions to others, what they answer, what is kept of it.
 //! * [`message`]: reading an answer again, for people.
 
 mod answer;
@@ -18,6 +19,7 @@ pub mod master;
 pub mod message;
 pub mod name;
 pub mod record;
+pub mod resolver;
 mod reverse;
 mod settings;
 pub mod snapshot;

@@ -13,6 +13,7 @@ pub mod selector_meaning;
 pub mod selectors;
 pub mod stored;
 pub mod update_masks;
+pub mod upstream_answers;
 pub mod zone_files;
 
 use std::fmt::{Debug, Display};
@@ -35,7 +36,7 @@ pub struct Target {
 
 /// Every target.
 #[must_use]
-pub const fn all() -> [Target; 14] {
+pub const fn all() -> [Target; 15] {
     [
         addresses::TARGET,
         arithmetic::TARGET,
@@ -51,6 +52,7 @@ pub const fn all() -> [Target; 14] {
         manifest_values::TARGET,
         metallb_annotations::TARGET,
         zone_files::TARGET,
+        upstream_answers::TARGET,
     ]
 }
 

@@ -36,4 +36,5 @@ targets! {
     manifest_values 1_500
     metallb_annotations 3_000
     zone_files 20_000
+    upstream_answers 20_000
 }

@@ -84,11 +84,12 @@ pub async fn dig(context: &Context, name: &str, record_type: &str) -> Result<Str
     }
     let authority = if answer["authoritative"].as_bool() == Some(true) { "authoritative, " } else { "" };
     let mut out = format!(
-        ";; {} {} {}: {} ({authority}revision {})\n",
+        ";; {} {} {}: {} ({authority}{}revision {})\n",
         text(&answer, &["name"]),
         record_type.to_uppercase(),
         text(&answer, &["rcode"]),
         joined([&answer["answeredBy"]]),
+        outside(&answer),
         text(&answer, &["revision"])
     );
     for (section, title) in [("answers", "ANSWER"), ("authority", "AUTHORITY"), ("additional", "ADDITIONAL")] {
@@ -100,6 +101,21 @@ pub async fn dig(context: &Context, name: &str, record_type: &str) -> Result<Str
         }
     }
     Ok(out)
+}
+
+/// How an answer from outside was come by; nothing for one of our own.
+fn outside(answer: &Value) -> String {
+    let rule = match answer["rule"].as_str() {
+        None | Some("") => return String::new(),
+        Some(".") => "upstreams".to_owned(),
+        Some(domain) => format!("stub domain {domain}"),
+    };
+    let age = text(answer, &["age"]);
+    match answer["source"].as_str() {
+        Some("ANSWER_SOURCE_CACHE") => format!("{rule}, kept for {age}, "),
+        Some("ANSWER_SOURCE_STALE") => format!("{rule}, none of which answers; kept for {age}, which is too long, "),
+        _ => format!("{rule}, asked now, "),
+    }
 }
 
 /// The most calls that one repair takes; each mends up to a hundred records.

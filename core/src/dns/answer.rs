@@ -6,7 +6,9 @@ use self::find::{Found, find};
 use super::name::is_under;
 use super::record::RecordType;
 use super::snapshot::{Set, Snapshot};
-use super::wire::{FIXED, HEADER, MOST_POINTER, MOST_TCP, MOST_UDP, PLAIN_UDP, QUESTION, Query, Rcode, Reply, Section, Unreadable};
+use super::wire::{
+    Edns, FIXED, HEADER, MOST_POINTER, MOST_TCP, MOST_UDP, PLAIN_UDP, QUESTION, Query, Rcode, Reply, Section, Unreadable,
+};
 
 /// The longest chain of aliases that is followed.
 const MOST_ALIASES: usize = 10;
@@ -53,6 +55,8 @@ pub enum Outcome {
     Sent(Sent),
     /// The name is in no zone of ours. The out buffer has the refusal that a server without an upstream sends.
     Forward(Sent),
+    /// The name is an alias that leads out of our zones. The out buffer has what a server without an upstream sends: the alias.
+    Leads(Sent),
     /// Send nothing.
     Dropped,
 }
@@ -72,12 +76,7 @@ pub fn answer(snapshot: &Snapshot, client: Client, query: &[u8], out: &mut [u8])
             return reply.map_or(Outcome::Dropped, |reply| sent(reply, rcode, None));
         }
     };
-    let most = match (client.transport, query.edns) {
-        (Transport::Tcp, _) => MOST_TCP,
-        (Transport::Udp, None) => PLAIN_UDP,
-        (Transport::Udp, Some(edns)) => edns.size.min(MOST_UDP),
-    };
-    let Some(reply) = Reply::to(&query, out, usize::from(most)) else { return Outcome::Dropped };
+    let Some(reply) = Reply::to(&query, out, usize::from(most(client.transport, query.edns))) else { return Outcome::Dropped };
     let transfer = matches!(query.rtype, RecordType::AXFR | RecordType::IXFR);
     if query.is_bad_version() {
         sent(reply, Rcode::BadVers, Some(query.rtype))
@@ -85,6 +84,15 @@ pub fn answer(snapshot: &Snapshot, client: Client, query: &[u8], out: &mut [u8])
         sent(reply, Rcode::Refused, Some(query.rtype))
     } else {
         Asked { snapshot, query: &query, turn: client.turn }.answer(reply)
+    }
+}
+
+/// The longest answer that a client takes.
+pub(super) fn most(transport: Transport, edns: Option<Edns>) -> u16 {
+    match (transport, edns) {
+        (Transport::Tcp, _) => MOST_TCP,
+        (Transport::Udp, None) => PLAIN_UDP,
+        (Transport::Udp, Some(edns)) => edns.size.min(MOST_UDP),
     }
 }
 
@@ -115,15 +123,14 @@ impl<'a> Asked<'a> {
                 Found::Start | Found::NoData | Found::Missing => match self.snapshot.zone_of(name) {
                     Some(zone) => Some(zone),
                     None if hop == 0 => return forward(reply, rtype),
-                    // The alias leads out of our zones: whoever asks goes on from there.
-                    None => return sent(reply, Rcode::NoError, rtype),
+                    None => return leads(reply, rtype),
                 },
             };
             if let Found::Elsewhere(servers, length) = found {
-                // As above; the answer to the first name stays ours.
-                if hop == 0 {
-                    self.refer(&mut reply, servers, place + name.len() - length, length);
+                if hop > 0 {
+                    return leads(reply, rtype);
                 }
+                self.refer(&mut reply, servers, place + name.len() - length, length);
                 return sent(reply, Rcode::NoError, rtype);
             }
             reply.authoritative = true;
@@ -224,6 +231,11 @@ fn hosts(set: &Set) -> impl Iterator<Item = (usize, &[u8])> {
 
 fn forward(reply: Reply<'_>, rtype: Option<RecordType>) -> Outcome {
     Outcome::Forward(Sent { length: reply.finish(Rcode::Refused), rcode: Rcode::Refused, rtype })
+}
+
+/// The answer to the first name is ours; whoever asks goes on from there.
+fn leads(reply: Reply<'_>, rtype: Option<RecordType>) -> Outcome {
+    Outcome::Leads(Sent { length: reply.finish(Rcode::NoError), rcode: Rcode::NoError, rtype })
 }
 
 /// A compression pointer to a place in the message (RFC 1035 §4.1.4).

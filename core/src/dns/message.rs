@@ -45,7 +45,7 @@ impl Message {
     /// Reads a whole message; `None` when it is not one.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        let mut reader = Reader { bytes, at: 0 };
+        let mut reader = Reader::new(bytes);
         let [id, flags, questions, answers, authorities, additionals] = reader.numbers()?;
         for _ in 0..questions {
             reader.name()?;
@@ -81,19 +81,29 @@ enum Read {
     Opt(u8),
 }
 
-struct Reader<'a> {
+/// Reads a message from its start. Every step says `None` where the message ends too early.
+pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// How many bytes are read.
+    pub(super) const fn place(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let bytes = self.bytes.get(self.at..self.at.checked_add(count)?)?;
         self.at += count;
         Some(bytes)
     }
 
-    fn numbers<const N: usize>(&mut self) -> Option<[u16; N]> {
+    pub(super) fn numbers<const N: usize>(&mut self) -> Option<[u16; N]> {
         let mut numbers = [0; N];
         for number in &mut numbers {
             *number = self.take(2)?.try_into().ok().map(u16::from_be_bytes)?;
@@ -101,11 +111,16 @@ impl<'a> Reader<'a> {
         Some(numbers)
     }
 
-    fn long(&mut self) -> Option<u32> {
+    pub(super) fn long(&mut self) -> Option<u32> {
         self.take(4)?.try_into().ok().map(u32::from_be_bytes)
     }
 
-    fn name(&mut self) -> Option<DomainName> {
+    pub(super) fn name(&mut self) -> Option<DomainName> {
+        DomainName::from_wire(&self.wire_name()?)
+    }
+
+    /// A name without compression, in the letter case that it has in the message.
+    pub(super) fn wire_name(&mut self) -> Option<Vec<u8>> {
         let mut wire = Vec::new();
         let mut at = self.at;
         let mut jumps = 0;
@@ -134,7 +149,7 @@ impl<'a> Reader<'a> {
         if jumps == 0 {
             self.at = at;
         }
-        DomainName::from_wire(&wire)
+        Some(wire)
     }
 
     fn record(&mut self) -> Option<Read> {

@@ -69,8 +69,8 @@ pub fn touched(before: &Cluster, change: &Change, sources: &mut BTreeSet<Source>
         Change::Dns(zones::Change::RecordSet(key, _)) => {
             sources.insert(Source::RecordSet(Arc::clone(key)));
         }
-        // Who answers for an address changes no name.
-        Change::Lb(_) | Change::Ipam(_) => {}
+        // Who answers for an address changes no name, nor does whom we ask about others.
+        Change::Lb(_) | Change::Ipam(_) | Change::Dns(zones::Change::Resolver(_)) => {}
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 pub(super) use self::layout::{FIXED, HEADER, MOST_POINTER, QUESTION, split_records};
 pub use self::query::encode_query;
-pub(super) use self::query::{Query, Unreadable};
+pub(super) use self::query::{Edns, Head, Query, Unreadable};
 pub(super) use self::reply::{Reply, Section};
 
 /// The largest answer sent by UDP, whatever the client offers: it fits every path without fragments (DNS flag day 2020).

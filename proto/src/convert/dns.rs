@@ -1,6 +1,7 @@
 //! `polder.dns.v1` and the domain's names and records.
 
 pub mod import;
+pub mod resolver;
 mod set;
 mod sets;
 mod zone;
@@ -32,6 +33,8 @@ pub struct Question {
     pub rtype: RecordType,
     /// The namespace whose search list is tried.
     pub namespace: Option<Label>,
+    /// Ask no upstream.
+    pub local_only: bool,
 }
 
 /// Reads a question.
@@ -52,7 +55,12 @@ pub fn question(request: &v1::ResolveRequest) -> Result<Question, Refusal> {
     if !request.client.is_empty() {
         bad.take("client", parse_addr(&request.client));
     }
-    let question = name.zip(rtype).zip(namespace).map(|((name, rtype), namespace)| Question { name, rtype, namespace });
+    let question = name.zip(rtype).zip(namespace).map(|((name, rtype), namespace)| Question {
+        name,
+        rtype,
+        namespace,
+        local_only: request.local_only,
+    });
     bad.finish(question)
 }
 
@@ -241,20 +249,6 @@ pub fn system_zone(names: &Snapshot, zone: &DomainName) -> v1::Zone {
         serial: names.serial(),
         system: true,
         ..v1::Zone::default()
-    }
-}
-
-/// How computed names are answered.
-#[must_use]
-pub fn resolver_settings(names: &Snapshot) -> v1::ResolverSettings {
-    let settings = names.settings();
-    v1::ResolverSettings {
-        cluster_domain: without_dot(settings.zone()),
-        cluster_ttl_seconds: Some(settings.ttl),
-        cluster_negative_ttl_seconds: Some(settings.negative_ttl),
-        pod_records: v1::PodRecords::Disabled.into(),
-        udp_payload_limit: u32::from(polder_core::dns::wire::MOST_UDP),
-        ..v1::ResolverSettings::default()
     }
 }
 

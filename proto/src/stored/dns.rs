@@ -1,8 +1,9 @@
 //! The stored form of DNS' records.
 //!
-//! Keys, below `/polder/dns/`: `zones/<name>`, `records/<zone>/<name>/<type>`. Heads, journal records and how far servers have come
-//! ([`serving`]) lie there too and are no records of the view.
+//! Keys, below `/polder/dns/`: `zones/<name>`, `records/<zone>/<name>/<type>`, `resolver`. Heads, journal records and how far
+//! servers have come ([`serving`]) lie there too and are no records of the view.
 
+mod resolver;
 pub mod serving;
 
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use crate::state::v1 as pb;
 
 /// Everything of DNS lies under this.
 pub const PREFIX: &str = "/polder/dns/";
+/// The key of the resolver's settings.
+const RESOLVER: &str = "resolver";
 /// The form that this build writes and reads.
 const VERSION: u32 = 1;
 
@@ -41,6 +44,7 @@ fn read(key: &str, value: Option<&[u8]>) -> Result<Option<Change>, String> {
             let key = Arc::new(read_key(path)?);
             Change::RecordSet(Arc::clone(&key), value.map(|bytes| read_set(key, bytes)).transpose()?.map(Arc::new))
         }
+        None if key == RESOLVER => Change::Resolver(value.map(resolver::read).transpose()?.map(Arc::new)),
         _ => return Ok(None),
     };
     Ok(Some(change))
@@ -122,6 +126,7 @@ fn path_of(change: &Change) -> String {
     match change {
         Change::Zone(name, _) => format!("zones/{name}"),
         Change::RecordSet(key, _) => format!("records/{key}"),
+        Change::Resolver(_) => RESOLVER.to_owned(),
     }
 }
 
@@ -135,6 +140,7 @@ fn value_of(change: &Change) -> Option<Vec<u8>> {
     match change {
         Change::Zone(_, record) => record.as_ref().map(|zone| write_zone(zone).encode_to_vec()),
         Change::RecordSet(_, record) => record.as_ref().map(|set| write_set(set).encode_to_vec()),
+        Change::Resolver(record) => record.as_ref().map(|settings| resolver::write(settings).encode_to_vec()),
     }
 }
 
@@ -144,6 +150,7 @@ pub fn before(view: &View, change: &Change) -> Option<Vec<u8>> {
     value_of(&match change {
         Change::Zone(name, _) => Change::Zone(name.clone(), view.zone(name.as_str()).cloned()),
         Change::RecordSet(key, _) => Change::RecordSet(Arc::clone(key), view.set(key).cloned()),
+        Change::Resolver(_) => Change::Resolver(view.resolver().cloned()),
     })
 }
 

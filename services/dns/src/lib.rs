@@ -3,7 +3,7 @@
 //! It owns `/polder/dns/` in the store: zones and record sets of operators. Every change of them is decided by a pure planner of
 //! [`polder_core::dns::zones`] and committed by the ledger as one transaction. It follows everything that names are computed from:
 //! pools, allocations, services, and the stored zones themselves. What is served is one [`Snapshot`](polder_core::dns::Snapshot),
-//! replaced whole for every revision; UDP, TCP and the `Resolve` RPC put queries to the same function
+//! replaced whole for every revision. Names that are in no zone of ours are asked of others. UDP, TCP and the `Resolve` RPC put queries to the same function
 //! [`answer`](polder_core::dns::answer()).
 //!
 //! With the store gone it goes on answering from the last snapshot, for ever. A crash before a commit leaves nothing, after it
@@ -15,6 +15,7 @@ mod listen;
 mod metrics;
 mod names;
 mod progress;
+mod resolver;
 mod rpc;
 mod service;
 mod tcp;
@@ -43,6 +44,7 @@ use listen::Sockets;
 use metrics::{PublishMetrics, QueryMetrics};
 use names::Names;
 use progress::Progress;
+use resolver::{Desk, Resolver};
 use rpc::Rpc;
 use service::Service;
 use udp::Worker;
@@ -73,6 +75,8 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let sockets: Vec<Sockets> = sockets.collect::<Result<_, _>>()?;
     let addresses = sockets.iter().map(|bound| bound.address).collect();
 
+    let (resolver, queue) = Resolver::new(settings.seed, metrics);
+    let resolver = Arc::new(resolver);
     let names = Arc::new(Names::new(settings, PublishMetrics::register(metrics)));
     let clock: Clock = Arc::new(clock::now);
     let mirror = Mirror::<Stored>::open(store, MirrorConfig::for_service(NAME, Arc::clone(&clock)));
@@ -80,16 +84,21 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     metrics.collector::<Exporter>().add(NAME, &mirror, Some(&ledger));
     let (following, followed, ready) = (Arc::clone(&names), mirror.clone(), Arc::clone(&names));
     let progress = Progress::new(Arc::clone(&names), mirror.clone(), name.to_string());
-    let service = Service::new(Arc::clone(&names), name);
+    let (desk, position) = (Desk::new(Arc::clone(&resolver), queue, mirror.clone()), names.position());
+    let service = Service::new(Arc::clone(&names), Arc::clone(&resolver), name);
     let zones = Zones::new(ledger.clone(), service.clone(), domain);
     let component = Component::new(NAME)
         .grpc(DnsServiceServer::new(Rpc::new(service, zones)))
         .ready_when(move || ready.ready())
         .vital_task("dns-names", move |stop| async move { following.follow(&followed, stop).await })
+        .vital_task("dns-resolver", move |stop| async move {
+            desk.run(position, stop).await;
+            Ok(())
+        })
         .task("dns-progress", move |stop| progress.run(stop))
         .closing("dns-ledger", async move { ledger.shutdown().await })
         .closing("dns-mirror", async move { mirror.shutdown().await });
-    let server = Server { config, zone, names, queries: QueryMetrics::register(metrics) };
+    let server = Server { config, zone, names, resolver, queries: QueryMetrics::register(metrics) };
     Ok(Dns { component: sockets.into_iter().fold(component, |component, bound| server.serve(component, bound)), addresses })
 }
 
@@ -98,15 +107,17 @@ struct Server<'a> {
     config: &'a DnsConfig,
     zone: String,
     names: Arc<Names>,
+    resolver: Arc<Resolver>,
     queries: QueryMetrics,
 }
 
 impl Server<'_> {
     /// Adds the tasks of one address.
     fn serve(&self, component: Component, bound: Sockets) -> Component {
-        let lane = |transport| self.queries.lane(bound.address, transport, &self.zone);
+        let lane = |transport| Arc::new(self.queries.lane(bound.address, transport, &self.zone));
         let shared = tcp::Shared {
             names: Arc::clone(&self.names),
+            resolver: Arc::clone(&self.resolver),
             lane: lane(Transport::Tcp),
             idle: self.config.tcp_idle.0,
             turn: AtomicU32::new(0),
@@ -117,7 +128,13 @@ impl Server<'_> {
         });
         bound.udp.into_iter().fold(component, |component, socket| {
             let stopping = Arc::new(AtomicBool::new(false));
-            let worker = Worker { socket, names: Arc::clone(&self.names), lane: lane(Transport::Udp), stop: Arc::clone(&stopping) };
+            let worker = Worker {
+                socket: Arc::new(socket),
+                names: Arc::clone(&self.names),
+                resolver: Arc::clone(&self.resolver),
+                lane: lane(Transport::Udp),
+                stop: Arc::clone(&stopping),
+            };
             component.vital_task("dns-udp", move |stop| async move {
                 // A thread cannot be cancelled: the flag asks it, also when this task is cut off.
                 let _asked = Asks(Arc::clone(&stopping));

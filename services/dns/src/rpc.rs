@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
 use polder_core::id::Revision;
-use polder_core::reason::{Reason, Refusal};
+use polder_core::reason::Refusal;
 use polder_proto::convert::{dns as convert, page};
 use polder_proto::dns::v1::dns_service_server::DnsService;
 use polder_proto::dns::v1::*;
@@ -15,6 +15,7 @@ use polder_runtime::clock;
 use polder_runtime::status::refuse;
 use tonic::{Request, Response, Status};
 
+use crate::resolver::Found;
 use crate::service::{Resolution, Service};
 use crate::zones::Zones;
 
@@ -44,9 +45,23 @@ impl Rpc {
 }
 
 fn resolved(resolution: &Resolution, elapsed: Duration) -> ResolveResponse {
-    let Resolution { name, message, tried, names } = resolution;
+    let Resolution { name, message, tried, names, origin } = resolution;
     let records = |section: &[_]| section.iter().map(|sent| convert::answered(names, sent)).collect();
-    let source = if message.authoritative { AnswerSource::Authority } else { AnswerSource::Unspecified };
+    let source = match origin.as_ref().map(|origin| origin.found) {
+        Some(Found::Kept) => AnswerSource::Cache,
+        Some(Found::Stale) => AnswerSource::Stale,
+        Some(Found::Asked) => AnswerSource::Upstream,
+        None if message.authoritative => AnswerSource::Authority,
+        None => AnswerSource::Unspecified,
+    };
+    let zone = || names.zone_containing(name).map(|zone| zone.to_string());
+    let answered_by = match origin {
+        Some(origin) => origin.by.map(|by| by.to_string()),
+        None => zone(),
+    };
+    let kept = origin.as_ref().filter(|origin| origin.found != Found::Asked);
+    // People read it: to the millisecond.
+    let age = kept.map(|origin| Duration::from_millis(u64::try_from(origin.age.as_millis()).unwrap_or(u64::MAX)));
     ResolveResponse {
         name: name.to_string(),
         rcode: message.rcode.to_string(),
@@ -55,10 +70,12 @@ fn resolved(resolution: &Resolution, elapsed: Duration) -> ResolveResponse {
         additional: records(&message.additional),
         authoritative: message.authoritative,
         source: source.into(),
-        answered_by: names.zone_containing(name).map_or_else(String::new, |zone| zone.to_string()),
+        answered_by: answered_by.unwrap_or_default(),
         tried: tried.iter().map(ToString::to_string).collect(),
         elapsed: prost_types::Duration::try_from(elapsed).ok(),
         revision: names.revision().0,
+        rule: origin.as_ref().map(|origin| convert::resolver::rule(&origin.rule)).unwrap_or_default(),
+        age: age.and_then(|age| prost_types::Duration::try_from(age).ok()),
     }
 }
 
@@ -69,7 +86,7 @@ impl DnsService for Rpc {
     async fn resolve(&self, request: Request<ResolveRequest>) -> Answer<ResolveResponse> {
         let began = clock::monotonic();
         let question = convert::question(request.get_ref()).map_err(refuse)?;
-        let resolution = self.service.resolve(&question).map_err(refuse)?;
+        let resolution = self.service.resolve(&question).await.map_err(refuse)?;
         Ok(Response::new(resolved(&resolution, began.elapsed())))
     }
 
@@ -108,13 +125,14 @@ impl DnsService for Rpc {
     }
 
     async fn get_resolver_settings(&self, _: Request<GetResolverSettingsRequest>) -> Answer<GetResolverSettingsResponse> {
-        let names = self.service.snapshot().map_err(refuse)?;
-        Ok(Response::new(GetResolverSettingsResponse { settings: Some(convert::resolver_settings(&names)) }))
+        self.zones.on_get_resolver()
     }
 
-    async fn update_resolver_settings(&self, _: Request<UpdateResolverSettingsRequest>) -> Answer<UpdateResolverSettingsResponse> {
-        let message = "Resolver settings cannot be stored yet; they are in the configuration of the name server.";
-        Err(refuse(Refusal::new(Reason::NotImplemented, message)))
+    async fn update_resolver_settings(
+        &self,
+        request: Request<UpdateResolverSettingsRequest>,
+    ) -> Answer<UpdateResolverSettingsResponse> {
+        self.zones.on_set_resolver(request).await
     }
 
     async fn create_zone(&self, request: Request<CreateZoneRequest>) -> Answer<CreateZoneResponse> {

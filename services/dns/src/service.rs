@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use polder_core::dns::message::Message;
 use polder_core::dns::wire::{MOST_TCP, encode_query};
-use polder_core::dns::{Client, DomainName, Outcome, Record, Snapshot, Source, Transport, answer};
+use polder_core::dns::{Client, DomainName, Outcome, Record, RecordType, Settings, Snapshot, Source, Transport, answer};
 use polder_core::id::Revision;
 use polder_core::net::Name;
 use polder_core::reason::{Reason, Refusal};
@@ -14,14 +14,18 @@ use polder_proto::convert::dns::{Page, Question, RecordKey, no_zone, system_zone
 use polder_proto::dns::v1;
 
 use crate::names::{Names, Position};
+use crate::resolver::{Origin, Resolver};
 
 /// Names with fewer dots are tried with the search list first, as in a pod (`ndots:5`).
 const NDOTS: usize = 5;
+/// Who asks for people.
+const CLIENT: Client = Client { transport: Transport::Tcp, turn: 0 };
 
 /// The use cases of the name server. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Service {
     names: Arc<Names>,
+    resolver: Arc<Resolver>,
     name: Name,
 }
 
@@ -32,6 +36,8 @@ pub(crate) struct Resolution {
     pub(crate) tried: Vec<DomainName>,
     /// The snapshot that answered.
     pub(crate) names: Arc<Snapshot>,
+    /// Where it was found, when it is not all ours.
+    pub(crate) origin: Option<Origin>,
 }
 
 /// A record on a page.
@@ -62,13 +68,18 @@ impl Ord for Listed {
 }
 
 impl Service {
-    pub(crate) const fn new(names: Arc<Names>, name: Name) -> Self {
-        Self { names, name }
+    pub(crate) const fn new(names: Arc<Names>, resolver: Arc<Resolver>, name: Name) -> Self {
+        Self { names, resolver, name }
     }
 
     /// The server's name among its replicas.
     pub(crate) fn name(&self) -> &str {
         self.name.as_str()
+    }
+
+    /// What the configuration of this server says about the cluster's names.
+    pub(crate) fn configured<T>(&self, show: impl FnOnce(&Settings) -> T) -> T {
+        show(self.names.current().load().settings())
     }
 
     /// What is served, once anything is.
@@ -78,18 +89,26 @@ impl Service {
     }
 
     /// Puts the question to the engine as a pod's resolver would: the first name with an answer, else the last one tried.
-    pub(crate) fn resolve(&self, question: &Question) -> Result<Resolution, Refusal> {
+    pub(crate) async fn resolve(&self, question: &Question) -> Result<Resolution, Refusal> {
         let names = self.names.current().load_full();
         let mut tried = Vec::new();
         let mut candidates = candidates(&names, question)?.into_iter().peekable();
         while let Some(name) = candidates.next() {
-            let message = ask(&names, &name, question)?;
+            let (message, origin) = self.ask(&names, &name, question).await?;
             if !message.answer.is_empty() || candidates.peek().is_none() {
-                return Ok(Resolution { name, message, tried, names });
+                return Ok(Resolution { name, message, tried, names, origin });
             }
             tried.push(name);
         }
         Err(Refusal::new(Reason::Internal, "a question had no name to try"))
+    }
+
+    async fn ask(&self, names: &Snapshot, name: &DomainName, question: &Question) -> Result<(Message, Option<Origin>), Refusal> {
+        let (query, mut out) = (encode_query(0, name, question.rtype), vec![0; usize::from(MOST_TCP)]);
+        let outcome = answer(names, CLIENT, &query, &mut out);
+        let outcome = (outcome, CLIENT.transport);
+        let (outcome, origin) = self.resolver.finish(outcome, &query, &mut out, question.local_only).await;
+        read(outcome, &out).map(|message| (message, origin))
     }
 
     /// A page of records in the order of their keys, and whether there are more.
@@ -139,7 +158,8 @@ impl Service {
             Some(([zone, name.clone(), rtype.clone(), data.clone()], format!("{name} {} IN {rtype} {data}\n", record.ttl)))
         };
         let lines: BTreeSet<_> = names.records().filter_map(|(_, record)| line(record)).collect();
-        let message = ask(&names, zone, &soa())?;
+        let mut out = vec![0; usize::from(MOST_TCP)];
+        let message = read(answer(&names, CLIENT, &encode_query(0, zone, RecordType::SOA), &mut out), &out)?;
         let start = message.answer.iter().map(|soa| format!("{} {} IN SOA {}\n", soa.name, soa.ttl, soa.data));
         let lines = start.chain(lines.into_iter().map(|(_, line)| line)).collect();
         Ok((lines, names))
@@ -156,10 +176,6 @@ impl Service {
         let message = format!("Revision {revision} is not served after {within:?}; this server stands at {serving}. Try again.");
         Err(Refusal::new(Reason::OutcomeUnknown, message).with("revision", revision).with("serving_revision", serving))
     }
-}
-
-fn soa() -> Question {
-    Question { name: String::new(), rtype: polder_core::dns::RecordType::SOA, namespace: None }
 }
 
 fn known_zone(names: &Snapshot, zone: &DomainName) -> Result<(), Refusal> {
@@ -192,11 +208,9 @@ fn candidates(names: &Snapshot, question: &Question) -> Result<Vec<DomainName>, 
     Ok(list)
 }
 
-fn ask(names: &Snapshot, name: &DomainName, question: &Question) -> Result<Message, Refusal> {
-    let mut out = vec![0; usize::from(MOST_TCP)];
-    let client = Client { transport: Transport::Tcp, turn: 0 };
-    let message = match answer(names, client, &encode_query(0, name, question.rtype), &mut out) {
-        Outcome::Sent(sent) | Outcome::Forward(sent) => out.get(..sent.length).and_then(Message::read),
+fn read(outcome: Outcome, out: &[u8]) -> Result<Message, Refusal> {
+    let message = match outcome {
+        Outcome::Sent(sent) | Outcome::Forward(sent) | Outcome::Leads(sent) => out.get(..sent.length).and_then(Message::read),
         Outcome::Dropped => None,
     };
     message.ok_or_else(|| Refusal::new(Reason::Internal, "the engine gave no readable answer"))

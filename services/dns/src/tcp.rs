@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Lane;
 use crate::names::Names;
+use crate::resolver::Resolver;
 
 /// The largest message, with the two bytes of its length before it.
 const MOST_FRAME: usize = 2 + u16::MAX as usize;
@@ -25,7 +26,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// What connections share.
 pub(crate) struct Shared {
     pub(crate) names: Arc<Names>,
-    pub(crate) lane: Lane,
+    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) lane: Arc<Lane>,
     /// How long a connection may do nothing, and how long one message may take.
     pub(crate) idle: Duration,
     pub(crate) turn: AtomicU32,
@@ -103,8 +105,9 @@ async fn converse(stream: TcpStream, shared: &Shared, stop: &CancellationToken) 
         let client = Client { transport: Transport::Tcp, turn: shared.turn.fetch_add(1, Ordering::Relaxed) };
         let (head, body) = out.split_at_mut(2);
         let outcome = answer(&shared.names.current().load(), client, message, body);
+        let (outcome, _) = shared.resolver.finish((outcome, client.transport), message, body, false).await;
         shared.lane.count(&outcome);
-        let (Outcome::Sent(sent) | Outcome::Forward(sent)) = outcome else {
+        let (Outcome::Sent(sent) | Outcome::Forward(sent) | Outcome::Leads(sent)) = outcome else {
             // What is no query was not sent by a resolver.
             return Ok(());
         };

@@ -21,9 +21,10 @@ use polder_runtime::clock;
 
 use crate::metrics::Lane;
 use crate::names::Names;
+use crate::resolver::{Deliver, Passed, Resolver};
 
-use batch::Batch;
 pub(crate) use batch::tell_destinations;
+use batch::{Batch, Route};
 #[cfg(feature = "testing")]
 pub use echo::Echo;
 
@@ -35,9 +36,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// One thread's work.
 pub(crate) struct Worker {
-    pub(crate) socket: UdpSocket,
+    pub(crate) socket: Arc<UdpSocket>,
     pub(crate) names: Arc<Names>,
-    pub(crate) lane: Lane,
+    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) lane: Arc<Lane>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -51,15 +53,31 @@ impl Worker {
         let mut turn = 0_u32;
         serve(&self.socket, &self.stop, |batch| {
             let names = snapshot.load();
-            batch.answer(|query, out| {
+            batch.answer(|query, out, route| {
                 turn = turn.wrapping_add(1);
-                let outcome = answer(names, Client { transport: Transport::Udp, turn }, query, out);
+                let client = Client { transport: Transport::Udp, turn };
+                let outcome = answer(names, client, query, out);
+                let later = || Some(self.delivery(*route));
+                let passed = self.resolver.pass((outcome, client.transport), query, out, later);
+                let Passed::Now(outcome, _) = passed else { return 0 };
                 self.lane.count(&outcome);
                 match outcome {
-                    Outcome::Sent(sent) | Outcome::Forward(sent) => sent.length,
+                    Outcome::Sent(sent) | Outcome::Forward(sent) | Outcome::Leads(sent) => sent.length,
                     Outcome::Dropped => 0,
                 }
             });
+        })
+    }
+
+    /// Takes an answer that comes later to the client, on the socket that it asked.
+    fn delivery(&self, route: Route) -> Deliver {
+        let (socket, lane) = (Arc::clone(&self.socket), Arc::clone(&self.lane));
+        Box::new(move |message, sent, _| {
+            lane.count(&Outcome::Forward(sent));
+            // Like one of a batch it may be lost; the client asks again.
+            if let Err(error) = route.send(&socket, message) {
+                tracing::trace!(peer = ?route.peer(), "an answer was not sent: {error}");
+            }
         })
     }
 }

@@ -2,6 +2,7 @@
 
 mod import;
 mod list;
+mod resolver;
 
 use std::sync::Arc;
 

@@ -6,6 +6,8 @@
 mod complete;
 #[path = "bad_input/questions.rs"]
 mod questions;
+#[path = "bad_input/resolver.rs"]
+mod resolver;
 #[path = "bad_input/rows.rs"]
 mod rows;
 #[path = "bad_input/sets.rs"]

@@ -8,6 +8,8 @@ mod api;
 mod dig;
 #[path = "server/follow.rs"]
 mod follow;
+#[path = "server/forward.rs"]
+mod forward;
 #[path = "server/hostile.rs"]
 mod hostile;
 #[path = "server/import.rs"]

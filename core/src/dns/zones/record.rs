@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::data::Data;
 use super::super::name::DomainName;
+use super::super::resolver::Resolver;
 use super::super::settings::Settings;
 use super::name::{RecordSetKey, ZoneName};
 use crate::meta::Meta;
@@ -105,6 +106,8 @@ pub enum Change {
     Zone(ZoneName, Option<Arc<Zone>>),
     /// A record set.
     RecordSet(Arc<RecordSetKey>, Option<Arc<RecordSet>>),
+    /// How names outside are answered.
+    Resolver(Option<Arc<Resolver>>),
 }
 
 impl Change {
@@ -112,7 +115,7 @@ impl Change {
     #[must_use]
     pub const fn domain(&self) -> Domain {
         match self {
-            Self::Zone(..) | Self::RecordSet(..) => Domain::DnsZones,
+            Self::Zone(..) | Self::RecordSet(..) | Self::Resolver(_) => Domain::DnsZones,
         }
     }
 }

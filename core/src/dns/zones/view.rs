@@ -1,4 +1,4 @@
-//! Zones and record sets in memory.
+//! Zones, record sets and the resolver's settings in memory.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use imbl::OrdMap;
 
 use super::super::name::DomainName;
 use super::super::record::RecordType;
+use super::super::resolver::Resolver;
 use super::name::{Owner, RecordSetKey, ZoneName};
 use super::record::{Change, RecordSet, Zone};
 
@@ -18,6 +19,7 @@ type Sets = OrdMap<(Owner, RecordType), Arc<RecordSet>>;
 pub struct View {
     zones: OrdMap<ZoneName, Arc<Zone>>,
     sets: OrdMap<ZoneName, Sets>,
+    resolver: Option<Arc<Resolver>>,
 }
 
 impl View {
@@ -84,6 +86,12 @@ impl View {
         self.sets.get(zone).map_or(0, OrdMap::len)
     }
 
+    /// How names outside are answered; `None` until somebody has said it.
+    #[must_use]
+    pub const fn resolver(&self) -> Option<&Arc<Resolver>> {
+        self.resolver.as_ref()
+    }
+
     /// Moves the view by one committed change.
     pub fn apply(&mut self, change: &Change) {
         match change {
@@ -98,6 +106,7 @@ impl View {
                 sets.insert((key.owner().clone(), key.rtype()), Arc::clone(set));
             }
             Change::RecordSet(key, None) => self.remove(key),
+            Change::Resolver(settings) => self.resolver.clone_from(settings),
         }
     }
 

@@ -36,6 +36,23 @@ fn set(path: &str, data: &[&str], ttl: Option<u32>) -> Change {
     Change::RecordSet(Arc::clone(&key), Some(Arc::new(RecordSet { key, meta: META, labels: labels(), ttl, data })))
 }
 
+/// Settings with every field set.
+fn settings() -> Change {
+    use polder_core::dns::resolver::{CacheSpec, Policy, Resolver, Spec, Stub};
+    let stub = Stub { domain: "corp.example".parse().unwrap(), upstreams: vec!["10.0.0.2:5353".parse().unwrap()] };
+    let cache = CacheSpec { entries: 1, bytes: 65_536, ttl: 2, negative_ttl: 3, minimum: 4, stale: 5, prefetch: 6 };
+    let spec = Spec {
+        upstreams: ["192.0.2.53", "[2001:db8::53]:5353"].map(|text| text.parse().unwrap()).into(),
+        stubs: vec![stub],
+        policy: Policy::Sequential,
+        timeout: std::time::Duration::from_millis(700),
+        tries: 2,
+        in_flight: 7,
+        cache,
+    };
+    Change::Resolver(Some(Arc::new(Resolver { meta: META, spec })))
+}
+
 fn again(change: &Change) -> Result<Option<Change>, Corrupt> {
     let write = encode(change);
     let key = String::from_utf8(write.key).unwrap();
@@ -50,6 +67,7 @@ fn hex(bytes: &[u8]) -> String {
 fn records_survive_and_deletions_have_no_value() {
     for change in [
         zone(),
+        settings(),
         set("site-12.example/www/A", &["10.0.0.5", "10.0.0.6"], Some(0)),
         set("site-12.example/@/TXT", &["one \"two; three\" \\000"], None),
         set("site-12.example/*.app/CNAME", &["@"], None),
@@ -61,6 +79,7 @@ fn records_survive_and_deletions_have_no_value() {
         let gone = match &change {
             Change::Zone(name, _) => Change::Zone(name.clone(), None),
             Change::RecordSet(key, _) => Change::RecordSet(Arc::clone(key), None),
+            Change::Resolver(_) => Change::Resolver(None),
         };
         assert_eq!((again(&gone), encode(&gone).value), (Ok(Some(gone.clone())), None));
         let mut view = View::default();
@@ -78,10 +97,15 @@ fn the_stored_bytes_stay_as_they_are() {
     let write = encode(&set("site-12.example/*.app/MX", &["10 mail", "20 @"], Some(5)));
     assert_eq!(write.key, b"/polder/dns/records/site-12.example/*.app/MX");
     assert_eq!(hex(&write.value.unwrap()), SET);
+    let write = encode(&settings());
+    assert_eq!(write.key, b"/polder/dns/resolver");
+    assert_eq!(hex(&write.value.unwrap()), SETTINGS);
 }
 
 const ZONE: &str = "080112260a10000000000000000000000000000001021003188080f9c0c1c48203208180f9c0c1c482031a0a0a04736974651202313222146e73312e736974652d31322e6578616d706c652e2a15615c2e622e736974652d31322e6578616d706c652e32146e73312e736974652d31322e6578616d706c652e320c6e73322e6578616d706c652e383c400a48a13850890e5881a305";
 const SET: &str = "080112260a10000000000000000000000000000001021003188080f9c0c1c48203208180f9c0c1c482031a0a0a04736974651202313220052a18000a046d61696c07736974652d3132076578616d706c65002a13001407736974652d3132076578616d706c6500";
+
+const SETTINGS: &str = "080112260a10000000000000000000000000000001021003188080f9c0c1c48203208180f9c0c1c482031a080a04c000023510351a150a1020010db800000000000000000000005310e929221a0a0d636f72702e6578616d706c652e12090a040a00000210e929280230bc053802400748015080800458026003680470057806";
 
 #[test]
 fn damage_is_told() {

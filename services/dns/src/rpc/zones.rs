@@ -4,6 +4,7 @@ use polder_core::dns::Snapshot as Served;
 use polder_core::id::Revision as At;
 use polder_proto::convert::common::parsed;
 use polder_proto::convert::dns::import::Importing;
+use polder_proto::convert::dns::resolver::Resetting;
 use polder_proto::convert::dns::zones::set_key;
 use polder_proto::convert::dns::{self as convert};
 use polder_proto::convert::page;
@@ -68,6 +69,20 @@ impl Zones {
         let deletion = Deletion::read(|bad| parsed(&message.name, "name", bad), &message.etag, manner);
         let changed = self.delete_zone(&call, deletion.map_err(refuse)?, message.force).await.map_err(refuse)?;
         Ok(Response::new(DeleteZoneResponse { revision: changed.revision, impact: changed.impact }))
+    }
+
+    pub(super) fn on_get_resolver(&self) -> Answer<GetResolverSettingsResponse> {
+        let (view, settings) = self.resolver_settings().map_err(refuse)?;
+        Ok(read(&view, GetResolverSettingsResponse { settings: Some(settings) }))
+    }
+
+    pub(super) async fn on_set_resolver(
+        &self,
+        request: Request<UpdateResolverSettingsRequest>,
+    ) -> Answer<UpdateResolverSettingsResponse> {
+        let (call, message) = Call::of("UpdateResolverSettings", request);
+        let resetting = Resetting::read(message).map_err(refuse)?;
+        self.set_resolver(&call, resetting).await.map(Response::new).map_err(refuse)
     }
 
     pub(super) async fn on_import(&self, request: Request<ImportZoneRequest>) -> Answer<ImportZoneResponse> {

@@ -11,7 +11,7 @@ use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-use libc::{c_int, c_void, cmsghdr, in_pktinfo, in6_pktinfo, iovec, mmsghdr, socklen_t};
+use libc::{c_int, c_void, cmsghdr, in_pktinfo, in6_pktinfo, iovec, mmsghdr, sockaddr_storage, socklen_t};
 use polder_core::dns::wire::MOST_UDP;
 use socket2::{SockAddr, SockAddrStorage};
 
@@ -24,39 +24,30 @@ pub(super) const MOST_QUERY: usize = 4096;
 const CONTROL: usize = unsafe { libc::CMSG_SPACE(size_of::<in6_pktinfo>() as u32) } as usize;
 
 /// What the kernel says of a packet, laid out as it demands.
+#[derive(Clone, Copy)]
 struct Control {
     _aligned: [cmsghdr; 0],
     _room: [u8; CONTROL],
 }
 
-/// One query and its answer.
-struct Slot {
-    query: [u8; MOST_QUERY],
-    query_length: usize,
-    answer: [u8; MOST_UDP as usize],
-    /// 0 sends nothing.
-    answer_length: usize,
-    peer: SockAddrStorage,
+/// Where an answer goes, and where from.
+#[derive(Clone, Copy)]
+pub(super) struct Route {
+    peer: sockaddr_storage,
     peer_length: socklen_t,
     control: Control,
     control_length: usize,
 }
 
-impl Slot {
-    fn new() -> Self {
-        Self {
-            query: [0; MOST_QUERY],
-            query_length: 0,
-            answer: [0; MOST_UDP as usize],
-            answer_length: 0,
-            peer: SockAddrStorage::zeroed(),
-            peer_length: 0,
-            control: Control { _aligned: [], _room: [0; CONTROL] },
-            control_length: 0,
-        }
+impl Route {
+    const fn unknown() -> Self {
+        // SAFETY: an address of zeroes is one of no family, which is what it is until the kernel says more.
+        let peer = unsafe { std::mem::zeroed() };
+        let control = Control { _aligned: [], _room: [0; CONTROL] };
+        Self { peer, peer_length: 0, control, control_length: 0 }
     }
 
-    /// The slot as a message to be filled (`control` bytes of it with where it was sent to), or to be sent.
+    /// A message to be filled, with up to `control` bytes of where it was sent to, or to be sent.
     fn message(&mut self, part: &mut iovec, control: usize) -> mmsghdr {
         let mut message = empty();
         message.msg_hdr.msg_name = (&raw mut self.peer).cast();
@@ -70,10 +61,45 @@ impl Slot {
         message
     }
 
-    fn peer(&self) -> Option<SocketAddr> {
-        // SAFETY: a plain structure of the kernel's is copied; it wrote the address, with its length.
-        let peer = unsafe { SockAddr::new(ptr::read(&raw const self.peer), self.peer_length) };
+    /// Sends one answer that was not ready with its batch, without waiting.
+    ///
+    /// # Errors
+    /// Those of the socket; the answer is lost.
+    pub(super) fn send(mut self, socket: &UdpSocket, answer: &[u8]) -> io::Result<()> {
+        let mut part = iovec { iov_base: answer.as_ptr().cast_mut().cast(), iov_len: answer.len() };
+        let message = self.message(&mut part, self.control_length).msg_hdr;
+        // SAFETY: the message points to `part`, which points to the answer, and to `self`, with the lengths of what they point to;
+        // the kernel only reads what is sent.
+        let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_DONTWAIT) };
+        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// Whom the answer goes to.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        let mut peer = SockAddrStorage::zeroed();
+        // SAFETY: it is the same plain structure of the kernel's under another name; the kernel wrote the address, with its length.
+        let peer = unsafe {
+            *peer.view_as::<sockaddr_storage>() = self.peer;
+            SockAddr::new(peer, self.peer_length)
+        };
         peer.as_socket()
+    }
+}
+
+/// One query and its answer.
+struct Slot {
+    query: [u8; MOST_QUERY],
+    query_length: usize,
+    answer: [u8; MOST_UDP as usize],
+    /// 0 sends nothing.
+    answer_length: usize,
+    route: Route,
+}
+
+impl Slot {
+    const fn new() -> Self {
+        let (query, answer) = ([0; MOST_QUERY], [0; MOST_UDP as usize]);
+        Self { query, query_length: 0, answer, answer_length: 0, route: Route::unknown() }
     }
 }
 
@@ -102,8 +128,8 @@ impl Batch {
         let mut messages = [empty(); MOST];
         for ((slot, part), message) in self.slots.iter_mut().zip(&mut parts).zip(&mut messages) {
             *part = iovec { iov_base: slot.query.as_mut_ptr().cast(), iov_len: slot.query.len() };
-            slot.peer_length = slot.peer.size_of();
-            *message = slot.message(part, self.control);
+            slot.route.peer_length = size_of::<sockaddr_storage>() as socklen_t;
+            *message = slot.route.message(part, self.control);
         }
         // SAFETY: every message points to its own part and to its own slot, with the lengths of what they point to; nothing else
         // touches them during the call, and there is no time-out to point to.
@@ -113,18 +139,20 @@ impl Batch {
         };
         self.filled = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
         for (slot, message) in self.slots.iter_mut().zip(&messages).take(self.filled) {
+            let (route, told) = (&mut slot.route, message.msg_hdr.msg_controllen);
             slot.query_length = message.msg_len as usize;
-            slot.peer_length = message.msg_hdr.msg_namelen;
-            slot.control_length = if self.control > 0 { slot.control.turn_around(message.msg_hdr.msg_controllen as _) } else { 0 };
+            route.peer_length = message.msg_hdr.msg_namelen;
+            route.control_length = if self.control > 0 { route.control.turn_around(told as _) } else { 0 };
         }
         Ok(())
     }
 
     /// Has every datagram answered: `answer` writes into the buffer that it is given and says how long its answer is, 0 for none.
-    pub(super) fn answer(&mut self, mut answer: impl FnMut(&[u8], &mut [u8]) -> usize) {
+    /// One that comes later takes the route.
+    pub(super) fn answer(&mut self, mut answer: impl FnMut(&[u8], &mut [u8], &Route) -> usize) {
         for slot in self.slots.iter_mut().take(self.filled) {
             let query = slot.query.get(..slot.query_length).unwrap_or(&slot.query);
-            slot.answer_length = answer(query, &mut slot.answer).min(slot.answer.len());
+            slot.answer_length = answer(query, &mut slot.answer, &slot.route).min(slot.answer.len());
         }
     }
 
@@ -137,7 +165,7 @@ impl Batch {
         let answers = self.slots.iter_mut().take(self.filled).filter(|slot| slot.answer_length > 0);
         for ((slot, part), message) in answers.zip(&mut parts).zip(&mut messages) {
             *part = iovec { iov_base: slot.answer.as_mut_ptr().cast(), iov_len: slot.answer_length };
-            *message = slot.message(part, slot.control_length);
+            *message = slot.route.message(part, slot.route.control_length);
             count += 1;
         }
         let (mut next, mut lost, mut first) = (0, 0, None);
@@ -158,7 +186,7 @@ impl Batch {
         }
         if let Some((number, error)) = first {
             let mut answered = self.slots.iter().take(self.filled).filter(|slot| slot.answer_length > 0);
-            let peer = answered.nth(number).and_then(Slot::peer);
+            let peer = answered.nth(number).and_then(|slot| slot.route.peer());
             tracing::trace!(lost, ?peer, "answers were not sent, the first because: {error}");
         }
         lost
@@ -169,8 +197,10 @@ impl Batch {
 impl Batch {
     /// As if the datagram with this number had come from somewhere else.
     pub(super) fn redirect(&mut self, number: usize, peer: SocketAddr) {
-        let peer = SockAddr::from(peer);
-        (self.slots[number].peer_length, self.slots[number].peer) = (peer.len(), peer.as_storage());
+        let (peer, route) = (SockAddr::from(peer), &mut self.slots[number].route);
+        route.peer_length = peer.len();
+        // SAFETY: the same plain structure of the kernel's under another name.
+        route.peer = unsafe { *peer.as_storage().view_as::<sockaddr_storage>() };
     }
 }
 

@@ -32,7 +32,7 @@ impl Echo {
     pub fn run(&self, stop: &AtomicBool) -> io::Result<()> {
         self.sockets.iter().try_for_each(|socket| {
             serve(socket, stop, |batch| {
-                batch.answer(|query, out| {
+                batch.answer(|query, out, _| {
                     let length = query.len().min(out.len());
                     out[..length].copy_from_slice(&query[..length]);
                     length

@@ -28,7 +28,7 @@ fn answer_all(socket: &UdpSocket, mut answer: impl FnMut(&[u8], &mut [u8]) -> us
     let mut batches = 0;
     serve(socket, &AtomicBool::new(true), |batch| {
         batches += 1;
-        batch.answer(&mut answer);
+        batch.answer(|query, out, _| answer(query, out));
     })
     .unwrap();
     batches
@@ -85,6 +85,27 @@ fn a_socket_for_all_addresses_answers_from_the_one_that_was_asked() {
 }
 
 #[test]
+fn an_answer_that_comes_later_goes_the_same_way() {
+    let (address, socket) = bound(Ipv4Addr::UNSPECIFIED);
+    let asked = [Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 8, 8, 8)];
+    let clients: Vec<UdpSocket> = (0..10).map(|number| client((asked[number % 2], address.port()).into())).collect();
+    clients.iter().enumerate().for_each(|(number, client)| _ = client.send(&[number as u8]).unwrap());
+    let mut later = Vec::new();
+    serve(&socket, &AtomicBool::new(true), |batch| {
+        batch.answer(|query, _, route| {
+            later.push((query.to_vec(), *route));
+            0
+        });
+    })
+    .unwrap();
+    for (query, route) in later.into_iter().rev() {
+        assert!(route.peer().unwrap().ip().is_loopback());
+        route.send(&socket, &query).unwrap();
+    }
+    clients.iter().enumerate().for_each(|(number, client)| assert_eq!(received(client), [number as u8]));
+}
+
+#[test]
 fn what_gets_no_answer_leaves_no_gap() {
     let (address, socket) = bound(Ipv4Addr::LOCALHOST);
     let client = client(address);
@@ -119,7 +140,7 @@ fn a_peer_that_cannot_be_sent_to_holds_up_nobody() {
     (0..9_u8).for_each(|number| _ = client.send(&[number]).unwrap());
     let mut batch = Batch::new(&socket).unwrap();
     batch.receive(&socket).unwrap();
-    batch.answer(echo);
+    batch.answer(|query, out, _| echo(query, out));
     // Nobody can be sent to at port 0: the first, one in between, the last.
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     [0, 4, 8].into_iter().for_each(|number| batch.redirect(number, nowhere));

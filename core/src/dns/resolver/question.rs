@@ -1,0 +1,111 @@
+//! A client's query, as far as its answer depends on it, and the query that an upstream gets.
+
+use super::super::answer::{Transport, most};
+use super::super::name::DomainName;
+use super::super::record::RecordType;
+use super::super::wire::{HEADER, Head, MOST_UDP, Query};
+use super::response::Leading;
+
+const FLAG_RECURSION_DESIRED: u8 = 0x01;
+const FLAG_AUTHENTIC: u8 = 0x20;
+const FLAG_CHECKING_DISABLED: u8 = 0x10;
+const CLASS_IN: u16 = 1;
+
+/// What an upstream's answer depends on: equal keys may share one answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The name.
+    pub name: DomainName,
+    /// The type; the class is always IN.
+    pub rtype: RecordType,
+    /// DNSSEC records are wanted (RFC 3225).
+    pub dnssec_ok: bool,
+    /// What does not validate is wanted too (RFC 4035 §3.2.2).
+    pub checking_disabled: bool,
+}
+
+impl Key {
+    /// A plain question.
+    #[must_use]
+    pub const fn plain(name: DomainName, rtype: RecordType) -> Self {
+        Self { name, rtype, dnssec_ok: false, checking_disabled: false }
+    }
+
+    /// The query to an upstream under the number `id`. It says that we understand the AD bit (RFC 6840 §5.7); with `edns` also how
+    /// large an answer we take by UDP. What clients sent besides the question stays with us: their addresses, cookies, options.
+    #[must_use]
+    pub fn encode(&self, id: u16, edns: bool) -> Vec<u8> {
+        let checking = if self.checking_disabled { FLAG_CHECKING_DISABLED } else { 0 };
+        let mut message = Vec::with_capacity(HEADER + self.name.as_wire().len() + 4 + 11);
+        message.extend_from_slice(&id.to_be_bytes());
+        message.extend_from_slice(&[FLAG_RECURSION_DESIRED, FLAG_AUTHENTIC | checking]);
+        message.extend_from_slice(&[0, 1, 0, 0, 0, 0, 0, u8::from(edns)]);
+        message.extend_from_slice(self.name.as_wire());
+        message.extend_from_slice(&self.rtype.0.to_be_bytes());
+        message.extend_from_slice(&CLASS_IN.to_be_bytes());
+        if edns {
+            let dnssec_ok = if self.dnssec_ok { 0x80 } else { 0 };
+            message.push(0);
+            message.extend_from_slice(&RecordType::OPT.0.to_be_bytes());
+            message.extend_from_slice(&MOST_UDP.to_be_bytes());
+            message.extend_from_slice(&[0, 0, dnssec_ok, 0, 0, 0]);
+        }
+        message
+    }
+}
+
+/// A client's query that is to be answered with the help of others.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// What others are asked.
+    pub key: Key,
+    pub(super) head: Head,
+    /// The question as it came; it is sent back.
+    pub(super) question: Box<[u8]>,
+    /// The type that the client asked for.
+    pub(super) rtype: RecordType,
+    pub(super) has_edns: bool,
+    /// The client wants to know whether the answer was validated (RFC 6840 §5.8).
+    pub(super) wants_authentic: bool,
+    /// The longest answer that the client takes.
+    pub(super) most: usize,
+    /// What our own zones say before others are asked.
+    pub(super) leading: Leading,
+}
+
+impl Asked {
+    /// Reads a query. `None` for one that is not to be forwarded: it cannot be read, or does not want recursion.
+    #[must_use]
+    pub fn read(message: &[u8], transport: Transport) -> Option<Self> {
+        let query = Query::read(message).ok()?;
+        if query.head.flags & FLAG_RECURSION_DESIRED == 0 || query.class != CLASS_IN || query.is_bad_version() {
+            return None;
+        }
+        let flags = *message.get(3)?;
+        let dnssec_ok = query.edns.is_some_and(|edns| edns.dnssec_ok);
+        let key = Key {
+            name: DomainName::from_wire(query.name())?,
+            rtype: query.rtype,
+            dnssec_ok,
+            checking_disabled: flags & FLAG_CHECKING_DISABLED != 0,
+        };
+        Some(Self {
+            head: query.head,
+            question: query.question.into(),
+            rtype: query.rtype,
+            has_edns: query.edns.is_some(),
+            wants_authentic: dnssec_ok || flags & FLAG_AUTHENTIC != 0,
+            most: usize::from(most(transport, query.edns)),
+            leading: Leading::default(),
+            key,
+        })
+    }
+
+    /// The same query after our own zones have answered it with an alias that leads out of them: others are asked for the alias'
+    /// target. `None` when `partial`, which is that answer, does not end in one.
+    #[must_use]
+    pub fn continued(self, partial: &[u8]) -> Option<Self> {
+        let (leading, target) = Leading::read(&self.key, partial)?;
+        Some(Self { key: Key { name: target, ..self.key }, leading, ..self })
+    }
+}
