@@ -162,10 +162,14 @@ pub(crate) async fn remembers(world: &World, checker: &Checker, rng: &mut StdRng
     Ok(())
 }
 
+/// Addresses of which many had holders.
+pub(crate) fn some_addresses(rng: &mut StdRng) -> [IpAddr; 4] {
+    std::array::from_fn(|_| Family::V4.address(u128::from(u32::from_be_bytes([10, 1, 0, rng.random_range(0..100)]))))
+}
+
 /// 19: the history of an address is every change of its holder, once.
-pub(crate) async fn tells_the_history(world: &World, checker: &Checker, rng: &mut StdRng) -> Result<(), String> {
-    for n in 0..4 {
-        let address = Family::V4.address(u128::from(u32::from_be_bytes([10, 1, 0, rng.random_range(0..100)])));
+pub(crate) async fn tells_the_history(world: &World, checker: &Checker, addresses: &[IpAddr]) -> Result<(), String> {
+    for (n, address) in addresses.iter().copied().enumerate() {
         let mut told = whole_history(world, n, address, checker.first().at).await?;
         told.reverse();
         let wanted = checker.holders_of(address);

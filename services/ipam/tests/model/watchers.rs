@@ -1,6 +1,7 @@
 //! Clients that follow the allocations of a replica, go on where they stopped when it is gone, and begin anew only when they must.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,18 +14,22 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 
 use crate::checker::{Checker, ensure};
+use crate::ending::catch_up;
 use crate::world::World;
 
 /// After how many changes a client breaks off by itself, once it is further than where it began.
 const PATIENCE: usize = 25;
 
+/// Handle and addresses of an allocation.
+type Held = (String, Vec<String>);
+
 /// What a client believes.
 #[derive(Debug, Default)]
 struct Belief {
-    /// Handle and addresses of every allocation, by uid.
-    held: BTreeMap<String, (String, Vec<String>)>,
+    /// By uid.
+    held: BTreeMap<String, Held>,
     /// What the snapshot has brought so far.
-    coming: BTreeMap<String, (String, Vec<String>)>,
+    coming: BTreeMap<String, Held>,
     /// Everything up to this revision was told, and something of this one.
     whole: u64,
     begun: u64,
@@ -38,6 +43,17 @@ impl Belief {
         self.coming.clear();
         self.whole = if too_old { 0 } else { self.whole };
         self.begun = self.whole;
+    }
+
+    /// The allocations about which the client is wrong: what it believes, and what is the case.
+    fn differs_from(&self, checker: &Checker) -> BTreeMap<String, (Option<Held>, Option<Held>)> {
+        let held = checker.oracle.held().map(|held| {
+            let addresses = held.holdings.iter().map(|holding| holding.address.to_string()).collect();
+            (held.meta.uid.to_string(), (held.handle.to_string(), addresses))
+        });
+        let held: BTreeMap<String, Held> = held.collect();
+        let uids = self.held.keys().chain(held.keys()).filter(|uid| self.held.get(*uid) != held.get(*uid));
+        uids.map(|uid| (uid.clone(), (self.held.get(uid).cloned(), held.get(uid).cloned()))).collect()
     }
 
     fn take(&mut self, message: WatchAllocationsResponse) {
@@ -63,6 +79,14 @@ impl Belief {
     }
 }
 
+impl fmt::Display for Belief {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { held: _, coming, whole, begun, snapshots, resumed } = self;
+        let coming = coming.len();
+        write!(f, "{coming} coming, whole at {whole}, begun {begun}, began anew {snapshots} times, went on {resumed} times")
+    }
+}
+
 /// See the module.
 pub(crate) struct Watcher {
     belief: Arc<Mutex<Belief>>,
@@ -77,26 +101,22 @@ impl Watcher {
         Self { belief, _task: AbortOnDropHandle::new(task) }
     }
 
-    /// Waits until the client believes what is the case.
+    /// Waits until the client believes what is the case. That may change while it waits: the time of an orphan runs out.
     ///
     /// # Errors
-    /// What it believes instead.
-    pub(crate) async fn knows(&self, checker: &Checker) -> Result<(), String> {
-        let wanted: BTreeMap<String, (String, Vec<String>)> = checker
-            .oracle
-            .held()
-            .map(|held| {
-                let addresses = held.holdings.iter().map(|holding| holding.address.to_string()).collect();
-                (held.meta.uid.to_string(), (held.handle.to_string(), addresses))
-            })
-            .collect();
+    /// What it believes instead, or what is wrong with a change that came.
+    pub(crate) async fn knows(&self, world: &World, checker: &mut Checker) -> Result<(), String> {
         let until = clock::monotonic() + Duration::from_secs(30);
-        while self.belief.lock().unwrap().held != wanted {
-            let late = || format!("a watch believes {:#?}\n  and held is {wanted:#?}", self.belief.lock().unwrap());
+        loop {
+            let revision = catch_up(world, checker).await?;
+            let wrong = self.belief.lock().unwrap().differs_from(checker);
+            if wrong.is_empty() {
+                return Ok(());
+            }
+            let late = || format!("at revision {revision} a watch is wrong about {wrong:#?}\n  {}", self.belief.lock().unwrap());
             ensure(clock::monotonic() < until, late)?;
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        Ok(())
     }
 
     /// How often it began anew, and how often it went on.
