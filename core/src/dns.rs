@@ -33,7 +33,7 @@ pub use hash::Seed;
 pub use name::DomainName;
 pub use record::{Data, Record, RecordType};
 pub use reverse::reverse_name;
-pub use settings::Settings;
+pub use settings::{PodRecords, Settings};
 pub use snapshot::Snapshot;
 pub use source::{Source, touched};
 pub use wire::Rcode;

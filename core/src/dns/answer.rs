@@ -1,6 +1,9 @@
 //! The answer: one pure function for every transport and for the `Resolve` RPC. No locks, no I/O, no allocation.
 
 mod find;
+mod pods;
+
+use std::net::IpAddr;
 
 use self::find::{Found, find};
 use super::name::is_under;
@@ -119,7 +122,7 @@ impl<'a> Asked<'a> {
         for hop in 0..=MOST_ALIASES {
             let found = find(self.snapshot, name, self.query.rtype);
             let zone = match found {
-                Found::Set(_) | Found::Alias(_) | Found::Elsewhere(..) => None,
+                Found::Set(_) | Found::Address(_) | Found::Alias(_) | Found::Elsewhere(..) => None,
                 Found::Start | Found::NoData | Found::Missing => match self.snapshot.zone_of(name) {
                     Some(zone) => Some(zone),
                     None if hop == 0 => return forward(reply, rtype),
@@ -137,6 +140,10 @@ impl<'a> Asked<'a> {
             match (found, zone) {
                 (Found::Set(set), _) => {
                     self.put_answer(&mut reply, set, place, hop == 0);
+                    return sent(reply, Rcode::NoError, rtype);
+                }
+                (Found::Address(address), _) => {
+                    self.put_address(&mut reply, address, place);
                     return sent(reply, Rcode::NoError, rtype);
                 }
                 (Found::Alias(set), _) => {
@@ -169,6 +176,17 @@ impl<'a> Asked<'a> {
         }
         for (at, host) in hosts(set) {
             self.put_addresses(reply, host, start + at);
+        }
+    }
+
+    /// Appends an address that no table has under the name at `place`.
+    fn put_address(&self, reply: &mut Reply<'_>, address: IpAddr, place: usize) {
+        let ([high, low], [_, rtype]) = (pointer(place), RecordType::of(address).0.to_be_bytes());
+        let [t0, t1, t2, t3] = self.snapshot.settings().ttl.to_be_bytes();
+        let fixed = [high, low, 0, rtype, 0, 1, t0, t1, t2, t3];
+        match address {
+            IpAddr::V4(v4) => reply.put_record(Section::Answer, fixed, &[&v4.octets()]),
+            IpAddr::V6(v6) => reply.put_record(Section::Answer, fixed, &[&v6.octets()]),
         }
     }
 

@@ -8,10 +8,15 @@
 //! <host>.<svc>.<ns>.svc.<zone>             A, AAAA            one endpoint                   §2.4.1
 //! <address>.in-addr.arpa, .ip6.arpa        PTR                                               §2.3.3, §2.4.3
 //! <svc>.<ns>.svc.<zone>                    CNAME              ExternalName                   §2.5
+//! <address>.<ns>.pod.<zone>                A, AAAA            a pod's address with dashes
+//! <svc>.<ns>.<operator's zone>             A, AAAA, SRV       external IPs
+//! _<port>._<proto>.<svc>.<ns>.<operator's> SRV                named ports
 //! ```
 //!
-//! What CoreDNS does beyond that text, and clients rely on, is here too: SRV at the service's own name, and names of endpoints
-//! under services that have a virtual IP.
+//! What CoreDNS does beyond that text, and clients rely on, is here too: SRV at the service's own name, names of endpoints under
+//! services that have a virtual IP, names of pods, and names for outside as its `k8s_external` gives them.
+
+mod external;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -21,11 +26,12 @@ use super::data::Texts;
 use super::name::DomainName;
 use super::record::{Data, Record};
 use super::reverse::{reverse_name, reverse_zones};
-use super::settings::Settings;
+use super::settings::{PodRecords, Settings};
 use super::source::Source;
 use super::zones::{RecordSetKey, Zone};
 use crate::cluster::Cluster;
-use crate::ipam::Purpose;
+use crate::id::Uid;
+use crate::ipam::{Holding, OwnerKind, Purpose};
 use crate::lb::{self, Endpoint, Protocol, Service, ServicePort, ServiceType};
 use crate::net::Label;
 
@@ -54,6 +60,12 @@ pub fn records(settings: &Settings, cluster: &Cluster, source: &Source) -> Arc<[
                 table.service(cluster, service);
             }
         }
+        Source::External(key) => {
+            if let Some(service) = cluster.lb.service(key) {
+                table.external(cluster, service);
+            }
+        }
+        Source::Pod(uid) => table.pod(cluster, *uid),
         Source::Zone(name) => {
             if let Some(zone) = cluster.dns.zone(name.as_str()) {
                 table.apex(zone);
@@ -115,6 +127,19 @@ impl Table<'_> {
         let exists = cluster.ipam.namespace(name).is_some() || cluster.ipam.allocations_in(name).next().is_some();
         if exists {
             self.add(self.settings.zone().below(&[name.as_str(), "svc"]), Data::Exists);
+        }
+        if exists && self.settings.pods != PodRecords::Disabled {
+            self.add(self.settings.zone().below(&[name.as_str(), "pod"]), Data::Exists);
+        }
+    }
+
+    fn pod(&mut self, cluster: &Cluster, uid: Uid) {
+        let held = cluster.ipam.allocation(uid).filter(|held| held.is_held() && held.owner.kind == OwnerKind::Pod);
+        let Some(held) = held.filter(|_| self.settings.pods == PodRecords::Verified) else { return };
+        let Some(namespace) = &held.owner.namespace else { return };
+        for Holding { address, .. } in &held.holdings {
+            let name = self.settings.zone().below(&[&dashed(*address), namespace.as_str(), "pod"]);
+            self.add(name, Data::address(*address));
         }
     }
 

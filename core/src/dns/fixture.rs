@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::data::Data;
 use super::hash::Seed;
-use super::settings::Settings;
+use super::settings::{PodRecords, Settings};
 use super::snapshot::Snapshot;
 use super::zones::{Change as ZoneChange, RecordSet, RecordSetKey, Zone, ZoneName, ZoneSpec};
 use crate::cluster::{Change, Cluster};
@@ -25,6 +25,13 @@ pub(super) fn settings() -> Arc<Settings> {
     let mut settings = Settings::new("cluster.local".parse().unwrap(), Seed(7)).unwrap();
     settings.servers = vec!["172.28.0.10".parse().unwrap()];
     Arc::new(settings)
+}
+
+/// The usual settings with these names of pods.
+pub(super) fn settings_with(pods: PodRecords) -> Settings {
+    let mut settings = Settings::clone(&settings());
+    settings.pods = pods;
+    settings
 }
 
 pub(super) fn snapshot(cluster: &Cluster, revision: u64) -> Snapshot {
@@ -115,6 +122,19 @@ pub(super) fn zone(name: &str) -> Change {
     let name: ZoneName = name.parse().unwrap();
     let record = Zone { name: name.clone(), meta: META, labels: Labels::default(), spec: ZoneSpec::default() };
     Change::Dns(ZoneChange::Zone(name, Some(Arc::new(record))))
+}
+
+/// A zone that has the names of services.
+pub(super) fn public(name: &str) -> Change {
+    let Change::Dns(ZoneChange::Zone(name, Some(zone))) = zone(name) else { panic!("it is one") };
+    let spec = ZoneSpec { publish_services: true, ..zone.spec.clone() };
+    Change::Dns(ZoneChange::Zone(name, Some(Arc::new(Zone { spec, ..Zone::clone(&zone) }))))
+}
+
+/// A LoadBalancer service with external IPs.
+pub(super) fn exposed(name: &str, vips: &[&str]) -> Change {
+    let outside = service(name, ServiceType::LoadBalancer, "", vips);
+    put(Service { external: outside.cluster.clone(), ..outside })
 }
 
 /// The key of a set, as paths have it: `example.com/www/A`.

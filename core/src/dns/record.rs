@@ -1,6 +1,7 @@
 //! Records and their types.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 pub use super::data::Data;
@@ -42,6 +43,12 @@ impl RecordType {
     pub const ANY: Self = Self(255);
     /// Who may issue certificates (RFC 8659).
     pub const CAA: Self = Self(257);
+
+    /// The type that an address has.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::A } else { Self::AAAA }
+    }
 
     const NAMED: [(Self, &'static str); 15] = [
         (Self::A, "A"),

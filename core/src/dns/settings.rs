@@ -6,6 +6,19 @@ use super::hash::Seed;
 use super::name::DomainName;
 use crate::reason::{Malformed, Reason};
 
+/// Which names of the form `<a-b-c-d>.<ns>.pod.<zone>` there are. They are not in the Kubernetes DNS specification 1.1.0; clusters have
+/// had them for long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PodRecords {
+    /// None.
+    Disabled,
+    /// Every address, in every namespace that exists, whether a pod has it or not.
+    Insecure,
+    /// The addresses that pods of the namespace have.
+    #[default]
+    Verified,
+}
+
 /// Zone name, times to live and the servers' own addresses. Equal on all replicas, or their answers differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -16,6 +29,8 @@ pub struct Settings {
     pub negative_ttl: u32,
     /// The addresses under which pods ask: those of `ns.dns.<zone>`.
     pub servers: Vec<IpAddr>,
+    /// The names of pods.
+    pub pods: PodRecords,
     /// The seed of this process's name tables.
     pub seed: Seed,
 }
@@ -40,7 +55,14 @@ impl Settings {
                 format!("`{zone}` cannot be the cluster domain: a name of at most {most} characters, not under `arpa`");
             return Err(Malformed::new(Reason::NameMalformed, description));
         }
-        Ok(Self { zone, ttl: Self::DEFAULT_TTL, negative_ttl: Self::DEFAULT_TTL, servers: Vec::new(), seed })
+        Ok(Self {
+            zone,
+            ttl: Self::DEFAULT_TTL,
+            negative_ttl: Self::DEFAULT_TTL,
+            servers: Vec::new(),
+            pods: PodRecords::default(),
+            seed,
+        })
     }
 
     /// The cluster domain.

@@ -22,11 +22,12 @@ use super::computed::{records, reverse_apexes};
 use super::hash::Seed;
 use super::name::{DomainName, MOST_BYTES, is_under, suffixes};
 use super::record::{Record, RecordType};
-use super::settings::Settings;
+use super::settings::{PodRecords, Settings};
 use super::source::Source;
 use super::zones::ZoneName;
 use crate::cluster::Cluster;
 use crate::id::Revision;
+use crate::ipam::OwnerKind;
 
 /// The label of a wildcard, on the wire.
 const WILDCARD: [u8; 2] = [1, b'*'];
@@ -38,7 +39,7 @@ type Table<K, V> = GenericHashMap<K, V, Seed, DefaultSharedPtr>;
 pub(super) struct Node {
     /// Whose records stand here, sorted.
     sources: Arc<[Source]>,
-    /// Whether any of them is stored.
+    /// Whether any of them has its names in stored zones.
     stored: bool,
     /// How many names in the table are one label longer.
     children: u32,
@@ -52,7 +53,7 @@ impl Node {
         self.sets.iter().find(|set| set.rtype() == rtype)
     }
 
-    /// Whether something computed stands here and nothing that is stored.
+    /// Whether something computed stands here and nothing in a stored zone.
     pub(super) fn is_computed(&self) -> bool {
         !self.stored && !self.sources.is_empty()
     }
@@ -95,6 +96,11 @@ impl Snapshot {
         let services = cluster.lb.services().map(|service| Source::Service(service.key.clone()));
         let zones = cluster.dns.zones().map(|zone| Source::Zone(zone.name.clone()));
         let sets = cluster.dns.all_sets().map(|set| Source::RecordSet(Arc::clone(&set.key)));
+        let publishes = cluster.dns.zones().any(|zone| zone.spec.publish_services);
+        let outside = cluster.lb.services().filter(|_| publishes).map(|service| Source::External(service.key.clone()));
+        let verified = settings.pods == PodRecords::Verified;
+        let pods = cluster.ipam.allocations(None).filter(|(_, held)| verified && held.owner.kind == OwnerKind::Pod);
+        let services = services.chain(outside).chain(pods.map(|(uid, _)| Source::Pod(uid)));
         let all = namespaces.chain(services).chain(zones).chain(sets).chain([Source::Zones]).collect();
         let mut snapshot = Self::unsynced(settings);
         snapshot.synced = true;
@@ -267,7 +273,7 @@ impl Snapshot {
             return;
         }
         let owned: Vec<&[Record]> = sources.iter().filter_map(|source| self.records.get(source)).map(AsRef::as_ref).collect();
-        let stored = sources.iter().any(Source::is_stored);
+        let stored = sources.iter().any(Source::in_stored_zone);
         let sets = set::compile(name, &owned, stored);
         self.names.insert(name.clone(), Node { sources: sources.into(), stored, children, sets });
         if is_new {

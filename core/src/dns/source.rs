@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use super::record::RecordType;
 use super::zones::{self, RecordSetKey, Zone, ZoneName};
 use crate::cluster::{Change, Cluster};
+use crate::id::Uid;
 use crate::ipam::Allocation;
 use crate::lb::ServiceKey;
 use crate::net::Label;
@@ -20,6 +22,10 @@ pub enum Source {
     Namespace(Label),
     /// A service with its endpoints.
     Service(ServiceKey),
+    /// A service, in the zones of operators that have the names of services.
+    External(ServiceKey),
+    /// A pod, under its address.
+    Pod(Uid),
     /// A zone that is stored: its apex.
     Zone(ZoneName),
     /// A record set that is stored. It also rests on its zone, for the time to live.
@@ -27,10 +33,10 @@ pub enum Source {
 }
 
 impl Source {
-    /// Whether an operator stored it.
+    /// Whether its names lie in zones that operators stored.
     #[must_use]
-    pub const fn is_stored(&self) -> bool {
-        matches!(self, Self::Zone(_) | Self::RecordSet(_))
+    pub const fn in_stored_zone(&self) -> bool {
+        matches!(self, Self::Zone(_) | Self::RecordSet(_) | Self::External(_))
     }
 }
 
@@ -39,7 +45,8 @@ impl fmt::Display for Source {
         match self {
             Self::Zones => f.write_str("zones"),
             Self::Namespace(name) => write!(f, "namespace/{name}"),
-            Self::Service(key) => write!(f, "service/{key}"),
+            Self::Service(key) | Self::External(key) => write!(f, "service/{key}"),
+            Self::Pod(uid) => write!(f, "allocation/{uid}"),
             Self::Zone(name) => write!(f, "zone/{name}"),
             Self::RecordSet(key) => write!(f, "record-set/{key}"),
         }
@@ -50,7 +57,7 @@ impl fmt::Display for Source {
 pub fn touched(before: &Cluster, change: &Change, sources: &mut BTreeSet<Source>) {
     match change {
         Change::Lb(lb::Change::Service(key, _)) => {
-            sources.insert(Source::Service(key.clone()));
+            sources.extend([Source::Service(key.clone()), Source::External(key.clone())]);
         }
         Change::Ipam(ipam::Change::Pool(..)) => {
             sources.insert(Source::Zones);
@@ -60,6 +67,7 @@ pub fn touched(before: &Cluster, change: &Change, sources: &mut BTreeSet<Source>
         }
         Change::Ipam(ipam::Change::Allocation(uid, after)) => {
             let was = before.ipam.allocation(*uid);
+            sources.insert(Source::Pod(*uid));
             [was, after.as_ref()].into_iter().flatten().for_each(|held| touched_by_allocation(before, held, sources));
         }
         Change::Dns(zones::Change::Zone(name, after)) => {
@@ -68,15 +76,41 @@ pub fn touched(before: &Cluster, change: &Change, sources: &mut BTreeSet<Source>
         }
         Change::Dns(zones::Change::RecordSet(key, _)) => {
             sources.insert(Source::RecordSet(Arc::clone(key)));
+            touched_by_set(before, key, sources);
         }
         // Who answers for an address changes no name, nor does whom we ask about others.
         Change::Lb(_) | Change::Ipam(_) | Change::Dns(zones::Change::Resolver(_)) => {}
     }
 }
 
-/// The sets that take their time to live from the zone; when it comes or goes also those of the zone around it that lead there.
+/// The services whose name in the zone a set takes the place of, or gives to other servers.
+fn touched_by_set(before: &Cluster, key: &RecordSetKey, sources: &mut BTreeSet<Source>) {
+    if !before.dns.zone(key.zone().as_str()).is_some_and(|zone| zone.spec.publish_services) {
+        return;
+    }
+    let mut labels = key.owner().as_str().rsplit('.').map(str::parse::<Label>);
+    let namespace = labels.next().and_then(Result::ok);
+    let name = labels.next().map(|label| label.ok());
+    match (namespace, name, labels.next()) {
+        (Some(namespace), Some(Some(name)), None) => _ = sources.insert(Source::External(ServiceKey { namespace, name })),
+        (Some(namespace), None, None) if key.rtype() == RecordType::NS => {
+            sources.extend(before.lb.services_in(&namespace).map(|service| Source::External(service.key.clone())));
+        }
+        _ => {}
+    }
+}
+
+/// The sets that take their time to live from the zone; when it comes or goes also those of the zone around it that lead there. And
+/// the services that come to have names in it, or have them no longer.
 fn touched_by_zone(before: &Cluster, name: &ZoneName, after: Option<&Arc<Zone>>, sources: &mut BTreeSet<Source>) {
     let was = before.dns.zone(name.as_str());
+    let publishes = |zone: Option<&Arc<Zone>>| zone.is_some_and(|zone| zone.spec.publish_services);
+    // A zone that comes may also lie in one with names of services, and take some of these over.
+    if publishes(was) != publishes(after)
+        || (was.is_some() != after.is_some() && before.dns.zones().any(|zone| publishes(Some(zone))))
+    {
+        sources.extend(before.lb.services().map(|service| Source::External(service.key.clone())));
+    }
     let ttl = |zone: Option<&Arc<Zone>>| zone.map(|zone| zone.spec.ttl);
     if ttl(was) == ttl(after) {
         return;

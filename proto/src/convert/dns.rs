@@ -226,11 +226,12 @@ pub fn answered(names: &Snapshot, sent: &Answered) -> v1::Record {
 /// Records that follow from no object are part of a zone; those of a stored zone's apex name it.
 fn origin(source: Option<&Source>) -> (v1::RecordSource, Option<ObjectRef>) {
     match source {
-        Some(Source::Service(key)) => {
+        Some(Source::Service(key) | Source::External(key)) => {
             (v1::RecordSource::Service, Some(object("Service", key.namespace.as_str(), key.name.as_str(), "")))
         }
         Some(Source::RecordSet(key)) => (v1::RecordSource::Stored, Some(object("RecordSet", "", &key.to_string(), ""))),
         Some(Source::Zone(name)) => (v1::RecordSource::System, Some(object("Zone", "", name.as_str(), ""))),
+        Some(Source::Pod(uid)) => (v1::RecordSource::Pod, Some(object("Allocation", "", "", &uid.to_string()))),
         Some(Source::Zones | Source::Namespace(_)) | None => (v1::RecordSource::System, None),
     }
 }

@@ -76,6 +76,7 @@ fn read_zone(name: ZoneName, bytes: &[u8]) -> Result<Zone, String> {
         refresh: stored.refresh_seconds,
         retry: stored.retry_seconds,
         expire: stored.expire_seconds,
+        publish_services: stored.publish_services,
     };
     Ok(Zone { name, meta: read_meta(stored.meta)?, labels: read_labels(stored.labels)?, spec })
 }
@@ -94,6 +95,7 @@ fn write_zone(zone: &Zone) -> pb::Zone {
         refresh_seconds: spec.refresh,
         retry_seconds: spec.retry,
         expire_seconds: spec.expire,
+        publish_services: spec.publish_services,
     }
 }
 

@@ -1,14 +1,38 @@
 //! What the name server can be told.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use polder_core::dns::{Seed, Settings};
+use polder_core::dns::{PodRecords, Seed, Settings};
 use polder_core::net::Name;
 use polder_core::reason::{Malformed, Reason};
 use polder_runtime::config::{Configured, Period, ProcessConfig};
 use polder_runtime::entropy;
 use serde::{Deserialize, Serialize};
+
+/// Which names of pods there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PodNames {
+    /// None.
+    Disabled,
+    /// Of every address, in every namespace that exists, as CoreDNS' `pods insecure`.
+    Insecure,
+    /// Of the addresses that pods of the namespace have, as CoreDNS' `pods verified`.
+    #[default]
+    Verified,
+}
+
+impl From<PodNames> for PodRecords {
+    fn from(names: PodNames) -> Self {
+        match names {
+            PodNames::Disabled => Self::Disabled,
+            PodNames::Insecure => Self::Insecure,
+            PodNames::Verified => Self::Verified,
+        }
+    }
+}
 
 /// The section `dns`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,9 +48,13 @@ pub struct DnsConfig {
     pub negative_ttl: u32,
     /// The addresses under which pods ask: those of `ns.dns` in the cluster domain.
     pub servers: Vec<IpAddr>,
+    /// The names of pods, `<a-b-c-d>.<namespace>.pod` in the cluster domain.
+    pub pod_records: PodNames,
     /// The name of this server among its replicas, for those who wait until all of them answer with a change: letters, digits, `-`,
     /// `.`. Empty: it draws one.
     pub server_name: String,
+    /// A file in which the names are kept, to be served by a server that starts while the store is away. Empty: none.
+    pub saved_file: PathBuf,
     /// UDP threads per listen address; 0 is one for each core.
     pub workers: usize,
     /// Open TCP connections per listen address; more of them wait to be accepted.
@@ -43,7 +71,9 @@ impl Default for DnsConfig {
             ttl: Settings::DEFAULT_TTL,
             negative_ttl: Settings::DEFAULT_TTL,
             servers: Vec::new(),
+            pod_records: PodNames::default(),
             server_name: String::new(),
+            saved_file: PathBuf::new(),
             workers: 0,
             tcp_connections: 512,
             tcp_idle: Period(Duration::from_secs(10)),
@@ -71,6 +101,7 @@ impl DnsConfig {
         settings.ttl = self.ttl;
         settings.negative_ttl = self.negative_ttl;
         settings.servers.clone_from(&self.servers);
+        settings.pods = self.pod_records.into();
         Ok(settings)
     }
 

@@ -6,17 +6,19 @@
 //! replaced whole for every revision. Names that are in no zone of ours are asked of others. UDP, TCP and the `Resolve` RPC put queries to the same function
 //! [`answer`](polder_core::dns::answer()).
 //!
-//! With the store gone it goes on answering from the last snapshot, for ever. A crash before a commit leaves nothing, after it
+//! With the store gone it goes on answering from the last snapshot, for ever; started without it, from what it saved in a file. A crash before a commit leaves nothing, after it
 //! everything, the answer to the request id included; any number of replicas may serve and change at once. A
 //! server that starts without the store answers SERVFAIL until it has read it once: it does not know yet which names are ours.
 
 mod config;
+mod keeper;
 mod listen;
 mod metrics;
 mod names;
 mod progress;
 mod resolver;
 mod rpc;
+mod saved;
 mod service;
 mod tcp;
 mod udp;
@@ -35,11 +37,12 @@ use polder_runtime::tasks::Failure;
 use polder_runtime::{clock, entropy, telemetry};
 use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, Store};
 
-pub use config::{Config, DnsConfig};
+pub use config::{Config, DnsConfig, PodNames};
 pub use listen::CannotListen;
 #[cfg(feature = "testing")]
 pub use udp::Echo;
 
+use keeper::Keeper;
 use listen::Sockets;
 use metrics::{PublishMetrics, QueryMetrics};
 use names::Names;
@@ -84,13 +87,15 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     metrics.collector::<Exporter>().add(NAME, &mirror, Some(&ledger));
     let (following, followed, ready) = (Arc::clone(&names), mirror.clone(), Arc::clone(&names));
     let progress = Progress::new(Arc::clone(&names), mirror.clone(), name.to_string());
-    let (desk, position) = (Desk::new(Arc::clone(&resolver), queue, mirror.clone()), names.position());
+    let (desk, position) = (Desk::new(Arc::clone(&resolver), queue, Arc::clone(&names)), names.position());
+    let file = (!config.saved_file.as_os_str().is_empty()).then(|| config.saved_file.clone());
+    let keeper = file.clone().map(|file| Keeper::new(Arc::clone(&names), file, metrics));
     let service = Service::new(Arc::clone(&names), Arc::clone(&resolver), name);
     let zones = Zones::new(ledger.clone(), service.clone(), domain);
     let component = Component::new(NAME)
         .grpc(DnsServiceServer::new(Rpc::new(service, zones)))
         .ready_when(move || ready.ready())
-        .vital_task("dns-names", move |stop| async move { following.follow(&followed, stop).await })
+        .vital_task("dns-names", move |stop| async move { following.follow(&followed, file, stop).await })
         .vital_task("dns-resolver", move |stop| async move {
             desk.run(position, stop).await;
             Ok(())
@@ -98,6 +103,10 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
         .task("dns-progress", move |stop| progress.run(stop))
         .closing("dns-ledger", async move { ledger.shutdown().await })
         .closing("dns-mirror", async move { mirror.shutdown().await });
+    let component = match keeper {
+        Some(keeper) => component.task("dns-keeper", move |stop| keeper.run(stop)),
+        None => component,
+    };
     let server = Server { config, zone, names, resolver, queries: QueryMetrics::register(metrics) };
     Ok(Dns { component: sockets.into_iter().fold(component, |component, bound| server.serve(component, bound)), addresses })
 }

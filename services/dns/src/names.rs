@@ -1,6 +1,8 @@
 //! The names being served: one snapshot for all readers, replaced whole, and the task that follows the store.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,11 +22,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::PublishMetrics;
+use crate::saved;
 
 /// The most batches applied under one publication, so that a flood does not hold up what has come already.
 const MOST_BATCHES: usize = 256;
 /// How long one wait for the first view takes.
 const WAIT: Duration = Duration::from_secs(60);
+/// How long the store may take to be read before what was saved is served.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How far this server has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,9 +40,18 @@ pub(crate) struct Position {
     pub(crate) since: Timestamp,
 }
 
+/// The state that the names follow from.
+pub(crate) struct State {
+    pub(crate) cluster: Cluster,
+    pub(crate) revision: Revision,
+    /// Whether it was read from the store, and not from a file.
+    pub(crate) is_read: bool,
+}
+
 /// What is served. With the store gone it stays as it is, for ever.
 pub(crate) struct Names {
     current: ArcSwap<Snapshot>,
+    state: ArcSwap<State>,
     position: watch::Sender<Position>,
     metrics: PublishMetrics,
 }
@@ -45,12 +59,19 @@ pub(crate) struct Names {
 impl Names {
     pub(crate) fn new(settings: Settings, metrics: PublishMetrics) -> Self {
         let nothing = Snapshot::unsynced(Arc::new(settings));
-        Self { current: ArcSwap::from_pointee(nothing), position: watch::Sender::default(), metrics }
+        let unread = State { cluster: Cluster::default(), revision: Revision::default(), is_read: false };
+        let (current, state) = (ArcSwap::from_pointee(nothing), ArcSwap::from_pointee(unread));
+        Self { current, state, position: watch::Sender::default(), metrics }
     }
 
     /// The snapshot, for readers that look at it once in a while; the UDP threads keep a cache over this.
     pub(crate) const fn current(&self) -> &ArcSwap<Snapshot> {
         &self.current
+    }
+
+    /// The state that the names follow from; it is there before they are.
+    pub(crate) fn state(&self) -> Arc<State> {
+        self.state.load_full()
     }
 
     /// Moves whenever something newer is served.
@@ -66,12 +87,22 @@ impl Names {
         Err(Refusal::new(Reason::NotSynced, "The store has not been read yet: all queries get SERVFAIL."))
     }
 
-    /// Follows a mirror until `stop`.
+    /// Follows a mirror until `stop`; as long as the store cannot be read, what was saved in the file is served.
     ///
     /// # Errors
     /// When the mirror has ended by itself.
-    pub(crate) async fn follow(&self, mirror: &Mirror<Stored>, stop: CancellationToken) -> Result<(), Failure> {
+    pub(crate) async fn follow(
+        &self,
+        mirror: &Mirror<Stored>,
+        file: Option<PathBuf>,
+        stop: CancellationToken,
+    ) -> Result<(), Failure> {
         let following = async {
+            if let Some(file) = file
+                && mirror.synced(PATIENCE).await.is_err()
+            {
+                self.recall(mirror, file).await;
+            }
             loop {
                 // What is served meanwhile stays.
                 if mirror.synced(WAIT).await.is_ok() {
@@ -82,13 +113,38 @@ impl Names {
         stop.run_until_cancelled(following).await.unwrap_or(Ok(()))
     }
 
+    /// Serves what was saved, unless the store has been read meanwhile.
+    async fn recall(&self, mirror: &Mirror<Stored>, file: PathBuf) {
+        let (settings, shown) = (self.settings(), file.display().to_string());
+        let read = tokio::task::spawn_blocking(move || -> io::Result<_> {
+            let Some(saved) = saved::load(&file)? else { return Ok(None) };
+            let names = Snapshot::build(settings, &saved.cluster, saved.revision);
+            Ok(Some((names, saved)))
+        });
+        match read.await.map_err(io::Error::other).flatten() {
+            Ok(Some((names, saved))) if mirror.readable().is_err() => {
+                let (revision, age) = (saved.revision, clock::now().since(saved.at));
+                tracing::warn!(file = shown, %revision, ?age, "the store cannot be read; names are served as they were saved");
+                self.publish(&names, State { cluster: saved.cluster, revision, is_read: false });
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(file = shown, %error, "the names that were saved cannot be read; all queries get SERVFAIL")
+            }
+        }
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        Arc::new(self.current.load().settings().clone())
+    }
+
     /// Builds every name, then applies batch after batch; returns when a batch is missing or stands for a gap.
     async fn follow_once(&self, mirror: &Mirror<Stored>) -> Result<(), Refusal> {
         let (start, mut changes) = mirror.subscribe();
         let mut cluster = start.view.clone();
-        let settings = Arc::new(self.current.load().settings().clone());
-        let mut names = Snapshot::build(settings, &cluster, start.heads.newest());
-        self.publish(&names, start.revision);
+        let mut names = Snapshot::build(self.settings(), &cluster, start.heads.newest());
+        let read = |cluster: &Cluster, revision| State { cluster: cluster.clone(), revision, is_read: true };
+        self.publish(&names, read(&cluster, start.revision));
         drop(start);
         loop {
             let first = match changes.next().await {
@@ -99,12 +155,14 @@ impl Names {
             let Some(batches) = waiting(first, &mut changes) else { return Ok(()) };
             let newest = batches.iter().map(|batch| batch.revision).max().unwrap_or_default();
             apply(&mut names, &mut cluster, &batches);
-            self.publish(&names, newest);
+            self.publish(&names, read(&cluster, newest));
             self.metrics.published(began.elapsed());
         }
     }
 
-    fn publish(&self, names: &Snapshot, revision: Revision) {
+    fn publish(&self, names: &Snapshot, state: State) {
+        let revision = state.revision;
+        self.state.store(Arc::new(state));
         self.current.store(Arc::new(names.clone()));
         self.metrics.serving(names);
         self.position.send_replace(Position { revision, since: clock::now() });

@@ -4,6 +4,8 @@
 
 #[path = "server/api.rs"]
 mod api;
+#[path = "server/cold.rs"]
+mod cold;
 #[path = "server/dig.rs"]
 mod dig;
 #[path = "server/follow.rs"]

@@ -1,14 +1,19 @@
 //! What stands at a name: in computed zones what is in the table and nothing else, in stored ones also delegations (RFC 1034
 //! §4.3.2) and wildcards (RFC 4592).
 
+use std::net::IpAddr;
+
 use super::super::name::suffixes;
 use super::super::record::RecordType;
 use super::super::snapshot::{Node, Set, Snapshot};
+use super::pods::address_in;
 
 /// What stands at a name.
 pub(super) enum Found<'a> {
     /// Records of the type.
     Set(&'a Set),
+    /// An address that the name says itself, of the type asked for.
+    Address(IpAddr),
     /// An alias.
     Alias(&'a Set),
     /// The start of the zone is asked for.
@@ -38,8 +43,16 @@ pub(super) fn find<'a>(snapshot: &'a Snapshot, name: &[u8], rtype: RecordType) -
         Some(node) => at(node, rtype, || snapshot.zone_of(name).is_some_and(start)),
         None => {
             let wild = stored.and_then(|zone| snapshot.wildcard(zone, name));
-            wild.map_or(Found::Missing, |(_, node)| at(node, rtype, || false))
+            wild.map_or_else(|| said(address_in(snapshot, name), rtype), |(_, node)| at(node, rtype, || false))
         }
+    }
+}
+
+fn said(address: Option<IpAddr>, rtype: RecordType) -> Found<'static> {
+    match address {
+        Some(address) if rtype == RecordType::of(address) => Found::Address(address),
+        Some(_) => Found::NoData,
+        None => Found::Missing,
     }
 }
 

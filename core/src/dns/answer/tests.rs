@@ -1,12 +1,16 @@
 //! Queries as bytes, answers as text.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
-use super::super::fixture::{given, put, service, settings, shop, snapshot};
+use super::super::fixture::{given, put, service, settings, settings_with, shop, snapshot};
 use super::super::message::{Answered, Message};
 use super::super::name::DomainName;
 use super::super::wire::{LEAST_BUFFER, encode_query};
 use super::*;
+use crate::dns::PodRecords;
+use crate::id::Revision;
 use crate::lb::ServiceType;
 
 mod stored;
@@ -85,6 +89,32 @@ fn ports_with_the_addresses_of_their_targets() {
 }
 
 #[test]
+fn pods_by_their_addresses() {
+    let ours = "172-27-0-5.shop.pod.cluster.local";
+    assert_eq!(lines(&ask(ours, "A").answer), [format!("{ours}. 5 A 172.27.0.5")]);
+    is_negative(&ask(ours, "AAAA"), Rcode::NoError, "cluster.local.");
+    is_negative(&ask("shop.pod.cluster.local", "A"), Rcode::NoError, "cluster.local.");
+    for nobodys in ["172-27-0-5.bare", "172-27-0-99.shop", "172-27-0-5.nobody", "web.shop"] {
+        is_negative(&ask(&format!("{nobodys}.pod.cluster.local"), "A"), Rcode::NxDomain, "cluster.local.");
+    }
+}
+
+#[test]
+fn pods_by_any_address_where_that_is_wanted() {
+    let names = Snapshot::build(Arc::new(settings_with(PodRecords::Insecure)), &shop(), Revision(77));
+    let ask = |name: &str, rtype: &str| {
+        let name = format!("{name}.pod.cluster.local");
+        ask_with(&names, UDP, &query(&name, rtype)).unwrap().1
+    };
+    assert_eq!(lines(&ask("192-0-2-1.Bare", "A").answer), ["192-0-2-1.bare.pod.cluster.local. 5 A 192.0.2.1"]);
+    assert_eq!(lines(&ask("fd00--1.shop", "AAAA").answer), ["fd00--1.shop.pod.cluster.local. 5 AAAA fd00::1"]);
+    is_negative(&ask("192-0-2-1.shop", "AAAA"), Rcode::NoError, "cluster.local.");
+    for nobodys in ["192-0-2-1.nobody", "192-0-2-256.shop", "x.192-0-2-1.shop", "web.shop"] {
+        is_negative(&ask(nobodys, "A"), Rcode::NxDomain, "cluster.local.");
+    }
+}
+
+#[test]
 fn reverse_names_and_a_virtual_ip_that_is_an_endpoint_too() {
     assert_eq!(lines(&ask("3.0.28.172.in-addr.arpa", "PTR").answer), ["3.0.28.172.in-addr.arpa. 5 PTR db.shop.svc.cluster.local."]);
     let mut cluster = shop();
@@ -135,7 +165,7 @@ fn what_does_not_exist_is_nxdomain() {
         "x.pay.shop.svc.cluster.local",
         "p2.peers.shop.svc.cluster.local",
         "web.shop.nope.cluster.local",
-        "shop.pod.cluster.local",
+        "nobody.pod.cluster.local",
         "kubernetes.io.cluster.local",
     ] {
         is_negative(&ask(name, "A"), Rcode::NxDomain, "cluster.local.");

@@ -1,7 +1,8 @@
 //! The Kubernetes DNS specification 1.1.0, line by line, as sets of records.
 
-use super::super::fixture::{given, http, key, pod, port, put, service, settings, shop};
+use super::super::fixture::{exposed, given, http, key, pod, port, public, put, service, set, settings, settings_with, shop, zone};
 use super::*;
+use crate::cluster::Change;
 use crate::dns::fixture::Pod;
 use crate::dns::hash::Seed;
 use crate::lb::TargetPort;
@@ -149,7 +150,7 @@ fn an_external_name_is_an_alias_and_an_address_is_none() {
 #[test]
 fn a_namespace_exists_as_soon_as_an_object_names_it() {
     let cluster = shop();
-    assert_eq!(lines(&cluster, &Source::Namespace("bare".parse().unwrap())), ["bare -"]);
+    assert_eq!(lines(&cluster, &Source::Namespace("bare".parse().unwrap())), ["bare -", "bare.pod.cluster.local. -"]);
     assert_eq!(lines(&cluster, &Source::Namespace("nobody".parse().unwrap())), [""; 0]);
 }
 
@@ -180,4 +181,72 @@ fn names_longer_than_dns_allows_are_left_out() {
     let records = records(&settings, &cluster, &Source::Service(key(&name)));
     let kinds: Vec<String> = records.iter().filter_map(|record| record.data.record_type()).map(|rtype| rtype.to_string()).collect();
     assert_eq!(kinds, ["PTR", "A", "SRV"], "the name of the port is too long, those of the service are not");
+}
+
+#[test]
+fn pods_have_their_addresses_as_names_while_they_hold_them() {
+    let mut cluster = shop();
+    let both = Pod { name: "shop/both", addresses: &["172.27.0.50", "fd00:27::"], labels: "", host: "", ready: false };
+    let change = pod(&both);
+    let Change::Ipam(crate::ipam::Change::Allocation(uid, Some(record))) = &change else { panic!("it is one") };
+    cluster.apply(&change);
+    let source = Source::Pod(*uid);
+    let names = ["172-27-0-50.shop.pod.cluster.local. A 172.27.0.50", "fd00-27--0.shop.pod.cluster.local. AAAA fd00:27::"];
+    assert_eq!(lines(&cluster, &source), names);
+
+    for pods in [PodRecords::Disabled, PodRecords::Insecure] {
+        assert!(records(&settings_with(pods), &cluster, &source).is_empty(), "{pods:?}");
+    }
+    let disabled = settings_with(PodRecords::Disabled);
+    assert_eq!(records(&disabled, &cluster, &Source::Namespace("shop".parse().unwrap())).len(), 1);
+
+    let released = crate::ipam::Allocation { released: Some(crate::time::Timestamp(1)), ..(**record).clone() };
+    cluster.apply(&Change::Ipam(crate::ipam::Change::Allocation(*uid, Some(Arc::new(released)))));
+    assert_eq!(lines(&cluster, &source), [""; 0]);
+}
+
+fn outside(cluster: &Cluster, name: &str) -> Vec<String> {
+    lines(cluster, &Source::External(key(name)))
+}
+
+#[test]
+fn services_are_named_in_the_zones_of_operators_that_want_them() {
+    let mut cluster = shop();
+    for change in [public("apps.example"), zone("plain.example"), exposed("shop/web", &["192.0.2.7", "2001:db8::7"])] {
+        cluster.apply(&change);
+    }
+    assert_eq!(
+        outside(&cluster, "shop/web"),
+        [
+            "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. PTR web.shop.apps.example.",
+            "7.2.0.192.in-addr.arpa. PTR web.shop.apps.example.",
+            "_http._tcp.web.shop.apps.example. SRV 0 100 80 web.shop.apps.example.",
+            "web.shop.apps.example. -",
+            "web.shop.apps.example. A 192.0.2.7",
+            "web.shop.apps.example. AAAA 2001:db8::7",
+            "web.shop.apps.example. SRV 0 100 80 web.shop.apps.example.",
+        ]
+    );
+    // One without an external IP yet has its name, one that is for the inside only has none.
+    cluster.apply(&exposed("shop/web", &[]));
+    assert_eq!(outside(&cluster, "shop/web").iter().filter(|line| line.ends_with('-')).count(), 1);
+    assert_eq!(outside(&cluster, "shop/db"), [""; 0]);
+}
+
+#[test]
+fn what_an_operator_stores_takes_the_place_of_a_service() {
+    for (there, hidden) in [
+        (set("apps.example/web.shop/A", &["192.0.2.1"]), true),
+        (set("apps.example/web.shop/CNAME", &["elsewhere.example."]), true),
+        (set("apps.example/shop/NS", &["ns.elsewhere.example."]), true),
+        (zone("shop.apps.example"), true),
+        (set("apps.example/shop/TXT", &["about the shop"]), false),
+        (set("apps.example/www.shop/A", &["192.0.2.1"]), false),
+    ] {
+        let mut cluster = shop();
+        for change in [public("apps.example"), exposed("shop/web", &["192.0.2.7"]), there.clone()] {
+            cluster.apply(&change);
+        }
+        assert_eq!(outside(&cluster, "shop/web").is_empty(), hidden, "{there:?}");
+    }
 }

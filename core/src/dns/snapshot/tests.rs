@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::fixture::{Pod, key, pod, pool, put, ready, service, settings, shop, snapshot};
+use super::super::fixture::{
+    Pod, exposed, key, pod, pool, public, put, ready, service, set, set_key, settings, shop, snapshot, zone,
+};
 use super::super::source::touched;
+use super::super::zones::Change as ZoneChange;
 use super::*;
 use crate::cluster::Change;
 use crate::ipam::{Change as IpamChange, Purpose};
@@ -80,7 +83,20 @@ fn arbitrary_change() -> impl Strategy<Value = Change> {
             other => other,
         });
     let pools = (0..3_u8).prop_map(|n| pool("service", Purpose::ClusterService, &[&format!("172.{}.0.0/16", 28 + n)]));
-    prop_oneof![4 => change_service, 2 => drop_service, 6 => change_pod, 2 => drop_pod, 1 => pools]
+    let zones = prop_oneof![Just("x.example"), Just("shop.x.example")];
+    let change_zone = (zones, 0..3_u8).prop_map(|(name, what)| match what {
+        0 => Change::Dns(ZoneChange::Zone(name.parse().unwrap(), None)),
+        1 => zone(name),
+        _ => public(name),
+    });
+    let change_exposed = (0..5_u8, 0..3_u8).prop_map(|(name, vip)| exposed(&format!("shop/s{name}"), &[&format!("192.0.2.{vip}")]));
+    let owners = prop_oneof![Just("s1.shop/A"), Just("s2.shop/A"), Just("shop/NS"), Just("s1.yard/A"), Just("s1/A")];
+    let change_set = (owners, any::<bool>()).prop_map(|(owner, there)| {
+        let (path, data) = (format!("x.example/{owner}"), if owner.ends_with("NS") { "ns.other.example." } else { "192.0.2.99" });
+        if there { set(&path, &[data]) } else { Change::Dns(ZoneChange::RecordSet(set_key(&path), None)) }
+    });
+    let outside = prop_oneof![2 => change_zone, 3 => change_exposed, 2 => change_set];
+    prop_oneof![3 => outside, 4 => change_service, 2 => drop_service, 6 => change_pod, 2 => drop_pod, 1 => pools]
 }
 
 proptest! {

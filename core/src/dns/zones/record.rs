@@ -31,6 +31,8 @@ pub struct ZoneSpec {
     pub retry: u32,
     /// When they give up.
     pub expire: u32,
+    /// Whether LoadBalancer services have names in it.
+    pub publish_services: bool,
 }
 
 impl Default for ZoneSpec {
@@ -44,6 +46,7 @@ impl Default for ZoneSpec {
             refresh: 7200,
             retry: 1800,
             expire: 86_400,
+            publish_services: false,
         }
     }
 }

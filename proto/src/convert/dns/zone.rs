@@ -32,6 +32,7 @@ impl Written for pb::Zone {
         "refresh_seconds",
         "retry_seconds",
         "expire_seconds",
+        "publish_services",
     ];
 
     fn key(&self, bad: &mut Violations) -> Option<ZoneName> {
@@ -59,6 +60,7 @@ impl Written for pb::Zone {
             refresh_seconds: spec.refresh,
             retry_seconds: spec.retry,
             expire_seconds: spec.expire,
+            publish_services: spec.publish_services,
             serial: 0,
             system: false,
             record_sets: 0,
@@ -82,8 +84,8 @@ impl Written for pb::Zone {
         let name_servers = name_servers(&self.name_servers, bad);
         let labels = labels(self.labels, &at("labels"), bad);
         let (ttl, negative_ttl) = (ttl?, negative_ttl?);
-        let (refresh, retry, expire) = (refresh?, retry?, expire?);
-        let spec = ZoneSpec { primary, mailbox, name_servers, ttl, negative_ttl, refresh, retry, expire };
+        let (refresh, retry, expire, publish_services) = (refresh?, retry?, expire?, self.publish_services);
+        let spec = ZoneSpec { primary, mailbox, name_servers, ttl, negative_ttl, refresh, retry, expire, publish_services };
         Some(ZoneDraft { name: name?, labels, spec })
     }
 }

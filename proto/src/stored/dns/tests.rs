@@ -24,6 +24,7 @@ fn zone() -> Change {
         refresh: 7201,
         retry: 1801,
         expire: 86_401,
+        publish_services: true,
     };
     Change::Zone(name.clone(), Some(Arc::new(Zone { name, meta: META, labels: labels(), spec })))
 }

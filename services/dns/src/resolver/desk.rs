@@ -11,9 +11,7 @@ use polder_core::dns::resolver::reply::{Life, Why};
 use polder_core::dns::resolver::{Answer, Asked, Key, Looked, Spec};
 use polder_core::dns::wire::MOST_TCP;
 use polder_core::dns::{DomainName, Rcode};
-use polder_proto::stored::Stored;
 use polder_runtime::clock;
-use polder_store::Mirror;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -22,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::exchange::{exchange, probe};
 use super::servers::{Server, State};
 use super::{Deliver, Found, Origin, Resolver};
-use crate::names::Position;
+use crate::names::{Names, Position};
 
 /// The most clients that wait for one question, and for how many there is room for each question that may be asked at a time.
 const MOST_WAITERS: usize = 256;
@@ -64,7 +62,7 @@ enum Done {
 pub(crate) struct Desk {
     resolver: Arc<Resolver>,
     queue: mpsc::Receiver<Job>,
-    mirror: Mirror<Stored>,
+    names: Arc<Names>,
     flights: HashMap<Key, Flight>,
     /// How many clients wait.
     waiting: usize,
@@ -77,11 +75,11 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(resolver: Arc<Resolver>, queue: mpsc::Receiver<Job>, mirror: Mirror<Stored>) -> Self {
+    pub(crate) fn new(resolver: Arc<Resolver>, queue: mpsc::Receiver<Job>, names: Arc<Names>) -> Self {
         Self {
             resolver,
             queue,
-            mirror,
+            names,
             flights: HashMap::new(),
             waiting: 0,
             patience: VecDeque::new(),
@@ -110,8 +108,8 @@ impl Desk {
     }
 
     fn follow(&mut self) {
-        let view = self.mirror.snapshot();
-        let spec = view.view.dns.resolver().map_or_else(Spec::default, |settings| settings.spec.clone());
+        let state = self.names.state();
+        let spec = state.cluster.dns.resolver().map_or_else(Spec::default, |settings| settings.spec.clone());
         if self.resolver.set(&spec) {
             self.next_loop_look = clock::monotonic();
             self.look_after();

@@ -43,6 +43,7 @@ async fn dig_gets_what_the_specification_says() {
             "_http._tcp.peers.shop.svc.cluster.local SRV",
             vec!["0 100 8080 p0.peers.shop.svc.cluster.local.", "0 100 8080 p1.peers.shop.svc.cluster.local."],
         ),
+        ("172-27-0-21.shop.pod.cluster.local A", vec!["172.27.0.21"]),
         ("pay.shop.svc.cluster.local A", vec!["pay.example.com."]),
         ("store.shop.svc.cluster.local A", vec!["172.28.0.3", "db.shop.svc.cluster.local."]),
         ("dns-version.cluster.local TXT", vec!["\"1.1.0\""]),

@@ -1,9 +1,11 @@
 //! Changes are served as they are committed; without the store, what was served stays served.
 
+use std::time::Duration;
+
 use polder_core::lb::ServiceType;
 use polder_proto::dns::v1::{ResolveRequest, WaitForRevisionRequest};
 
-use super::site::{Site, commit, drop_service, pod, put, service, shop};
+use super::site::{Site, back, commit, drop_service, pod, put, service, shop};
 
 async fn rcode_and_data(site: &Site, name: &str, rtype: &str) -> (String, Vec<String>) {
     let request = ResolveRequest { name: name.to_owned(), r#type: rtype.to_owned(), ..ResolveRequest::default() };
@@ -63,13 +65,8 @@ async fn without_the_store_it_goes_on_and_with_the_store_back_it_catches_up() {
     assert_eq!(super::dig::ask("dig", &site, "+short web.shop.svc.cluster.local").trim(), "172.28.0.2");
     etcd.restart().await;
     let changed = put(service("shop/web", ServiceType::LoadBalancer, "app=WS", &["172.28.0.77"]));
-    let revision = loop {
-        // The client may need a moment to find the store again.
-        let probe = store.get(b"/polder/probe").await;
-        if probe.is_ok() {
-            break commit(&store, std::slice::from_ref(&changed)).await.0;
-        }
-    };
+    back(&store).await;
+    let revision = commit(&store, std::slice::from_ref(&changed)).await.0;
     let timeout = Some(prost_types::Duration { seconds: 30, nanos: 0 });
     site.client().await.wait_for_revision(WaitForRevisionRequest { revision, timeout }).await.unwrap();
     assert_eq!(rcode_and_data(&site, "web.shop.svc.cluster.local", "A").await.1, ["172.28.0.77"]);
@@ -111,13 +108,21 @@ async fn every_server_says_how_far_it_is_and_that_is_no_change() {
     };
     let in_time = async {
         while !told().await {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(30), in_time).await.unwrap();
-    let (_, revision) = store.get(b"/polder/probe").await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    assert_eq!(store.get(b"/polder/probe").await.unwrap().1, revision, "two servers do not answer each other's words for ever");
+    tokio::time::timeout(Duration::from_secs(30), in_time).await.unwrap();
+    // They renew their leases, seldom; if they answered each other's words there would never be silence.
+    let silence = async {
+        loop {
+            let (_, revision) = store.get(b"/polder/probe").await.unwrap();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            if store.get(b"/polder/probe").await.unwrap().1 == revision {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), silence).await.expect("two servers answer each other's words for ever");
     let [first, second] = sites;
     first.stop().await;
     assert_eq!(serving(&store).await.len(), 1, "who ends takes its word back");

@@ -38,13 +38,18 @@ pub(crate) struct Site {
 impl Site {
     /// A server over `store`, which answers already.
     pub(crate) async fn over(store: Store) -> Self {
+        Self::with(store, DnsConfig::default()).await
+    }
+
+    /// The same with more settings.
+    pub(crate) async fn with(store: Store, config: DnsConfig) -> Self {
         let free = |address: std::net::IpAddr| SocketAddr::new(address, 0);
         let config = DnsConfig {
             listen: vec![free(Ipv4Addr::LOCALHOST.into()), free(Ipv6Addr::LOCALHOST.into())],
             servers: vec!["172.28.0.10".parse().unwrap()],
             workers: 2,
             tcp_connections: 4,
-            ..DnsConfig::default()
+            ..config
         };
         let process = Process::new(PROGRAM, ProcessConfig::default().with_grpc(0).with_metrics(0)).unwrap();
         let dns = polder_dns::build(&config, store.clone(), process.metrics()).unwrap();
@@ -98,9 +103,24 @@ pub(crate) async fn commit(store: &Store, changes: &[Change]) -> Revision {
     }
 }
 
+/// Waits until a store that was away answers.
+pub(crate) async fn back(store: &Store) {
+    let until = tokio::time::Instant::now() + Duration::from_secs(30);
+    while store.get(b"/polder/probe").await.is_err() {
+        assert!(tokio::time::Instant::now() < until, "the store is not back");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 pub(crate) fn key(name: &str) -> ServiceKey {
     let (namespace, name) = name.split_once('/').unwrap();
     ServiceKey { namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }
+}
+
+/// A LoadBalancer service with external addresses.
+pub(crate) fn outside(name: &str, vips: &[&str]) -> Change {
+    let made = service(name, ServiceType::LoadBalancer, "", vips);
+    put(Service { external: made.cluster, cluster: Vec::new(), ..made })
 }
 
 /// A service with one port named http, 80 on the front and 8080 behind.

@@ -11,7 +11,8 @@ use polder_store::testing::{Etcd, embedded};
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::site::Site;
+use super::dig::short;
+use super::site::{Site, outside};
 
 pub(crate) type Client = DnsServiceClient<Channel>;
 
@@ -160,7 +161,7 @@ async fn race(store: Store) {
         client.wait_for_revision(WaitForRevisionRequest { revision: newest, timeout: None }).await.unwrap();
     }
     for number in 0..10 {
-        let served = sites.each_ref().map(|site| super::dig::short(site, &format!("n{number}.example.com A")));
+        let served = sites.each_ref().map(|site| short(site, &format!("n{number}.example.com A")));
         assert_eq!((served[0].len(), &served[0]), (1, &served[1]), "name {number}");
     }
     for site in sites {
@@ -242,7 +243,7 @@ async fn dig_sees_stored_zones_as_soon_as_they_are_served() {
         ("gone.example.com A", vec![]),
     ] {
         for transport in ["", "+tcp", "+noedns"] {
-            assert_eq!(super::dig::short(&site, &format!("{transport} {arguments}")), expected, "{transport} {arguments}");
+            assert_eq!(short(&site, &format!("{transport} {arguments}")), expected, "{transport} {arguments}");
         }
     }
     let serial = format!("hostmaster.example.com. {revision} 7200 1800 86400 30");
@@ -276,5 +277,39 @@ async fn dig_sees_stored_zones_as_soon_as_they_are_served() {
     let revision = client.delete_zone(delete).await.unwrap().into_inner().revision;
     client.wait_for_revision(WaitForRevisionRequest { revision, timeout: None }).await.unwrap();
     assert!(super::dig::ask("dig", &site, "www.example.com A").contains("status: REFUSED"));
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_have_names_in_a_zone_that_wants_them() {
+    let (_folder, site) = Site::shop().await;
+    let mut client = first_view(&site).await;
+    site.apply(&[outside("shop/front", &["192.0.2.7"])]).await;
+    let mut wanted = new_zone("apps.example.com");
+    wanted.zone.as_mut().unwrap().publish_services = true;
+    let made = client.create_zone(wanted).await.unwrap().into_inner();
+    let told = async |client: &mut Client, revision| {
+        client.wait_for_revision(WaitForRevisionRequest { revision, timeout: None }).await.unwrap();
+        (short(&site, "front.shop.apps.example.com A"), short(&site, "_http._tcp.front.shop.apps.example.com SRV"))
+    };
+    let srv = vec!["0 100 80 front.shop.apps.example.com.".to_owned()];
+    assert_eq!(told(&mut client, made.revision).await, (vec!["192.0.2.7".to_owned()], srv));
+    assert_eq!(short(&site, "-x 192.0.2.7"), ["front.shop.apps.example.com."]);
+
+    let stored = client.create_record_set(new_set("apps.example.com/front.shop/A", &["192.0.2.99"])).await.unwrap().into_inner();
+    assert_eq!(told(&mut client, stored.revision).await, (vec!["192.0.2.99".to_owned()], vec![]));
+    let path = DeleteRecordSetRequest {
+        zone: "apps.example.com".to_owned(),
+        name: "front.shop".to_owned(),
+        r#type: "A".to_owned(),
+        ..DeleteRecordSetRequest::default()
+    };
+    client.delete_record_set(path).await.unwrap();
+
+    let zone = Zone { publish_services: false, ..made.zone.unwrap() };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["publish_services".to_owned()] });
+    let without = UpdateZoneRequest { zone: Some(zone), update_mask, ..UpdateZoneRequest::default() };
+    let changed = client.update_zone(without).await.unwrap().into_inner();
+    assert_eq!(told(&mut client, changed.revision).await, (vec![], vec![]));
     site.stop().await;
 }

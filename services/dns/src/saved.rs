@@ -1,0 +1,221 @@
+//! The state that names follow from, in a file: a server that starts while the store is away answers with it.
+//!
+//! The file has the stored form of every record that names are computed from, so that a later build, or one with other settings,
+//! makes its own names of it. It is written under another name and then takes the place of the one before: a crash leaves the old
+//! file or the new one. A sum over everything tells a damaged file, which is not read.
+//!
+//! ```text
+//! "polder names 1\n", revision u64, time of saving u64 (microseconds)
+//! for each record: key length u32, key, value length u32, value        ends with a key length of u32::MAX
+//! SHA-256 of everything before
+//! ```
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use polder_core::cluster::{Change, Cluster};
+use polder_core::id::Revision;
+use polder_core::schema::Schema as _;
+use polder_core::time::Timestamp;
+use polder_core::{dns, ipam, lb};
+use polder_proto::stored::Stored;
+use sha2::{Digest as _, Sha256};
+
+const MAGIC: &[u8] = b"polder names 1\n";
+const END: u32 = u32::MAX;
+/// The longest key and the longest value that are read: far more than any that is stored.
+const MOST: usize = 16 << 20;
+const SUM: usize = 32;
+
+/// What a file has.
+pub(crate) struct Saved {
+    pub(crate) cluster: Cluster,
+    /// The newest revision that is in it.
+    pub(crate) revision: Revision,
+    /// When it was saved.
+    pub(crate) at: Timestamp,
+}
+
+/// Puts the state into the file, and says how many bytes that took.
+///
+/// # Errors
+/// Those of the file system; the file is what it was then.
+pub(crate) fn save(path: &Path, cluster: &Cluster, revision: Revision, at: Timestamp) -> io::Result<u64> {
+    let partial = partial(path);
+    let mut out = Summed::new(BufWriter::new(File::create(&partial)?));
+    out.write_all(MAGIC)?;
+    out.write_all(&revision.0.to_be_bytes())?;
+    out.write_all(&at.0.to_be_bytes())?;
+    for change in records(cluster) {
+        let stored = Stored::encode(&change);
+        for part in [Some(stored.key), stored.value].into_iter().flatten() {
+            out.write_all(&u32::try_from(part.len()).map_err(io::Error::other)?.to_be_bytes())?;
+            out.write_all(&part)?;
+        }
+    }
+    out.write_all(&END.to_be_bytes())?;
+    let (sum, length) = (out.sum.finalize(), out.length);
+    out.inner.write_all(&sum)?;
+    out.inner.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    std::fs::rename(&partial, path)?;
+    // The new name lasts only when the folder is on the disk too.
+    File::open(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new(".")))?.sync_all()?;
+    Ok(length + SUM as u64)
+}
+
+/// What the file has; `None` where there is none.
+///
+/// # Errors
+/// Those of the file system, and [`io::ErrorKind::InvalidData`] for a file that is damaged or of another kind.
+pub(crate) fn load(path: &Path) -> io::Result<Option<Saved>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut file = Summed::new(BufReader::new(file));
+    let mut magic = [0; MAGIC.len()];
+    file.read_exact(&mut magic)?;
+    if magic != MAGIC {
+        return Err(damaged("it does not begin as such a file"));
+    }
+    let (revision, at) = (Revision(file.number()?), Timestamp(file.number()?));
+    let mut cluster = Cluster::default();
+    while let Some(key) = file.part()? {
+        let value = file.part()?.ok_or_else(|| damaged("it ends within a record"))?;
+        let change = Stored::decode(&key, Some(&value)).map_err(|corrupt| damaged(&corrupt.to_string()))?;
+        change.iter().for_each(|change| cluster.apply(change));
+    }
+    let mut sum = [0; SUM];
+    let wanted = file.sum.finalize();
+    file.inner.read_exact(&mut sum)?;
+    if sum != *wanted || file.inner.read(&mut [0])? > 0 {
+        return Err(damaged("its sum is not that of its content"));
+    }
+    Ok(Some(Saved { cluster, revision, at }))
+}
+
+fn damaged(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+fn partial(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
+}
+
+/// Everything that names follow from.
+fn records(cluster: &Cluster) -> impl Iterator<Item = Change> {
+    use dns::zones::Change::{RecordSet, Resolver, Zone};
+    let pools = cluster.ipam.pools().map(|pool| ipam::Change::Pool(pool.name.clone(), Some(Arc::clone(pool))));
+    let namespaces = cluster.ipam.namespaces().map(|space| ipam::Change::Namespace(space.name.clone(), Some(Arc::clone(space))));
+    let named = cluster.ipam.allocations(None).filter(|(_, held)| held.is_held() && held.owner.namespace.is_some());
+    let pods = named.map(|(uid, held)| ipam::Change::Allocation(uid, Some(Arc::clone(held))));
+    let services = cluster.lb.services().map(|service| lb::Change::Service(service.key.clone(), Some(Arc::clone(service))));
+    let zones = cluster.dns.zones().map(|zone| Zone(zone.name.clone(), Some(Arc::clone(zone))));
+    let sets = cluster.dns.all_sets().map(|set| RecordSet(Arc::clone(&set.key), Some(Arc::clone(set))));
+    let resolver = cluster.dns.resolver().map(|settings| Resolver(Some(Arc::clone(settings))));
+    let addresses = pools.chain(namespaces).chain(pods).map(Change::Ipam);
+    addresses.chain(services.map(Change::Lb)).chain(zones.chain(sets).chain(resolver).map(Change::Dns))
+}
+
+/// Counts and sums what goes through it.
+struct Summed<T> {
+    inner: T,
+    sum: Sha256,
+    length: u64,
+}
+
+impl<T> Summed<T> {
+    fn new(inner: T) -> Self {
+        Self { inner, sum: Sha256::new(), length: 0 }
+    }
+}
+
+impl<T: Write> Summed<T> {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sum.update(bytes);
+        self.length += bytes.len() as u64;
+        self.inner.write_all(bytes)
+    }
+}
+
+impl<T: Read> Summed<T> {
+    fn read_exact(&mut self, into: &mut [u8]) -> io::Result<()> {
+        self.inner.read_exact(into)?;
+        self.sum.update(into);
+        Ok(())
+    }
+
+    fn number(&mut self) -> io::Result<u64> {
+        let mut bytes = [0; 8];
+        self.read_exact(&mut bytes)?;
+        Ok(u64::from_be_bytes(bytes))
+    }
+
+    /// The next key or value; `None` at the end.
+    fn part(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut bytes = [0; 4];
+        self.read_exact(&mut bytes)?;
+        let length = match u32::from_be_bytes(bytes) {
+            END => return Ok(None),
+            length => {
+                usize::try_from(length).ok().filter(|length| *length <= MOST).ok_or_else(|| damaged("a length is too large"))?
+            }
+        };
+        let mut part = vec![0; length];
+        self.read_exact(&mut part)?;
+        Ok(Some(part))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster() -> Cluster {
+        let mut cluster = Cluster::default();
+        let pool = polder_core::testing::pool("service", ipam::Purpose::ClusterService, &["172.28.0.0/16"]);
+        cluster.apply(&Change::Ipam(ipam::Change::Pool(pool.name.clone(), Some(Arc::new(pool)))));
+        let pod = polder_core::testing::pod(7);
+        cluster.apply(&Change::Ipam(ipam::Change::Allocation(pod.meta.uid, Some(Arc::new(pod)))));
+        cluster
+    }
+
+    #[test]
+    fn what_is_saved_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("names");
+        assert!(load(&path).unwrap().is_none());
+        for revision in [7, 8] {
+            let length = save(&path, &cluster(), Revision(revision), Timestamp(9)).unwrap();
+            assert_eq!(std::fs::metadata(&path).unwrap().len(), length);
+            let saved = load(&path).unwrap().unwrap();
+            assert_eq!((saved.revision, saved.at), (Revision(revision), Timestamp(9)));
+            let stored = |cluster: &Cluster| records(cluster).map(|change| Stored::encode(&change)).collect::<Vec<_>>();
+            assert_eq!(stored(&saved.cluster), stored(&cluster()));
+            assert_eq!(stored(&saved.cluster).len(), 2);
+        }
+        assert!(!partial(&path).exists());
+    }
+
+    #[test]
+    fn a_damaged_file_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("names");
+        save(&path, &cluster(), Revision(7), Timestamp(9)).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for place in 0..whole.len() {
+            let mut bad = whole.clone();
+            bad[place] ^= 1;
+            std::fs::write(&path, &bad).unwrap();
+            assert!(load(&path).is_err(), "byte {place}");
+            std::fs::write(&path, &whole[..place]).unwrap();
+            assert!(load(&path).is_err(), "{place} bytes");
+        }
+        std::fs::write(&path, [whole, vec![0]].concat()).unwrap();
+        assert!(load(&path).is_err());
+    }
+}
