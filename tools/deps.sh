@@ -32,6 +32,10 @@ test_packages() {
     want etcdctl etcd-client
     want dig bind9-dnsutils
     want kdig knot-dnsutils
+    want drill ldnsutils
+    [ -e /usr/lib/python3/dist-packages/dns ] || packages+=(python3-dnspython)
+    want musl-gcc musl-tools
+    want unshare util-linux
     want dnsperf dnsperf
     want ip iproute2
     want nft nftables

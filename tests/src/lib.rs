@@ -16,6 +16,7 @@
 
 pub mod browser;
 pub mod process;
+pub mod resolver;
 pub mod site;
 pub mod tool;
 pub mod wait;

@@ -1,5 +1,6 @@
 //! A running Polder in one of three shapes.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use polder_store::testing::Etcd;
@@ -26,6 +27,7 @@ pub struct Site {
     etcd: Option<Etcd>,
     runtime: tokio::runtime::Runtime,
     folder: TempDir,
+    resolvers: Vec<Ipv4Addr>,
 }
 
 /// One process of a site: what it serves, and which replica it is.
@@ -44,10 +46,19 @@ impl Site {
     /// When anything does not start.
     #[must_use]
     pub fn start(shape: Shape) -> Self {
+        Self::start_with(shape, &[])
+    }
+
+    /// The same, with name servers that serve on port 53 of these loopback addresses too, one for each replica.
+    ///
+    /// # Panics
+    /// When anything does not start.
+    #[must_use]
+    pub fn start_with(shape: Shape, resolvers: &[Ipv4Addr]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let etcd = (shape != Shape::Embedded).then(|| runtime.block_on(Etcd::start()));
-        let mut site = Self { shape, processes: Vec::new(), etcd, runtime, folder };
+        let mut site = Self { shape, processes: Vec::new(), etcd, runtime, folder, resolvers: resolvers.to_vec() };
         site.start_processes();
         site
     }
@@ -70,7 +81,11 @@ impl Site {
     /// # Panics
     /// When it does not start.
     pub fn start_one(&mut self, role: Role) {
-        let free = |flag: &str| [flag.to_owned(), "127.0.0.1:0".to_owned()];
+        let free = |flag: &str| {
+            let well_known = self.resolvers.get(role.replica).filter(|_| flag == "--dns-listen");
+            let more = well_known.map(|address| format!(",{address}:53")).unwrap_or_default();
+            [flag.to_owned(), format!("127.0.0.1:0{more}")]
+        };
         let mut arguments: Vec<String> = Vec::new();
         let program = if role.part == "all" { "polder".to_owned() } else { format!("polder-{}", role.part) };
         match role.part {

@@ -16,8 +16,8 @@ use polder_store::Store;
 struct Args {
     #[command(flatten)]
     process: ProcessFlags,
-    /// Serve DNS here, UDP and TCP; may be repeated; port 0 takes a free one [env: POLDER_DNS_LISTEN]
-    #[arg(long, value_name = "ADDR:PORT")]
+    /// Serve DNS here, over UDP and TCP; port 0 takes a free one [env: POLDER_DNS_LISTEN]
+    #[arg(long, value_name = "ADDR:PORT,...", value_delimiter = ',')]
     dns_listen: Vec<SocketAddr>,
 }
 
