@@ -2,10 +2,12 @@
 
 mod find;
 mod pods;
+mod search;
 
 use std::net::IpAddr;
 
 use self::find::{Found, find};
+use self::search::{Completed, complete};
 use super::name::is_under;
 use super::record::RecordType;
 use super::snapshot::{Set, Snapshot};
@@ -60,6 +62,9 @@ pub enum Outcome {
     Forward(Sent),
     /// The name is an alias that leads out of our zones. The out buffer has what a server without an upstream sends: the alias.
     Leads(Sent),
+    /// The name is not there, and may be one outside with the search path of a pod behind it: so many first bytes of the name, with the
+    /// root after them. The out buffer has what a server without an upstream sends: that it is not there.
+    Searches(Sent, usize),
     /// Send nothing.
     Dropped,
 }
@@ -120,7 +125,14 @@ impl<'a> Asked<'a> {
         // The name in hand, and where in the message it stands: first the question's, then those it is an alias for.
         let (mut name, mut place) = (self.query.name(), HEADER);
         for hop in 0..=MOST_ALIASES {
-            let found = find(self.snapshot, name, self.query.rtype);
+            let (mut found, mut outside) = (find(self.snapshot, name, self.query.rtype), None);
+            if hop == 0 && matches!(found, Found::Missing) {
+                match complete(self.snapshot, name, self.query.rtype) {
+                    Some(Completed::Here(completed)) => found = completed,
+                    Some(Completed::Outside(length)) => outside = Some(length),
+                    None => {}
+                }
+            }
             let zone = match found {
                 Found::Set(_) | Found::Address(_) | Found::Alias(_) | Found::Elsewhere(..) => None,
                 Found::Start | Found::NoData | Found::Missing => match self.snapshot.zone_of(name) {
@@ -157,7 +169,10 @@ impl<'a> Asked<'a> {
                     let is_start = matches!(other, Found::Start);
                     self.put_soa(&mut reply, is_start, zone, place + name.len() - zone.len());
                     let rcode = if matches!(other, Found::Missing) { Rcode::NxDomain } else { Rcode::NoError };
-                    return sent(reply, rcode, rtype);
+                    return match (outside, sent(reply, rcode, rtype)) {
+                        (Some(length), Outcome::Sent(sent)) => Outcome::Searches(sent, length),
+                        (_, sent) => sent,
+                    };
                 }
                 (_, None) => break,
             }

@@ -31,6 +31,8 @@ pub struct Settings {
     pub servers: Vec<IpAddr>,
     /// The names of pods.
     pub pods: PodRecords,
+    /// Whether names that are not there are looked for along the search path of pods.
+    pub autopath: bool,
     /// The seed of this process's name tables.
     pub seed: Seed,
 }
@@ -61,6 +63,7 @@ impl Settings {
             negative_ttl: Self::DEFAULT_TTL,
             servers: Vec::new(),
             pods: PodRecords::default(),
+            autopath: false,
             seed,
         })
     }

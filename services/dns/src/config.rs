@@ -50,6 +50,8 @@ pub struct DnsConfig {
     pub servers: Vec<IpAddr>,
     /// The names of pods, `<a-b-c-d>.<namespace>.pod` in the cluster domain.
     pub pod_records: PodNames,
+    /// Whether names that are not there are looked for along the search path of pods, so that pods need not.
+    pub autopath: bool,
     /// The name of this server among its replicas, for those who wait until all of them answer with a change: letters, digits, `-`,
     /// `.`. Empty: it draws one.
     pub server_name: String,
@@ -72,6 +74,7 @@ impl Default for DnsConfig {
             negative_ttl: Settings::DEFAULT_TTL,
             servers: Vec::new(),
             pod_records: PodNames::default(),
+            autopath: false,
             server_name: String::new(),
             saved_file: PathBuf::new(),
             workers: 0,
@@ -102,6 +105,7 @@ impl DnsConfig {
         settings.negative_ttl = self.negative_ttl;
         settings.servers.clone_from(&self.servers);
         settings.pods = self.pod_records.into();
+        settings.autopath = self.autopath;
         Ok(settings)
     }
 

@@ -131,7 +131,7 @@ pub(crate) struct Lane {
 impl Lane {
     pub(crate) fn count(&self, outcome: &Outcome) {
         match outcome {
-            Outcome::Sent(sent) | Outcome::Leads(sent) => self.ours.count(sent),
+            Outcome::Sent(sent) | Outcome::Leads(sent) | Outcome::Searches(sent, _) => self.ours.count(sent),
             Outcome::Forward(sent) => self.others.count(sent),
             Outcome::Dropped => _ = self.dropped.inc(),
         }

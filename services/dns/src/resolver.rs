@@ -116,6 +116,7 @@ impl Resolver {
         }
         let asked = match outcome {
             Outcome::Forward(_) => Asked::read(message, transport),
+            Outcome::Searches(_, length) => Asked::read(message, transport).and_then(|asked| asked.searched(length)),
             Outcome::Leads(sent) => {
                 let partial = out.get(..sent.length).unwrap_or_default();
                 Asked::read(message, transport).and_then(|asked| asked.continued(partial))

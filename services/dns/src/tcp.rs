@@ -107,7 +107,7 @@ async fn converse(stream: TcpStream, shared: &Shared, stop: &CancellationToken) 
         let outcome = answer(&shared.names.current().load(), client, message, body);
         let (outcome, _) = shared.resolver.finish((outcome, client.transport), message, body, false).await;
         shared.lane.count(&outcome);
-        let (Outcome::Sent(sent) | Outcome::Forward(sent) | Outcome::Leads(sent)) = outcome else {
+        let (Outcome::Sent(sent) | Outcome::Forward(sent) | Outcome::Leads(sent) | Outcome::Searches(sent, _)) = outcome else {
             // What is no query was not sent by a resolver.
             return Ok(());
         };

@@ -62,7 +62,7 @@ impl Worker {
                 let Passed::Now(outcome, _) = passed else { return 0 };
                 self.lane.count(&outcome);
                 match outcome {
-                    Outcome::Sent(sent) | Outcome::Forward(sent) | Outcome::Leads(sent) => sent.length,
+                    Outcome::Sent(sent) | Outcome::Forward(sent) | Outcome::Leads(sent) | Outcome::Searches(sent, _) => sent.length,
                     Outcome::Dropped => 0,
                 }
             });

@@ -13,6 +13,7 @@ use crate::dns::PodRecords;
 use crate::id::Revision;
 use crate::lb::ServiceType;
 
+mod search;
 mod stored;
 
 const UDP: Client = Client { transport: Transport::Udp, turn: 0 };
@@ -32,7 +33,9 @@ fn plain(name: &str, rtype: &str) -> Vec<u8> {
 
 fn ask_with(snapshot: &Snapshot, client: Client, query: &[u8]) -> Option<(Vec<u8>, Message)> {
     let mut out = vec![0xee; 65_535];
-    let (Outcome::Sent(sent) | Outcome::Forward(sent) | Outcome::Leads(sent)) = answer(snapshot, client, query, &mut out) else {
+    let (Outcome::Sent(sent) | Outcome::Forward(sent) | Outcome::Leads(sent) | Outcome::Searches(sent, _)) =
+        answer(snapshot, client, query, &mut out)
+    else {
         return None;
     };
     out.truncate(sent.length);
@@ -364,7 +367,9 @@ fn is_sound(names: &Snapshot, client: Client, bytes: &[u8], room: usize) -> Resu
     let mut out = vec![0xee; room + 1];
     let outcome = answer(names, client, bytes, &mut out[..room]);
     prop_assert_eq!(out[room], 0xee);
-    let (Outcome::Sent(sent) | Outcome::Forward(sent) | Outcome::Leads(sent)) = outcome else { return Ok(()) };
+    let (Outcome::Sent(sent) | Outcome::Forward(sent) | Outcome::Leads(sent) | Outcome::Searches(sent, _)) = outcome else {
+        return Ok(());
+    };
     prop_assert!(sent.length <= room && sent.length >= HEADER);
     prop_assert!(client.transport == Transport::Tcp || sent.length <= 1232);
     prop_assert_eq!(&out[..2], &bytes[..2]);

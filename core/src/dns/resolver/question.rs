@@ -71,6 +71,8 @@ pub struct Asked {
     pub(super) most: usize,
     /// What our own zones say before others are asked.
     pub(super) leading: Leading,
+    /// What others say of their name is told of the name of the question: it is the same with a search path behind it.
+    pub(super) searched: bool,
 }
 
 impl Asked {
@@ -97,8 +99,17 @@ impl Asked {
             wants_authentic: dnssec_ok || flags & FLAG_AUTHENTIC != 0,
             most: usize::from(most(transport, query.edns)),
             leading: Leading::default(),
+            searched: false,
             key,
         })
+    }
+
+    /// The same query for its name without the search path behind the first `length` bytes. `None` when they are no labels.
+    #[must_use]
+    pub fn searched(self, length: usize) -> Option<Self> {
+        let wanted = self.key.name.as_wire().get(..length)?;
+        let name = DomainName::from_wire(&[wanted, b"\0"].concat())?;
+        Some(Self { key: Key { name, ..self.key }, searched: true, ..self })
     }
 
     /// The same query after our own zones have answered it with an alias that leads out of them: others are asked for the alias'

@@ -82,12 +82,19 @@ impl Asked {
         let start = writer.at;
         let name = self.question.get(..self.question.len().checked_sub(4)?)?;
         writer.remember(name, HEADER);
+        let mut authorities = answer.authorities;
+        if self.searched {
+            // The start of a zone that does not have the question's name would say nothing about it.
+            authorities = 0;
+            writer.remember(self.key.name.as_wire(), HEADER);
+        }
         // An answer that says nobody could answer has no records, ours neither.
         let leading = self.leading.records().take(if answer.is_failure() { 0 } else { usize::MAX });
         let leading = leading.map(|record| (record, record.ttl));
-        let others = answer.records().map(|record| (record, life.left(record.ttl)));
+        let told = usize::from(answer.answers) + usize::from(authorities);
+        let others = answer.records().take(told).map(|record| (record, life.left(record.ttl)));
         let whole = leading.chain(others).all(|(record, ttl)| writer.record(&record, ttl).is_some());
-        let mut counts = [self.leading.answers.saturating_add(answer.answers), answer.authorities];
+        let mut counts = [self.leading.answers.saturating_add(answer.answers), authorities];
         if answer.is_failure() || !whole {
             counts = [0, 0];
         }

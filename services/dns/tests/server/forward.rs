@@ -174,3 +174,28 @@ async fn whatever_an_upstream_does_the_client_gets_the_truth_or_a_failure() {
     outcome.unwrap();
     site.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_search_path_of_a_pod_ends_outside() {
+    let upstream = Upstream::start();
+    let config = polder_dns::DnsConfig { autopath: true, ..polder_dns::DnsConfig::default() };
+    let (_folder, site) = Site::shop_with(config).await;
+    let searched = |name: &str| format!("{name}.shop.svc.cluster.local A");
+    assert!(ask("dig", &site, &searched("www.example.com")).contains("status: NXDOMAIN"), "there is nobody to ask");
+    set(&site, asking(&[&upstream])).await;
+    for _ in 0..2 {
+        let answer = ask("dig", &site, &searched("www.example.com"));
+        let told = |line: &str| line.starts_with("www.example.com.shop.svc.cluster.local.") && line.ends_with("\t192.0.2.1");
+        assert!(answer.contains("status: NOERROR") && answer.lines().any(told), "{answer}");
+    }
+    assert_eq!(upstream.asked("www.example.com."), (1, 0));
+    assert_eq!(short(&site, &searched("alias.example.com")), ["192.0.2.7", "edge.example.com."]);
+    assert_eq!(short(&site, &searched("big.example.com")).len(), 200, "what is long goes by TCP");
+    let gone = ask("dig", &site, &searched("gone.example.com"));
+    assert!(gone.contains("status: NXDOMAIN") && !gone.contains("SOA"), "{gone}");
+    // What is in the cluster is found without anybody's help, and what has no dot is looked for there alone.
+    assert_eq!(short(&site, &searched("web.shop.svc")), ["172.28.0.2"]);
+    assert!(ask("dig", &site, &searched("nothing")).contains("status: NXDOMAIN"));
+    assert_eq!((upstream.asked("web.shop.svc."), upstream.asked("nothing.")), ((0, 0), (0, 0)));
+    site.stop().await;
+}

@@ -59,8 +59,13 @@ impl Site {
 
     /// A server that serves the shop.
     pub(crate) async fn shop() -> (tempfile::TempDir, Self) {
+        Self::shop_with(DnsConfig::default()).await
+    }
+
+    /// The same with more settings.
+    pub(crate) async fn shop_with(config: DnsConfig) -> (tempfile::TempDir, Self) {
         let (folder, store) = polder_store::testing::embedded();
-        let site = Self::over(store).await;
+        let site = Self::with(store, config).await;
         site.apply(&shop()).await;
         (folder, site)
     }

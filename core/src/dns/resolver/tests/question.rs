@@ -121,3 +121,23 @@ fn validation_is_told_to_those_who_ask_for_it() {
         assert_eq!(reply(&asked, &answer, FRESH, Why::Plain)[3], 0x80 | expected | flags & 0x10);
     }
 }
+
+#[test]
+fn a_name_without_its_search_path_is_asked_for_and_told_with_it() {
+    let whole = "www.example.shop.svc.cluster.local";
+    let searched = asked(whole, true).searched(b"\x03www\x07example".len()).unwrap();
+    assert_eq!(searched.key, key("www.example", RecordType::A));
+    let told = Message::read(&reply(&searched, &answer("www.example"), FRESH, Why::Plain)).unwrap();
+    let lines: Vec<String> = told.answer.iter().map(|one| format!("{} {} {}", one.name, one.rtype, one.data)).collect();
+    let first = format!("{whole}. CNAME edge.example.");
+    assert_eq!(lines, [&first, "edge.example. A 192.0.2.1", "edge.example. A 192.0.2.2"]);
+    assert!(!told.authoritative);
+
+    let missing = Sent::to(&searched.key, 3).at(1).with("example", 60, RecordType::SOA, "30");
+    let missing = Answer::read(&searched.key, 7, &missing.bytes).unwrap();
+    let told = Message::read(&reply(&searched, &missing, FRESH, Why::Plain)).unwrap();
+    assert_eq!((told.rcode, told.answer.len(), told.authority.len()), (Rcode::NxDomain, 0, 0));
+    for length in [3, 200] {
+        assert!(asked(whole, true).searched(length).is_none(), "{length}");
+    }
+}
