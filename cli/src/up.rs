@@ -119,9 +119,8 @@ async fn serve(process: Process, config: UpConfig, manifests: &[PathBuf]) -> Res
     let links = Upstreams { ipam: process.local(&ipam), lb: process.local(&lb), dns: process.local(&dns.component) };
     let options = polder_gateway::Options { body_limit: config.process.limits.message_bytes, ..polder_gateway::Options::default() };
     let gateway = polder_gateway::build(&options, &links, &process.stop_token())?;
-    let stop = process.stop_token();
+    let (stop, named) = (process.stop_token(), dns.bound());
     let running = process.start(vec![ipam, lb, dns.component, gateway]).await?;
-    let named: Vec<(&str, SocketAddr)> = dns.addresses.iter().map(|address| ("dns", *address)).collect();
     let summary = async {
         let client = Client::new(links.ipam, links.lb, links.dns);
         client.until_ready().await?;

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
-use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 use super::listener::Security;
@@ -39,18 +39,50 @@ pub(crate) fn server(config: &TlsConfig) -> Result<Option<Security>, TlsError> {
     let Some((cert, key)) = identity_files(config)? else {
         return Ok(None);
     };
-    let unfit = |error: rustls::Error| TlsError::Unfit(error.to_string());
+    let clients = config.ca_file.as_deref().map(clients_signed_by).transpose()?;
+    let mutual = clients.is_some();
+    let acceptor = accepting((cert, key), clients, &[b"h2", b"http/1.1"])?;
+    Ok(Some(Security { acceptor, mutual }))
+}
+
+/// The server's side of a protocol of its own, which asks clients for no certificate.
+///
+/// # Errors
+/// [`TlsError`] for files that cannot be used.
+pub fn acceptor(cert: &Path, key: &Path, protocol: &[u8]) -> Result<TlsAcceptor, TlsError> {
+    accepting((cert, key), None, &[protocol])
+}
+
+fn accepting(
+    (cert, key): (&Path, &Path),
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+    protocols: &[&[u8]],
+) -> Result<TlsAcceptor, TlsError> {
     let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(unfit)?;
-    let builder = match &config.ca_file {
-        Some(ca) => builder.with_client_cert_verifier(clients_signed_by(ca)?),
+    let builder = match clients {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
     let key = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, error))?;
     let mut server = builder.with_single_cert(certificates(cert)?, key).map_err(unfit)?;
-    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Some(Security { acceptor: TlsAcceptor::from(Arc::new(server)), mutual: config.ca_file.is_some() }))
+    server.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(TlsAcceptor::from(Arc::new(server)))
+}
+
+/// The client's side of a protocol of its own: trusts the authorities of the file.
+///
+/// # Errors
+/// [`TlsError`] for a file that cannot be used.
+pub fn connector(authorities: &Path, protocol: &[u8]) -> Result<TlsConnector, TlsError> {
+    let mut client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(unfit)?
+        .with_root_certificates(roots(authorities)?)
+        .with_no_client_auth();
+    client.alpn_protocols = vec![protocol.to_vec()];
+    Ok(TlsConnector::from(Arc::new(client)))
 }
 
 /// The client's side, for links; `None` without an authority to trust.
@@ -77,13 +109,21 @@ fn identity_files(config: &TlsConfig) -> Result<Option<(&Path, &Path)>, TlsError
 }
 
 fn clients_signed_by(ca: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(ca)? {
-        roots.add(certificate).map_err(|error| bad(ca, error))?;
-    }
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()))
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)?), Arc::new(ring::default_provider()))
         .build()
         .map_err(|error| bad(ca, error))
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| bad(path, error))?;
+    }
+    Ok(roots)
+}
+
+fn unfit(error: rustls::Error) -> TlsError {
+    TlsError::Unfit(error.to_string())
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -40,6 +40,12 @@ impl From<PodNames> for PodRecords {
 pub struct DnsConfig {
     /// Where DNS is served, UDP and TCP on the same port number. Port 0 takes a free one.
     pub listen: Vec<SocketAddr>,
+    /// Where DNS is served over TLS (RFC 7858), usually at port 853.
+    pub tls_listen: Vec<SocketAddr>,
+    /// The certificate chain of this server, for those who ask over TLS: PEM.
+    pub tls_cert_file: PathBuf,
+    /// The key of the certificate: PEM.
+    pub tls_key_file: PathBuf,
     /// The cluster domain.
     pub domain: String,
     /// Seconds for which a resolver may keep a record.
@@ -69,6 +75,9 @@ impl Default for DnsConfig {
     fn default() -> Self {
         Self {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5300))],
+            tls_listen: Vec::new(),
+            tls_cert_file: PathBuf::new(),
+            tls_key_file: PathBuf::new(),
             domain: Settings::DEFAULT_ZONE.to_owned(),
             ttl: Settings::DEFAULT_TTL,
             negative_ttl: Settings::DEFAULT_TTL,

@@ -24,7 +24,7 @@ mod tcp;
 mod udp;
 mod zones;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -33,9 +33,11 @@ use polder_proto::dns::v1::dns_service_server::DnsServiceServer;
 use polder_proto::stored::Stored;
 use polder_runtime::component::Component;
 use polder_runtime::metrics::Metrics;
+use polder_runtime::server::tls;
 use polder_runtime::tasks::Failure;
 use polder_runtime::{clock, entropy, telemetry};
 use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, Store};
+use tokio_rustls::TlsAcceptor;
 
 pub use config::{Config, DnsConfig, PodNames};
 pub use listen::CannotListen;
@@ -44,17 +46,20 @@ pub use udp::Echo;
 
 use keeper::Keeper;
 use listen::Sockets;
-use metrics::{PublishMetrics, QueryMetrics};
+use metrics::{Lane, PublishMetrics, QueryMetrics};
 use names::Names;
 use progress::Progress;
 use resolver::{Desk, Resolver};
 use rpc::Rpc;
 use service::Service;
+use tcp::Entrance;
 use udp::Worker;
 use zones::Zones;
 
 /// The name of the service in keys, logs and metrics.
 const NAME: &str = "dns";
+/// What TLS calls DNS (the registry of protocol names of RFC 7301).
+const DOT: &[u8] = b"dot";
 
 /// The name server, bound but not serving yet.
 #[derive(Debug)]
@@ -63,12 +68,24 @@ pub struct Dns {
     pub component: Component,
     /// Where DNS is served, in the order of [`DnsConfig::listen`], with the ports that were really bound.
     pub addresses: Vec<SocketAddr>,
+    /// Where DNS is served over TLS, in the order of [`DnsConfig::tls_listen`].
+    pub tls_addresses: Vec<SocketAddr>,
+}
+
+impl Dns {
+    /// Every address with what is served there, as a process announces it.
+    #[must_use]
+    pub fn bound(&self) -> Vec<(&'static str, SocketAddr)> {
+        let plain = self.addresses.iter().map(|address| ("dns", *address));
+        plain.chain(self.tls_addresses.iter().map(|address| ("dns-tls", *address))).collect()
+    }
 }
 
 /// Builds the name server over a store. Must be called inside a runtime.
 ///
 /// # Errors
-/// [`CannotListen`] for a port that cannot be had; a refusal of the domain or the times to live; when the ledger cannot be started.
+/// [`CannotListen`] for a port that cannot be had; a refusal of the domain or the times to live; a certificate that cannot be used;
+/// when the ledger cannot be started.
 pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns, Failure> {
     let (settings, name) = (config.settings()?, config.name()?);
     polder_store::etcd::set_trace_injector(telemetry::inject);
@@ -77,6 +94,8 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let sockets = config.listen.iter().map(|address| Sockets::bind(*address, config.worker_count()));
     let sockets: Vec<Sockets> = sockets.collect::<Result<_, _>>()?;
     let addresses = sockets.iter().map(|bound| bound.address).collect();
+    let secured = secured(config)?;
+    let tls_addresses = secured.iter().map(|(address, ..)| *address).collect();
 
     let (resolver, queue) = Resolver::new(settings.seed, metrics);
     let resolver = Arc::new(resolver);
@@ -108,7 +127,11 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
         None => component,
     };
     let server = Server { config, zone, names, resolver, queries: QueryMetrics::register(metrics) };
-    Ok(Dns { component: sockets.into_iter().fold(component, |component, bound| server.serve(component, bound)), addresses })
+    let component = sockets.into_iter().fold(component, |component, bound| server.serve(component, bound));
+    let component = secured.into_iter().fold(component, |component, (address, listener, tls)| {
+        server.serve_tcp(component, address, Entrance { listener, tls: Some(tls), most: config.tcp_connections })
+    });
+    Ok(Dns { component, addresses, tls_addresses })
 }
 
 /// What the tasks of all sockets share.
@@ -121,27 +144,35 @@ struct Server<'a> {
 }
 
 impl Server<'_> {
-    /// Adds the tasks of one address.
-    fn serve(&self, component: Component, bound: Sockets) -> Component {
-        let lane = |transport| Arc::new(self.queries.lane(bound.address, transport, &self.zone));
+    fn lane(&self, address: SocketAddr, transport: Transport) -> Arc<Lane> {
+        Arc::new(self.queries.lane(address, transport, &self.zone))
+    }
+
+    /// Adds the task of one address for connections.
+    fn serve_tcp(&self, component: Component, address: SocketAddr, entrance: Entrance) -> Component {
         let shared = tcp::Shared {
             names: Arc::clone(&self.names),
             resolver: Arc::clone(&self.resolver),
-            lane: lane(Transport::Tcp),
+            lane: self.lane(address, Transport::Tcp),
             idle: self.config.tcp_idle.0,
             turn: AtomicU32::new(0),
         };
-        let most = self.config.tcp_connections;
-        let component = component.vital_task("dns-tcp", move |stop| async move {
-            tcp::serve(bound.tcp, most, Arc::new(shared), stop).await.map_err(Failure::from)
-        });
+        component.vital_task("dns-tcp", move |stop| async move {
+            tcp::serve(entrance, Arc::new(shared), stop).await.map_err(Failure::from)
+        })
+    }
+
+    /// Adds the tasks of one address.
+    fn serve(&self, component: Component, bound: Sockets) -> Component {
+        let entrance = Entrance { listener: bound.tcp, tls: None, most: self.config.tcp_connections };
+        let component = self.serve_tcp(component, bound.address, entrance);
         bound.udp.into_iter().fold(component, |component, socket| {
             let stopping = Arc::new(AtomicBool::new(false));
             let worker = Worker {
                 socket: Arc::new(socket),
                 names: Arc::clone(&self.names),
                 resolver: Arc::clone(&self.resolver),
-                lane: lane(Transport::Udp),
+                lane: self.lane(bound.address, Transport::Udp),
                 stop: Arc::clone(&stopping),
             };
             component.vital_task("dns-udp", move |stop| async move {
@@ -159,6 +190,16 @@ impl Server<'_> {
             })
         })
     }
+}
+
+/// The addresses at which DNS is served over TLS.
+fn secured(config: &DnsConfig) -> Result<Vec<(SocketAddr, TcpListener, TlsAcceptor)>, Failure> {
+    if config.tls_listen.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tls = tls::acceptor(&config.tls_cert_file, &config.tls_key_file, DOT)?;
+    let bind = |address: &SocketAddr| Ok(Sockets::bind_tls(*address).map(|(address, tcp)| (address, tcp, tls.clone()))?);
+    config.tls_listen.iter().map(bind).collect()
 }
 
 /// Asks a thread to end when it goes.

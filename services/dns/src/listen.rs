@@ -51,18 +51,28 @@ impl Sockets {
         }
     }
 
+    /// TCP alone, as TLS wants it.
+    pub(crate) fn bind_tls(address: SocketAddr) -> Result<(SocketAddr, TcpListener), CannotListen> {
+        let bound = Self::tcp(address).and_then(|tcp| Ok((tcp.local_addr()?, tcp)));
+        bound.map_err(|source| CannotListen { address, source })
+    }
+
     /// TCP first, and not shared: it keeps a second server from taking half of this one's queries.
     fn try_bind(address: SocketAddr, workers: usize) -> io::Result<Self> {
+        let tcp = Self::tcp(address)?;
+        let address = tcp.local_addr()?;
+        let udp = (0..workers).map(|_| Self::udp(address)).collect::<io::Result<Vec<_>>>()?;
+        udp.first().map_or(Ok(()), |socket| log_room(address, socket))?;
+        Ok(Self { address, udp: udp.into_iter().map(UdpSocket::from).collect(), tcp })
+    }
+
+    fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
         let tcp = socket(address, Type::STREAM, Protocol::TCP)?;
         tcp.set_reuse_address(true)?;
         tcp.bind(&address.into())?;
         tcp.listen(BACKLOG)?;
         tcp.set_nonblocking(true)?;
-        let tcp = TcpListener::from(tcp);
-        let address = tcp.local_addr()?;
-        let udp = (0..workers).map(|_| Self::udp(address)).collect::<io::Result<Vec<_>>>()?;
-        udp.first().map_or(Ok(()), |socket| log_room(address, socket))?;
-        Ok(Self { address, udp: udp.into_iter().map(UdpSocket::from).collect(), tcp })
+        Ok(tcp.into())
     }
 
     fn udp(address: SocketAddr) -> io::Result<Socket> {

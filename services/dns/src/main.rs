@@ -34,8 +34,8 @@ fn main() -> ExitCode {
 async fn serve(process: Process, config: Config) -> Result<(), Failure> {
     let store = Store::open(&config.process.store).await?;
     let dns = polder_dns::build(&config.dns, store, process.metrics())?;
+    let bound = dns.bound();
     let running = process.start(vec![dns.component]).await?;
-    let bound: Vec<_> = dns.addresses.iter().map(|address| ("dns", *address)).collect();
     running.announce(&bound)?;
     Ok(running.wait().await?)
 }

@@ -1,4 +1,4 @@
-//! TCP (RFC 7766): bounded in connections and in time. A client may send queries ahead; they are answered one after the other, so
+//! TCP (RFC 7766) and TLS (RFC 7858): bounded in connections and in time. A client may send queries ahead; they are answered one after the other, so
 //! that no more than one answer per connection is ever in memory.
 
 use std::io;
@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use polder_core::dns::{Client, Outcome, Transport, answer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Lane;
@@ -33,28 +34,32 @@ pub(crate) struct Shared {
     pub(crate) turn: AtomicU32,
 }
 
+/// Where connections come in.
+pub(crate) struct Entrance {
+    pub(crate) listener: std::net::TcpListener,
+    /// With it everything is said under TLS.
+    pub(crate) tls: Option<TlsAcceptor>,
+    /// The most connections that are open at the same time; others wait.
+    pub(crate) most: usize,
+}
+
 /// Serves connections until `stop`; those that are open finish the query in hand.
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub(crate) async fn serve(
-    listener: std::net::TcpListener,
-    most: usize,
-    shared: Arc<Shared>,
-    stop: CancellationToken,
-) -> io::Result<()> {
-    let listener = TcpListener::from_std(listener)?;
-    let slots = Arc::new(Semaphore::new(most.max(1)));
+pub(crate) async fn serve(entrance: Entrance, shared: Arc<Shared>, stop: CancellationToken) -> io::Result<()> {
+    let listener = TcpListener::from_std(entrance.listener)?;
+    let slots = Arc::new(Semaphore::new(entrance.most.max(1)));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             Some(ended) = connections.join_next() => log_panic(ended),
             (stream, slot) = accept(&listener, &slots) => {
-                let (shared, stop) = (Arc::clone(&shared), stop.clone());
+                let (shared, stop, tls) = (Arc::clone(&shared), stop.clone(), entrance.tls.clone());
                 connections.spawn(async move {
                     // Clients come and go as they like; only their queries matter.
-                    if let Err(error) = converse(stream, &shared, &stop).await {
+                    if let Err(error) = open(stream, tls, &shared, &stop).await {
                         tracing::trace!("a connection ended: {error}");
                     }
                     drop(slot);
@@ -90,8 +95,15 @@ fn log_panic(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-async fn converse(stream: TcpStream, shared: &Shared, stop: &CancellationToken) -> io::Result<()> {
+async fn open(stream: TcpStream, tls: Option<TlsAcceptor>, shared: &Shared, stop: &CancellationToken) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    match tls {
+        None => converse(stream, shared, stop).await,
+        Some(tls) => converse(timeout(shared.idle, tls.accept(stream)).await??, shared, stop).await,
+    }
+}
+
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, stop: &CancellationToken) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     // Zeroed memory that is not touched takes no room.
     let (mut query, mut out) = (vec![0; MOST_FRAME], vec![0; MOST_FRAME]);
@@ -114,5 +126,7 @@ async fn converse(stream: TcpStream, shared: &Shared, stop: &CancellationToken) 
         let length = u16::try_from(sent.length).unwrap_or_default();
         head.copy_from_slice(&length.to_be_bytes());
         timeout(shared.idle, stream.write_all(out.get(..2 + sent.length).unwrap_or_default())).await??;
+        // Under TLS what is written may be kept back.
+        timeout(shared.idle, stream.flush()).await??;
     }
 }

@@ -20,5 +20,7 @@ mod import;
 mod independent;
 #[path = "server/site.rs"]
 mod site;
+#[path = "server/tls.rs"]
+mod tls;
 #[path = "server/zones.rs"]
 mod zones;

@@ -1,12 +1,17 @@
 //! The real `dig` and `kdig`.
 
+use std::net::SocketAddr;
 use std::process::Command;
 
 use super::site::Site;
 
 /// What a program prints for a query to the server.
 pub(crate) fn ask(program: &str, site: &Site, arguments: &str) -> String {
-    let address = site.dns();
+    ask_at(program, site.dns(), arguments)
+}
+
+/// The same of a server at an address.
+pub(crate) fn ask_at(program: &str, address: SocketAddr, arguments: &str) -> String {
     let output = Command::new(program)
         .args([
             format!("@{}", address.ip()),

@@ -25,13 +25,14 @@ use polder_store::{Commit, Outcome, Store, Write};
 use tonic::transport::Channel;
 
 const META: Meta = Meta { uid: Uid(7), version: 1, created: Timestamp(1), updated: Timestamp(1) };
-const PROGRAM: Program = Program { name: "polder-dns", version: "0", descriptors: polder_proto::FILE_DESCRIPTOR_SET };
+pub(crate) const PROGRAM: Program = Program { name: "polder-dns", version: "0", descriptors: polder_proto::FILE_DESCRIPTOR_SET };
 
 /// A running server.
 pub(crate) struct Site {
     pub(crate) running: Running,
     /// IPv4, then IPv6.
     pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) tls_addresses: Vec<SocketAddr>,
     pub(crate) store: Store,
 }
 
@@ -54,7 +55,7 @@ impl Site {
         let process = Process::new(PROGRAM, ProcessConfig::default().with_grpc(0).with_metrics(0)).unwrap();
         let dns = polder_dns::build(&config, store.clone(), process.metrics()).unwrap();
         let running = process.start(vec![dns.component]).await.unwrap();
-        Self { running, addresses: dns.addresses, store }
+        Self { running, addresses: dns.addresses, tls_addresses: dns.tls_addresses, store }
     }
 
     /// A server that serves the shop.
