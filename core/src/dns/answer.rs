@@ -20,9 +20,6 @@ const MOST_ALIASES: usize = 10;
 /// The most hosts of one set whose addresses are looked up.
 const MOST_HOSTS: usize = 16;
 const CLASS_IN: u16 = 1;
-/// SOA timers of computed zones after the serial number: refresh, retry, expire (seconds). Nobody may transfer yet; the values are the
-/// usual ones.
-const SOA_TIMERS: [u32; 3] = [7200, 1800, 86_400];
 
 /// How a query came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,6 +86,10 @@ pub fn answer(snapshot: &Snapshot, client: Client, query: &[u8], out: &mut [u8])
     if query.is_bad_version() {
         sent(reply, Rcode::BadVers, Some(query.rtype))
     } else if query.class != CLASS_IN || transfer {
+        let asked = Asked { snapshot, query: &query, turn: client.turn };
+        if query.class == CLASS_IN && query.rtype == RecordType::IXFR && client.transport == Transport::Udp {
+            return asked.serial(reply);
+        }
         sent(reply, Rcode::Refused, Some(query.rtype))
     } else {
         Asked { snapshot, query: &query, turn: client.turn }.answer(reply)
@@ -116,6 +117,18 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
+    /// What is new in a zone is told by TCP; by UDP only that there is something (RFC 1995 §2), which anybody may know who asks for the
+    /// SOA record. Zones that nobody may have are refused.
+    fn serial(&self, mut reply: Reply<'_>) -> Outcome {
+        let zone = self.query.name();
+        if self.snapshot.shared_zone(zone).is_none_or(|(_, shared)| shared.secondaries.transfer_to.is_empty()) {
+            return sent(reply, Rcode::Refused, Some(self.query.rtype));
+        }
+        reply.authoritative = true;
+        self.put_soa(&mut reply, true, zone, HEADER);
+        sent(reply, Rcode::NoError, Some(self.query.rtype))
+    }
+
     fn answer(&self, mut reply: Reply<'_>) -> Outcome {
         let rtype = Some(self.query.rtype);
         if !self.snapshot.is_synced() {
@@ -232,26 +245,15 @@ impl<'a> Asked<'a> {
     /// (RFC 2308 §3; its time to live is then how long that may be kept).
     fn put_soa(&self, reply: &mut Reply<'_>, is_answer: bool, zone: &[u8], place: usize) {
         let at = pointer(place);
-        let settings = self.snapshot.settings();
-        let own = settings.zone().as_wire();
-        let (names, timers, ttl, minimum): ([&[u8]; 4], _, _, _) = match self.snapshot.apex(zone) {
-            Some(apex) => {
-                let names = [apex.primary.as_wire(), &[], apex.mailbox.as_wire(), &[]];
-                (names, apex.timers, apex.ttl, apex.negative_ttl)
-            }
-            None => {
-                let suffix = if zone == own { &at } else { own };
-                let names = [b"\x02ns\x03dns", suffix, b"\x0ahostmaster", suffix];
-                (names, SOA_TIMERS, settings.negative_ttl, settings.negative_ttl)
-            }
-        };
-        let (section, ttl) = if is_answer { (Section::Answer, ttl) } else { (Section::Authority, ttl.min(minimum)) };
+        let own = self.snapshot.settings().zone().as_wire();
+        let start = self.snapshot.start(zone, if zone == own { &at } else { own });
+        let (section, ttl) =
+            if is_answer { (Section::Answer, start.ttl) } else { (Section::Authority, start.ttl.min(start.negative_ttl)) };
         let [high, low] = at;
         let [t0, t1, t2, t3] = ttl.to_be_bytes();
         let fixed = [high, low, 0, 6, 0, 1, t0, t1, t2, t3];
-        let [refresh, retry, expire] = timers.map(u32::to_be_bytes);
-        let (serial, minimum) = (self.snapshot.serial().to_be_bytes(), minimum.to_be_bytes());
-        let [server, after, mailbox, again] = names;
+        let [server, after, mailbox, again] = start.names;
+        let [serial, refresh, retry, expire, minimum] = start.numbers(self.snapshot.serial_at(zone));
         reply.put_record(section, fixed, &[server, after, mailbox, again, &serial, &refresh, &retry, &expire, &minimum]);
     }
 }
