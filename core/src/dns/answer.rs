@@ -82,17 +82,16 @@ pub fn answer(snapshot: &Snapshot, client: Client, query: &[u8], out: &mut [u8])
         }
     };
     let Some(reply) = Reply::to(&query, out, usize::from(most(client.transport, query.edns))) else { return Outcome::Dropped };
-    let transfer = matches!(query.rtype, RecordType::AXFR | RecordType::IXFR);
+    let transfer = matches!(query.rtype, RecordType::AXFR | RecordType::IXFR) && snapshot.is_synced();
+    let asked = Asked { snapshot, query: &query, turn: client.turn };
     if query.is_bad_version() {
         sent(reply, Rcode::BadVers, Some(query.rtype))
-    } else if query.class != CLASS_IN || transfer {
-        let asked = Asked { snapshot, query: &query, turn: client.turn };
-        if query.class == CLASS_IN && query.rtype == RecordType::IXFR && client.transport == Transport::Udp {
-            return asked.serial(reply);
-        }
+    } else if query.class != CLASS_IN {
         sent(reply, Rcode::Refused, Some(query.rtype))
+    } else if transfer {
+        asked.transfer(reply, client.transport)
     } else {
-        Asked { snapshot, query: &query, turn: client.turn }.answer(reply)
+        asked.answer(reply)
     }
 }
 
@@ -117,16 +116,18 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// What is new in a zone is told by TCP; by UDP only that there is something (RFC 1995 §2), which anybody may know who asks for the
-    /// SOA record. Zones that nobody may have are refused.
-    fn serial(&self, mut reply: Reply<'_>) -> Outcome {
-        let zone = self.query.name();
-        if self.snapshot.shared_zone(zone).is_none_or(|(_, shared)| shared.secondaries.transfer_to.is_empty()) {
-            return sent(reply, Rcode::Refused, Some(self.query.rtype));
+    /// Zones are sent by [`super::transfer`], and what comes here is refused. Only a question by UDP for what is new is told that there is
+    /// something (RFC 1995 §2), where somebody may have the zone: whoever asks for its SOA record may know it too.
+    fn transfer(&self, mut reply: Reply<'_>, transport: Transport) -> Outcome {
+        let (zone, rtype) = (self.query.name(), self.query.rtype);
+        let by_udp = rtype == RecordType::IXFR && transport == Transport::Udp;
+        let shared = self.snapshot.shared_zone(zone).filter(|_| by_udp);
+        if shared.is_none_or(|(_, shared)| shared.secondaries.transfer_to.is_empty()) {
+            return sent(reply, Rcode::Refused, Some(rtype));
         }
         reply.authoritative = true;
         self.put_soa(&mut reply, true, zone, HEADER);
-        sent(reply, Rcode::NoError, Some(self.query.rtype))
+        sent(reply, Rcode::NoError, Some(rtype))
     }
 
     fn answer(&self, mut reply: Reply<'_>) -> Outcome {
@@ -253,7 +254,7 @@ impl<'a> Asked<'a> {
         let [t0, t1, t2, t3] = ttl.to_be_bytes();
         let fixed = [high, low, 0, 6, 0, 1, t0, t1, t2, t3];
         let [server, after, mailbox, again] = start.names;
-        let [serial, refresh, retry, expire, minimum] = start.numbers(self.snapshot.serial_at(zone));
+        let [serial, refresh, retry, expire, minimum] = start.numbers();
         reply.put_record(section, fixed, &[server, after, mailbox, again, &serial, &refresh, &retry, &expire, &minimum]);
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use imbl::shared_ptr::DefaultSharedPtr;
 use imbl::{GenericHashMap, OrdMap};
 
-pub(super) use self::apex::Apex;
+pub(super) use self::apex::{Apex, Start};
 pub(super) use self::set::Set;
 pub(super) use self::share::Shared;
 use super::computed::{records, reverse_apexes};

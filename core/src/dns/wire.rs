@@ -33,7 +33,7 @@ pub enum Rcode {
     NxDomain,
     /// An operation that we do not offer.
     NotImp,
-    /// A name or a class that is not ours, or a zone transfer.
+    /// A name or a class that is not ours, or a zone that whoever asks may not have.
     Refused,
     /// A version of EDNS that we do not speak.
     BadVers,

@@ -4,9 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use polder_core::dns::resolver::check::upstreams;
+use polder_core::dns::transfer::{Secondaries, networks};
 use polder_core::dns::{PodRecords, Seed, Settings};
 use polder_core::net::Name;
-use polder_core::reason::{Malformed, Reason};
+use polder_core::reason::{Malformed, Reason, Refusal, Violations};
 use polder_runtime::config::{Configured, Period, ProcessConfig};
 use polder_runtime::entropy;
 use serde::{Deserialize, Serialize};
@@ -58,6 +60,10 @@ pub struct DnsConfig {
     pub pod_records: PodNames,
     /// Whether names that are not there are looked for along the search path of pods, so that pods need not.
     pub autopath: bool,
+    /// Who may have the cluster's domain and its reverse zones by zone transfer: networks in CIDR notation, or addresses.
+    pub transfer_to: Vec<String>,
+    /// The servers that are told by NOTIFY when these have changed, each as `192.0.2.53` or `[2001:db8::53]:5353`.
+    pub notify: Vec<String>,
     /// The name of this server among its replicas, for those who wait until all of them answer with a change: letters, digits, `-`,
     /// `.`. Empty: it draws one.
     pub server_name: String,
@@ -84,6 +90,8 @@ impl Default for DnsConfig {
             servers: Vec::new(),
             pod_records: PodNames::default(),
             autopath: false,
+            transfer_to: Vec::new(),
+            notify: Vec::new(),
             server_name: String::new(),
             saved_file: PathBuf::new(),
             workers: 0,
@@ -116,6 +124,17 @@ impl DnsConfig {
         settings.pods = self.pod_records.into();
         settings.autopath = self.autopath;
         Ok(settings)
+    }
+
+    /// The other servers of the cluster's domain and its reverse zones.
+    ///
+    /// # Errors
+    /// Every bad network and server.
+    pub(crate) fn secondaries(&self) -> Result<Secondaries, Refusal> {
+        let mut bad = Violations::new();
+        let transfer_to = networks(&self.transfer_to, "dns.transfer_to", &mut bad);
+        let notify = upstreams(&self.notify, "dns.notify", &mut bad);
+        bad.finish(Some(Secondaries { transfer_to, notify }))
     }
 
     /// The name of this server.

@@ -4,7 +4,7 @@
 //! [`polder_core::dns::zones`] and committed by the ledger as one transaction. It follows everything that names are computed from:
 //! pools, allocations, services, and the stored zones themselves. What is served is one [`Snapshot`](polder_core::dns::Snapshot),
 //! replaced whole for every revision. Names that are in no zone of ours are asked of others. UDP, TCP and the `Resolve` RPC put queries to the same function
-//! [`answer`](polder_core::dns::answer()).
+//! [`answer`](polder_core::dns::answer()). Other servers are sent whole zones, where these say that they may, and told of changes.
 //!
 //! With the store gone it goes on answering from the last snapshot, for ever; started without it, from what it saved in a file. A crash before a commit leaves nothing, after it
 //! everything, the answer to the request id included; any number of replicas may serve and change at once. A
@@ -21,6 +21,7 @@ mod rpc;
 mod saved;
 mod service;
 mod tcp;
+mod transfer;
 mod udp;
 mod zones;
 
@@ -53,6 +54,7 @@ use resolver::{Desk, Resolver};
 use rpc::Rpc;
 use service::Service;
 use tcp::Entrance;
+use transfer::{Teller, Transfers};
 use udp::Worker;
 use zones::Zones;
 
@@ -87,7 +89,8 @@ impl Dns {
 /// [`CannotListen`] for a port that cannot be had; a refusal of the domain or the times to live; a certificate that cannot be used;
 /// when the ledger cannot be started.
 pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns, Failure> {
-    let (settings, name) = (config.settings()?, config.name()?);
+    let (mut settings, name) = (config.settings()?, config.name()?);
+    settings.secondaries = config.secondaries()?;
     polder_store::etcd::set_trace_injector(telemetry::inject);
     let domain = settings.zone().clone();
     let zone = domain.to_string();
@@ -109,6 +112,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let (desk, position) = (Desk::new(Arc::clone(&resolver), queue, Arc::clone(&names)), names.position());
     let file = (!config.saved_file.as_os_str().is_empty()).then(|| config.saved_file.clone());
     let keeper = file.clone().map(|file| Keeper::new(Arc::clone(&names), file, metrics));
+    let teller = Teller::new(Arc::clone(&names), &config.listen, metrics);
     let service = Service::new(Arc::clone(&names), Arc::clone(&resolver), name);
     let zones = Zones::new(ledger.clone(), service.clone(), domain);
     let component = Component::new(NAME)
@@ -120,13 +124,15 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
             Ok(())
         })
         .task("dns-progress", move |stop| progress.run(stop))
+        .task("dns-notify", move |stop| teller.run(stop))
         .closing("dns-ledger", async move { ledger.shutdown().await })
         .closing("dns-mirror", async move { mirror.shutdown().await });
     let component = match keeper {
         Some(keeper) => component.task("dns-keeper", move |stop| keeper.run(stop)),
         None => component,
     };
-    let server = Server { config, zone, names, resolver, queries: QueryMetrics::register(metrics) };
+    let transfers = Arc::new(Transfers::new(Arc::clone(&names), metrics));
+    let server = Server { config, zone, names, resolver, transfers, queries: QueryMetrics::register(metrics) };
     let component = sockets.into_iter().fold(component, |component, bound| server.serve(component, bound));
     let component = secured.into_iter().fold(component, |component, (address, listener, tls)| {
         server.serve_tcp(component, address, Entrance { listener, tls: Some(tls), most: config.tcp_connections })
@@ -140,6 +146,7 @@ struct Server<'a> {
     zone: String,
     names: Arc<Names>,
     resolver: Arc<Resolver>,
+    transfers: Arc<Transfers>,
     queries: QueryMetrics,
 }
 
@@ -154,6 +161,7 @@ impl Server<'_> {
             names: Arc::clone(&self.names),
             resolver: Arc::clone(&self.resolver),
             lane: self.lane(address, Transport::Tcp),
+            transfers: Arc::clone(&self.transfers),
             idle: self.config.tcp_idle.0,
             turn: AtomicU32::new(0),
         };

@@ -2,6 +2,7 @@
 //! that no more than one answer per connection is ever in memory.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Lane;
 use crate::names::Names;
 use crate::resolver::Resolver;
+use crate::transfer::{Asked, Transfers};
 
 /// The largest message, with the two bytes of its length before it.
 const MOST_FRAME: usize = 2 + u16::MAX as usize;
@@ -29,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) names: Arc<Names>,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) lane: Arc<Lane>,
+    pub(crate) transfers: Arc<Transfers>,
     /// How long a connection may do nothing, and how long one message may take.
     pub(crate) idle: Duration,
     pub(crate) turn: AtomicU32,
@@ -97,13 +100,19 @@ fn log_panic(ended: Result<(), tokio::task::JoinError>) {
 
 async fn open(stream: TcpStream, tls: Option<TlsAcceptor>, shared: &Shared, stop: &CancellationToken) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    let from = stream.peer_addr()?.ip();
     match tls {
-        None => converse(stream, shared, stop).await,
-        Some(tls) => converse(timeout(shared.idle, tls.accept(stream)).await??, shared, stop).await,
+        None => converse(stream, from, shared, stop).await,
+        Some(tls) => converse(timeout(shared.idle, tls.accept(stream)).await??, from, shared, stop).await,
     }
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, stop: &CancellationToken) -> io::Result<()> {
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    from: IpAddr,
+    shared: &Shared,
+    stop: &CancellationToken,
+) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     // Zeroed memory that is not touched takes no room.
     let (mut query, mut out) = (vec![0; MOST_FRAME], vec![0; MOST_FRAME]);
@@ -114,6 +123,11 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, 
         };
         let message = query.get_mut(..length).unwrap_or_default();
         timeout(shared.idle, stream.read_exact(message)).await??;
+        let asked = Asked { message, from, idle: shared.idle };
+        if let Some(sent) = shared.transfers.answer(asked, &mut out, &mut stream, stop).await? {
+            shared.lane.count(&Outcome::Sent(sent));
+            continue;
+        }
         let client = Client { transport: Transport::Tcp, turn: shared.turn.fetch_add(1, Ordering::Relaxed) };
         let (head, body) = out.split_at_mut(2);
         let outcome = answer(&shared.names.current().load(), client, message, body);

@@ -22,5 +22,7 @@ mod independent;
 mod site;
 #[path = "server/tls.rs"]
 mod tls;
+#[path = "server/transfer.rs"]
+mod transfer;
 #[path = "server/zones.rs"]
 mod zones;

@@ -44,22 +44,25 @@ impl Apex {
     }
 }
 
-/// What the SOA record of a zone says, but for the serial number.
+/// What the SOA record of a zone says.
 pub(in crate::dns) struct Start<'a> {
+    /// The serial number.
+    pub(in crate::dns) serial: u32,
     /// The primary name server and the mailbox, each in two parts.
     pub(in crate::dns) names: [&'a [u8]; 4],
     /// Seconds for which the record may be kept.
     pub(in crate::dns) ttl: u32,
     /// Seconds for which a negative answer may be kept.
     pub(in crate::dns) negative_ttl: u32,
-    timers: [u32; 3],
+    /// Refresh, retry, expire, in seconds.
+    pub(in crate::dns) timers: [u32; 3],
 }
 
 impl Start<'_> {
     /// The numbers in the order of the record: serial, refresh, retry, expire, minimum.
-    pub(in crate::dns) fn numbers(&self, serial: u32) -> [[u8; 4]; 5] {
+    pub(in crate::dns) fn numbers(&self) -> [[u8; 4]; 5] {
         let [refresh, retry, expire] = self.timers;
-        [serial, refresh, retry, expire, self.negative_ttl].map(u32::to_be_bytes)
+        [self.serial, refresh, retry, expire, self.negative_ttl].map(u32::to_be_bytes)
     }
 }
 
@@ -68,12 +71,14 @@ impl Snapshot {
     pub(in crate::dns) fn start<'a>(&'a self, zone: &[u8], domain: &'a [u8]) -> Start<'a> {
         match self.apex(zone) {
             Some(apex) => Start {
+                serial: self.heads.serial(apex.basis),
                 names: [apex.primary.as_wire(), &[], apex.mailbox.as_wire(), &[]],
                 ttl: apex.ttl,
                 negative_ttl: apex.negative_ttl,
                 timers: apex.timers,
             },
             None => Start {
+                serial: self.heads.serial(Basis::computed(zone)),
                 names: [b"\x02ns\x03dns", domain, b"\x0ahostmaster", domain],
                 ttl: self.settings.negative_ttl,
                 negative_ttl: self.settings.negative_ttl,

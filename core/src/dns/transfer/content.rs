@@ -5,7 +5,7 @@
 
 use super::super::name::{DomainName, is_under, suffixes};
 use super::super::record::RecordType;
-use super::super::snapshot::{Node, Set, Snapshot};
+use super::super::snapshot::{Node, Set, Snapshot, Start};
 use super::super::wire::{FIXED, QUESTION, split_records};
 
 /// Bytes of the serial number and everything behind it in a SOA record.
@@ -80,8 +80,8 @@ pub(in crate::dns) struct Soa(Box<[u8]>);
 impl Soa {
     /// That of one of our zones.
     pub(in crate::dns) fn of(snapshot: &Snapshot, zone: &[u8]) -> Self {
-        let start = snapshot.start(zone, snapshot.settings().zone().as_wire());
-        let data = [start.names.concat(), start.numbers(0).concat()].concat();
+        let start = Start { serial: 0, ..snapshot.start(zone, snapshot.settings().zone().as_wire()) };
+        let data = [start.names.concat(), start.numbers().concat()].concat();
         let mut record = Vec::with_capacity(FIXED + data.len());
         record.extend_from_slice(&QUESTION);
         record.extend_from_slice(&RecordType::SOA.0.to_be_bytes());

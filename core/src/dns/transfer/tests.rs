@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::super::answer::{Client, Outcome, Transport, answer};
 use super::super::fixture::{Pod, exposed, pod, pool, public, put, ready, service, set, set_key, settings, shop, zone};
 use super::super::message::Message;
 use super::super::record::RecordType;
@@ -222,6 +223,25 @@ fn only_those_who_may_get_a_zone_that_is_ours() {
     assert_eq!(asked(FROM, b"no message"), None);
     let unsynced = Snapshot::unsynced(settings());
     assert!(ask(&unsynced, FROM.into(), &axfr("cluster.local")).unwrap().1.is_none());
+}
+
+#[test]
+fn what_is_no_transfer_is_refused_or_says_what_there_is() {
+    let served = site();
+    let said = |names: &Snapshot, transport, query: &[u8]| {
+        let mut out = vec![0; 65_535];
+        let Outcome::Sent(sent) = answer(names, Client { transport, turn: 0 }, query, &mut out) else { panic!("it is answered") };
+        let message = Message::read(&out[..sent.length]).unwrap();
+        (message.rcode, message.answer.iter().map(|record| record.data.clone()).collect::<Vec<_>>())
+    };
+    let start = "ns.dns.cluster.local. hostmaster.example.com. 2 7200 1800 86400 30".to_owned();
+    let refused = (Rcode::Refused, Vec::new());
+    assert_eq!(said(&served.names, Transport::Udp, &ixfr("example.com", 1)), (Rcode::NoError, vec![start]));
+    assert_eq!(said(&served.names, Transport::Udp, &ixfr("in.example.com", 1)), refused, "nobody may have that zone");
+    assert_eq!(said(&served.names, Transport::Udp, &axfr("example.com")), refused);
+    assert_eq!(said(&served.names, Transport::Tcp, &ixfr("example.com", 1)), refused);
+    let unsynced = Snapshot::unsynced(settings());
+    assert_eq!(said(&unsynced, Transport::Tcp, &axfr("example.com")), (Rcode::ServFail, Vec::new()), "nothing is known yet");
 }
 
 #[test]
