@@ -178,3 +178,22 @@ impl Configured for Config {
         &self.process
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bad_secondary_is_named() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let with = |to: &[&str], notify: &[&str]| {
+            DnsConfig { transfer_to: texts(to), notify: texts(notify), ..DnsConfig::default() }.secondaries()
+        };
+        assert!(DnsConfig::default().secondaries().unwrap().is_empty());
+        let some = with(&["192.0.2.0/24", "fd00::7"], &["192.0.2.53", "[fd00::7]:5353"]).unwrap();
+        assert_eq!((some.transfer_to.len(), some.notify.len()), (2, 2));
+        let refused = with(&["192.0.2.1/24", "::/0"], &["192.0.2.53", "ns1.example"]).unwrap_err();
+        let bad: Vec<_> = refused.violations.iter().map(|bad| (bad.field.as_str(), bad.reason)).collect();
+        assert_eq!(bad, [("dns.transfer_to[0]", Reason::RangeMalformed), ("dns.notify[1]", Reason::AddressMalformed)]);
+    }
+}

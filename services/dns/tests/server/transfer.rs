@@ -89,6 +89,23 @@ async fn dig_and_kdig_get_the_same_zones() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_large_zone_takes_several_messages() {
+    let (_folder, site) = Site::shop().await;
+    let mut client = first_view(&site).await;
+    zone(&mut client, "example.com", "127.0.0.1", &[]).await;
+    for nth in 0..12 {
+        let texts: Vec<String> = (0..60).map(|text| format!("{text:0200}")).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        store(&mut client, &format!("example.com/n{nth}/TXT"), &texts).await;
+    }
+    let dug = ask("dig", &site, "example.com AXFR");
+    assert!(dug.contains("XFR size: 723 records (messages 3,"), "{dug}");
+    let records = lines(&dug);
+    assert_eq!((records.len(), records.iter().collect::<BTreeSet<_>>().len()), (723, 722));
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_new_is_sent_and_what_may_not_be_had_is_refused() {
     let (_folder, site) = Site::shop_with(open()).await;
     let mut client = first_view(&site).await;
