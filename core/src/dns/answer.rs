@@ -12,14 +12,13 @@ use super::name::is_under;
 use super::record::RecordType;
 use super::snapshot::{Set, Snapshot};
 use super::wire::{
-    Edns, FIXED, HEADER, MOST_POINTER, MOST_TCP, MOST_UDP, PLAIN_UDP, QUESTION, Query, Rcode, Reply, Section, Unreadable,
+    CLASS_IN, Edns, FIXED, HEADER, MOST_POINTER, MOST_TCP, MOST_UDP, PLAIN_UDP, Query, Rcode, Reply, Section, Unreadable, pointer,
 };
 
 /// The longest chain of aliases that is followed.
 const MOST_ALIASES: usize = 10;
 /// The most hosts of one set whose addresses are looked up.
 const MOST_HOSTS: usize = 16;
-const CLASS_IN: u16 = 1;
 
 /// How a query came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -272,15 +271,6 @@ fn forward(reply: Reply<'_>, rtype: Option<RecordType>) -> Outcome {
 /// The answer to the first name is ours; whoever asks goes on from there.
 fn leads(reply: Reply<'_>, rtype: Option<RecordType>) -> Outcome {
     Outcome::Leads(Sent { length: reply.finish(Rcode::NoError), rcode: Rcode::NoError, rtype })
-}
-
-/// A compression pointer to a place in the message (RFC 1035 §4.1.4).
-fn pointer(place: usize) -> [u8; 2] {
-    if place == HEADER {
-        return QUESTION;
-    }
-    let [high, low] = u16::try_from(place & MOST_POINTER).unwrap_or_default().to_be_bytes();
-    [high | 0xc0, low]
 }
 
 #[cfg(test)]

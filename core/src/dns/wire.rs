@@ -6,7 +6,7 @@ mod reply;
 
 use std::fmt;
 
-pub(super) use self::layout::{FIXED, HEADER, MOST_POINTER, QUESTION, split_records};
+pub(super) use self::layout::{CLASS_IN, FIXED, HEADER, MOST_POINTER, QUESTION, pointer, split_records};
 pub use self::query::encode_query;
 pub(super) use self::query::{Edns, Head, Query, Unreadable};
 pub(super) use self::reply::{Reply, Section};

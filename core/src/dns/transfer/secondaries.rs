@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::super::resolver::Upstream;
+use super::super::resolver::check::distinct;
 use crate::net::{parse_addr, parse_host_net};
 use crate::reason::{Malformed, Reason, Violations, shown};
 
@@ -37,22 +38,7 @@ impl Secondaries {
 
 /// A list of networks, every bad one named; a single address stands for itself.
 pub fn networks(texts: &[String], field: &str, bad: &mut Violations) -> Vec<IpNet> {
-    if texts.len() > MOST_NETWORKS {
-        let description = format!("{} networks are too many; at most {MOST_NETWORKS} are taken", texts.len());
-        bad.add(field, Reason::CountOutOfBounds, description);
-        return Vec::new();
-    }
-    let mut networks = Vec::new();
-    for (nth, text) in texts.iter().enumerate() {
-        let field = format!("{field}[{nth}]");
-        match bad.take(field.as_str(), network(text)) {
-            Some(network) if networks.contains(&network) => {
-                bad.add(field, Reason::DuplicateValue, format!("`{network}` is there already"));
-            }
-            network => networks.extend(network),
-        }
-    }
-    networks
+    distinct(texts, (MOST_NETWORKS, "networks"), network, field, bad)
 }
 
 fn network(text: &str) -> Result<IpNet, Malformed> {

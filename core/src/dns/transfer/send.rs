@@ -6,13 +6,12 @@ use std::net::IpAddr;
 use super::super::name::DomainName;
 use super::super::record::RecordType;
 use super::super::snapshot::Snapshot;
-use super::super::wire::{HEADER, MOST_POINTER, MOST_TCP, QUESTION, Query, Rcode, Reply, Section, split_records};
+use super::super::wire::{CLASS_IN, MOST_POINTER, MOST_TCP, QUESTION, Query, Rcode, Reply, Section, pointer, split_records};
 use super::content::{Soa, within_zone};
 use super::history::{Run, Step};
 
 /// How many names of other zones are looked at before others may go on.
 const MOST_NAMES: usize = 4096;
-const CLASS_IN: u16 = 1;
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -194,11 +193,5 @@ impl Transfer<'_> {
 /// The labels of a name below the zone, whose name is that of the question.
 fn below<'a>(name: &'a DomainName, zone: &[u8]) -> (&'a [u8], [u8; 2]) {
     let name = name.as_wire();
-    (name.get(..name.len().saturating_sub(zone.len())).unwrap_or_default(), pointer(HEADER))
-}
-
-/// A compression pointer to a place that one can name.
-fn pointer(place: usize) -> [u8; 2] {
-    let [high, low] = u16::try_from(place & MOST_POINTER).unwrap_or_default().to_be_bytes();
-    [high | 0xc0, low]
+    (name.get(..name.len().saturating_sub(zone.len())).unwrap_or_default(), QUESTION)
 }
