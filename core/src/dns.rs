@@ -8,7 +8,9 @@
 //! * [`master`]: zone files, read.
 //! * [`resolver`]: names outside: the settings, the questions to others, what they answer, what is kept of it.
 //! * [`message`]: reading an answer again, for people.
+//! * [`network`], [`admit`]: clients by their networks, and how many connections they may have.
 
+pub mod admit;
 mod answer;
 pub mod computed;
 pub mod data;
@@ -18,6 +20,7 @@ mod hash;
 pub mod master;
 pub mod message;
 pub mod name;
+pub mod network;
 pub mod record;
 pub mod resolver;
 mod reverse;

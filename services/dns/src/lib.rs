@@ -39,6 +39,7 @@ use polder_runtime::{clock, entropy, telemetry};
 use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, Store};
 use tokio_rustls::TlsAcceptor;
 
+use config::Guards;
 pub use config::{Config, DnsConfig, PodNames};
 pub use listen::CannotListen;
 #[cfg(feature = "testing")]
@@ -87,7 +88,7 @@ impl Dns {
 /// [`CannotListen`] for a port that cannot be had; a refusal of the domain or the times to live; a certificate that cannot be used;
 /// when the ledger cannot be started.
 pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns, Failure> {
-    let (settings, name) = (config.settings()?, config.name()?);
+    let (settings, name, guards) = (config.settings()?, config.name()?, config.guards()?);
     polder_store::etcd::set_trace_injector(telemetry::inject);
     let domain = settings.zone().clone();
     let zone = domain.to_string();
@@ -126,10 +127,10 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
         Some(keeper) => component.task("dns-keeper", move |stop| keeper.run(stop)),
         None => component,
     };
-    let server = Server { config, zone, names, resolver, queries: QueryMetrics::register(metrics) };
+    let server = Server { config, guards, zone, names, resolver, queries: QueryMetrics::register(metrics) };
     let component = sockets.into_iter().fold(component, |component, bound| server.serve(component, bound));
     let component = secured.into_iter().fold(component, |component, (address, listener, tls)| {
-        server.serve_tcp(component, address, Entrance { listener, tls: Some(tls), most: config.tcp_connections })
+        server.serve_tcp(component, address, server.entrance(listener, Some(tls)))
     });
     Ok(Dns { component, addresses, tls_addresses })
 }
@@ -137,6 +138,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
 /// What the tasks of all sockets share.
 struct Server<'a> {
     config: &'a DnsConfig,
+    guards: Guards,
     zone: String,
     names: Arc<Names>,
     resolver: Arc<Resolver>,
@@ -146,6 +148,10 @@ struct Server<'a> {
 impl Server<'_> {
     fn lane(&self, address: SocketAddr, transport: Transport) -> Arc<Lane> {
         Arc::new(self.queries.lane(address, transport, &self.zone))
+    }
+
+    const fn entrance(&self, listener: TcpListener, tls: Option<TlsAcceptor>) -> Entrance {
+        Entrance { listener, tls, bounds: self.guards.connections, networks: self.guards.networks }
     }
 
     /// Adds the task of one address for connections.
@@ -164,8 +170,7 @@ impl Server<'_> {
 
     /// Adds the tasks of one address.
     fn serve(&self, component: Component, bound: Sockets) -> Component {
-        let entrance = Entrance { listener: bound.tcp, tls: None, most: self.config.tcp_connections };
-        let component = self.serve_tcp(component, bound.address, entrance);
+        let component = self.serve_tcp(component, bound.address, self.entrance(bound.tcp, None));
         bound.udp.into_iter().fold(component, |component, socket| {
             let stopping = Arc::new(AtomicBool::new(false));
             let worker = Worker {

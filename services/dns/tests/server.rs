@@ -6,6 +6,8 @@
 mod api;
 #[path = "server/cold.rs"]
 mod cold;
+#[path = "server/crowd.rs"]
+mod crowd;
 #[path = "server/dig.rs"]
 mod dig;
 #[path = "server/follow.rs"]
