@@ -8,11 +8,14 @@
 //! * [`master`]: zone files, read.
 //! * [`resolver`]: names outside: the settings, the questions to others, what they answer, what is kept of it.
 //! * [`message`]: reading an answer again, for people.
-//! * [`network`], [`admit`]: clients by their networks, and how many connections they may have.
+//! * [`network`], [`admit`]: clients by their networks, and how many connections and, by
+//!   [`rate`], answers they may have; [`cookie`]: whether they have the
+//!   address that they ask from.
 
 pub mod admit;
 mod answer;
 pub mod computed;
+pub mod cookie;
 pub mod data;
 #[cfg(test)]
 mod fixture;
@@ -21,17 +24,19 @@ pub mod master;
 pub mod message;
 pub mod name;
 pub mod network;
+pub mod rate;
 pub mod record;
 pub mod resolver;
 mod reverse;
 mod settings;
+mod siphash;
 pub mod snapshot;
 pub mod source;
 pub mod text;
 pub mod wire;
 pub mod zones;
 
-pub use answer::{Client, Outcome, Sent, Transport, answer};
+pub use answer::{Client, Outcome, Sent, Transport, answer, bad_cookie, cut_short};
 pub use hash::Seed;
 pub use name::DomainName;
 pub use record::{Data, Record, RecordType};

@@ -15,6 +15,7 @@ use polder_runtime::entropy;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use guards::Guards;
+pub use guards::{CookieConfig, RateConfig};
 
 /// Which names of pods there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -80,6 +81,10 @@ pub struct DnsConfig {
     pub client_ipv4_prefix: u8,
     /// The same of an IPv6 address.
     pub client_ipv6_prefix: u8,
+    /// How many answers a network of clients gets by UDP.
+    pub rate: RateConfig,
+    /// Cookies, by which clients show that their addresses are theirs.
+    pub cookies: CookieConfig,
 }
 
 impl Default for DnsConfig {
@@ -103,6 +108,8 @@ impl Default for DnsConfig {
             tcp_idle: Period(Duration::from_secs(10)),
             client_ipv4_prefix: Networks::default().ipv4,
             client_ipv6_prefix: Networks::default().ipv6,
+            rate: RateConfig::default(),
+            cookies: CookieConfig::default(),
         }
     }
 }

@@ -11,6 +11,7 @@
 //! server that starts without the store answers SERVFAIL until it has read it once: it does not know yet which names are ours.
 
 mod config;
+mod gate;
 mod keeper;
 mod listen;
 mod metrics;
@@ -40,11 +41,12 @@ use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, 
 use tokio_rustls::TlsAcceptor;
 
 use config::Guards;
-pub use config::{Config, DnsConfig, PodNames};
+pub use config::{Config, CookieConfig, DnsConfig, PodNames, RateConfig};
 pub use listen::CannotListen;
 #[cfg(feature = "testing")]
 pub use udp::Echo;
 
+use gate::{Gate, Jar};
 use keeper::Keeper;
 use listen::Sockets;
 use metrics::{Lane, PublishMetrics, QueryMetrics};
@@ -98,6 +100,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let secured = secured(config)?;
     let tls_addresses = secured.iter().map(|(address, ..)| *address).collect();
 
+    let gate = Arc::new(Gate::new(guards.gate.clone(), settings.seed, Jar::open(guards.secrets.clone())?));
     let (resolver, queue) = Resolver::new(settings.seed, metrics);
     let resolver = Arc::new(resolver);
     let names = Arc::new(Names::new(settings, PublishMetrics::register(metrics)));
@@ -109,6 +112,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let progress = Progress::new(Arc::clone(&names), mirror.clone(), name.to_string());
     let (desk, position) = (Desk::new(Arc::clone(&resolver), queue, Arc::clone(&names)), names.position());
     let file = (!config.saved_file.as_os_str().is_empty()).then(|| config.saved_file.clone());
+    let jar = gate.jar();
     let keeper = file.clone().map(|file| Keeper::new(Arc::clone(&names), file, metrics));
     let service = Service::new(Arc::clone(&names), Arc::clone(&resolver), name);
     let zones = Zones::new(ledger.clone(), service.clone(), domain);
@@ -121,13 +125,14 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
             Ok(())
         })
         .task("dns-progress", move |stop| progress.run(stop))
+        .task("dns-cookies", move |stop| jar.keep(stop))
         .closing("dns-ledger", async move { ledger.shutdown().await })
         .closing("dns-mirror", async move { mirror.shutdown().await });
     let component = match keeper {
         Some(keeper) => component.task("dns-keeper", move |stop| keeper.run(stop)),
         None => component,
     };
-    let server = Server { config, guards, zone, names, resolver, queries: QueryMetrics::register(metrics) };
+    let server = Server { config, guards, zone, names, resolver, gate, queries: QueryMetrics::register(metrics) };
     let component = sockets.into_iter().fold(component, |component, bound| server.serve(component, bound));
     let component = secured.into_iter().fold(component, |component, (address, listener, tls)| {
         server.serve_tcp(component, address, server.entrance(listener, Some(tls)))
@@ -142,6 +147,7 @@ struct Server<'a> {
     zone: String,
     names: Arc<Names>,
     resolver: Arc<Resolver>,
+    gate: Arc<Gate>,
     queries: QueryMetrics,
 }
 
@@ -160,6 +166,7 @@ impl Server<'_> {
             names: Arc::clone(&self.names),
             resolver: Arc::clone(&self.resolver),
             lane: self.lane(address, Transport::Tcp),
+            gate: Arc::clone(&self.gate),
             idle: self.config.tcp_idle.0,
             turn: AtomicU32::new(0),
         };
@@ -178,6 +185,7 @@ impl Server<'_> {
                 names: Arc::clone(&self.names),
                 resolver: Arc::clone(&self.resolver),
                 lane: self.lane(bound.address, Transport::Udp),
+                gate: Arc::clone(&self.gate),
                 stop: Arc::clone(&stopping),
             };
             component.vital_task("dns-udp", move |stop| async move {

@@ -9,11 +9,12 @@ mod entrance;
 mod tests;
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use polder_core::dns::{Client, Outcome, Transport, answer};
+use polder_core::dns::{Client, Transport, answer};
 use polder_runtime::clock;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -22,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::entrance::{Entrance, serve};
+use crate::gate::Gate;
 use crate::metrics::Lane;
 use crate::names::Names;
 use crate::resolver::Resolver;
@@ -34,9 +36,19 @@ pub(crate) struct Shared {
     pub(crate) names: Arc<Names>,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) lane: Arc<Lane>,
+    pub(crate) gate: Arc<Gate>,
     /// How long a connection may do nothing, and how long one message may take.
     pub(crate) idle: Duration,
     pub(crate) turn: AtomicU32,
+}
+
+/// Who has a connection, and what becomes of it.
+#[derive(Clone)]
+struct Visit {
+    client: IpAddr,
+    idle: Arc<Idle>,
+    /// The connection ends after the query in hand.
+    stop: CancellationToken,
 }
 
 /// Since when a connection has been idle.
@@ -69,24 +81,16 @@ impl Idle {
     }
 }
 
-async fn open(
-    stream: TcpStream,
-    tls: Option<TlsAcceptor>,
-    (shared, idle): (&Shared, &Idle),
-    stop: &CancellationToken,
-) -> io::Result<()> {
+async fn open(stream: TcpStream, tls: Option<TlsAcceptor>, shared: &Shared, visit: &Visit) -> io::Result<()> {
     stream.set_nodelay(true)?;
     match tls {
-        None => converse(stream, (shared, idle), stop).await,
-        Some(tls) => converse(timeout(shared.idle, tls.accept(stream)).await??, (shared, idle), stop).await,
+        None => converse(stream, shared, visit).await,
+        Some(tls) => converse(timeout(shared.idle, tls.accept(stream)).await??, shared, visit).await,
     }
 }
 
-async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    (shared, idle): (&Shared, &Idle),
-    stop: &CancellationToken,
-) -> io::Result<()> {
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, visit: &Visit) -> io::Result<()> {
+    let Visit { client: asker, idle, stop } = visit;
     let mut stream = BufReader::new(stream);
     // Zeroed memory that is not touched takes no room.
     let (mut query, mut out) = (vec![0; MOST_FRAME], vec![0; MOST_FRAME]);
@@ -106,10 +110,9 @@ async fn converse(
         let outcome = answer(&shared.names.current().load(), client, message, body);
         let (outcome, _) = shared.resolver.finish((outcome, client.transport), message, body, false).await;
         shared.lane.count(&outcome);
-        let (Outcome::Sent(sent) | Outcome::Forward(sent) | Outcome::Leads(sent) | Outcome::Searches(sent, _)) = outcome else {
-            // What is no query was not sent by a resolver.
-            return Ok(());
-        };
+        // What is no query was not sent by a resolver.
+        let Some(sent) = outcome.sent() else { return Ok(()) };
+        shared.gate.by_tcp(*asker, message, outcome, body);
         idle.begin();
         let length = u16::try_from(sent.length).unwrap_or_default();
         head.copy_from_slice(&length.to_be_bytes());

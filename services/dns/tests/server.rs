@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+#[path = "server/abuse.rs"]
+mod abuse;
 #[path = "server/api.rs"]
 mod api;
 #[path = "server/cold.rs"]

@@ -13,6 +13,7 @@ use crate::dns::PodRecords;
 use crate::id::Revision;
 use crate::lb::ServiceType;
 
+mod cookie;
 mod search;
 mod stored;
 

@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{Idle, Shared, open};
+use super::{Idle, Shared, Visit, open};
 
 /// After a refused accept (no file descriptors left, say) others may end first; and how often one that waits is looked at.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -102,11 +102,11 @@ impl Places {
             Admission::Wait => return Some((stream, client)),
         }
         let idle = Arc::new(Idle::new());
-        let (shared, stop, tls) = (Arc::clone(&self.shared), self.stop.clone(), self.tls.clone());
-        let watched = Arc::clone(&idle);
+        let visit = Visit { client, idle: Arc::clone(&idle), stop: self.stop.clone() };
+        let (shared, tls) = (Arc::clone(&self.shared), self.tls.clone());
         let task = self.tasks.spawn(async move {
             // Clients come and go as they like; only their queries matter.
-            if let Err(error) = open(stream, tls, (&shared, &watched), &stop).await {
+            if let Err(error) = open(stream, tls, &shared, &visit).await {
                 tracing::trace!("a connection ended: {error}");
             }
         });

@@ -1,11 +1,14 @@
 //! Conversations that never end by themselves. Time stands still until all wait: an hour passes at once.
 
+use std::net::Ipv4Addr;
+
 use polder_core::dns::wire::encode_query;
 use polder_core::dns::{RecordType, Seed, Settings};
 use polder_runtime::metrics::Metrics;
 use tokio::io::duplex;
 
 use super::*;
+use crate::gate;
 use crate::metrics::{PublishMetrics, QueryMetrics};
 
 const IDLE: Duration = Duration::from_secs(10);
@@ -19,6 +22,7 @@ fn shared() -> Shared {
         names: Arc::new(Names::new(settings, PublishMetrics::register(&metrics))),
         resolver: Arc::new(resolver),
         lane: Arc::new(lane),
+        gate: Arc::new(gate::testing::open()),
         idle: IDLE,
         turn: AtomicU32::new(0),
     }
@@ -32,10 +36,11 @@ fn framed() -> Vec<u8> {
 /// How long the server bears with a client.
 async fn borne(client: impl AsyncFnOnce(tokio::io::DuplexStream)) -> Duration {
     let (ours, theirs) = duplex(64);
-    let (shared, idle, stop) = (shared(), Idle::new(), CancellationToken::new());
+    let (shared, idle) = (shared(), Arc::new(Idle::new()));
+    let visit = Visit { client: Ipv4Addr::LOCALHOST.into(), idle: Arc::clone(&idle), stop: CancellationToken::new() };
     let began = clock::monotonic();
     let served = async {
-        assert!(converse(ours, (&shared, &idle), &stop).await.is_err(), "it was cut");
+        assert!(converse(ours, &shared, &visit).await.is_err(), "it was cut");
         assert!(idle.lasts().is_some());
         began.elapsed()
     };
