@@ -9,9 +9,14 @@
 //! * [`master`]: zone files, read.
 //! * [`resolver`]: names outside: the settings, the questions to others, what they answer, what is kept of it.
 //! * [`message`]: reading an answer again, for people.
+//! * [`network`], [`admit`]: clients by their networks, and how many connections and, by
+//!   [`rate`], answers they may have; [`cookie`]: whether they have the
+//!   address that they ask from.
 
+pub mod admit;
 mod answer;
 pub mod computed;
+pub mod cookie;
 pub mod data;
 #[cfg(test)]
 mod fixture;
@@ -19,11 +24,14 @@ mod hash;
 pub mod master;
 pub mod message;
 pub mod name;
+pub mod network;
+pub mod rate;
 pub mod record;
 pub mod resolver;
 mod reverse;
 mod serial;
 mod settings;
+mod siphash;
 pub mod snapshot;
 pub mod source;
 pub mod text;
@@ -31,7 +39,7 @@ pub mod transfer;
 pub mod wire;
 pub mod zones;
 
-pub use answer::{Client, Outcome, Sent, Transport, answer};
+pub use answer::{Client, Outcome, Sent, Transport, answer, bad_cookie, cut_short};
 pub use hash::Seed;
 pub use name::DomainName;
 pub use record::{Data, Record, RecordType};

@@ -47,6 +47,8 @@ pub struct Sent {
     pub rcode: Rcode,
     /// The type asked for, where the question could be read.
     pub rtype: Option<RecordType>,
+    /// Whether the query has a cookie: the last [16 bytes](super::cookie::Checked::server) of the message are still to be written.
+    pub cookie: bool,
 }
 
 /// What to do with a query.
@@ -63,6 +65,17 @@ pub enum Outcome {
     Searches(Sent, usize),
     /// Send nothing.
     Dropped,
+}
+
+impl Outcome {
+    /// The answer in the out buffer, if it is to be sent as it is.
+    #[must_use]
+    pub const fn sent(self) -> Option<Sent> {
+        match self {
+            Self::Sent(sent) | Self::Forward(sent) | Self::Leads(sent) | Self::Searches(sent, _) => Some(sent),
+            Self::Dropped => None,
+        }
+    }
 }
 
 /// Answers one query from the snapshot, into `out`, which should have [`super::wire::LEAST_BUFFER`] bytes at least and room for
@@ -94,6 +107,23 @@ pub fn answer(snapshot: &Snapshot, client: Client, query: &[u8], out: &mut [u8])
     }
 }
 
+/// The answer without records that tells the client to ask again by TCP, for one that gets no other by UDP.
+#[must_use]
+pub fn cut_short(query: &[u8], out: &mut [u8]) -> Outcome {
+    let Ok(query) = Query::read(query) else { return Outcome::Dropped };
+    let Some(mut reply) = Reply::to(&query, out, usize::from(most(Transport::Udp, query.edns))) else { return Outcome::Dropped };
+    reply.cut_off();
+    sent(reply, Rcode::NoError, Some(query.rtype))
+}
+
+/// The answer to a client that has to ask again, with the cookie that this answer has.
+#[must_use]
+pub fn bad_cookie(query: &[u8], out: &mut [u8]) -> Outcome {
+    let Ok(query) = Query::read(query) else { return Outcome::Dropped };
+    let reply = Reply::to(&query, out, usize::from(most(Transport::Udp, query.edns)));
+    reply.map_or(Outcome::Dropped, |reply| sent(reply, Rcode::BadCookie, Some(query.rtype)))
+}
+
 /// The longest answer that a client takes.
 pub(super) fn most(transport: Transport, edns: Option<Edns>) -> u16 {
     match (transport, edns) {
@@ -103,8 +133,13 @@ pub(super) fn most(transport: Transport, edns: Option<Edns>) -> u16 {
     }
 }
 
+fn finished(reply: Reply<'_>, rcode: Rcode, rtype: Option<RecordType>) -> Sent {
+    let cookie = reply.has_cookie();
+    Sent { length: reply.finish(rcode), rcode, rtype, cookie }
+}
+
 fn sent(reply: Reply<'_>, rcode: Rcode, rtype: Option<RecordType>) -> Outcome {
-    Outcome::Sent(Sent { length: reply.finish(rcode), rcode, rtype })
+    Outcome::Sent(finished(reply, rcode, rtype))
 }
 
 /// A readable query with what it is asked of.
@@ -265,12 +300,12 @@ fn hosts(set: &Set) -> impl Iterator<Item = (usize, &[u8])> {
 }
 
 fn forward(reply: Reply<'_>, rtype: Option<RecordType>) -> Outcome {
-    Outcome::Forward(Sent { length: reply.finish(Rcode::Refused), rcode: Rcode::Refused, rtype })
+    Outcome::Forward(finished(reply, Rcode::Refused, rtype))
 }
 
 /// The answer to the first name is ours; whoever asks goes on from there.
 fn leads(reply: Reply<'_>, rtype: Option<RecordType>) -> Outcome {
-    Outcome::Leads(Sent { length: reply.finish(Rcode::NoError), rcode: Rcode::NoError, rtype })
+    Outcome::Leads(finished(reply, Rcode::NoError, rtype))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::fmt;
 pub(super) use self::layout::{CLASS_IN, FIXED, HEADER, MOST_POINTER, QUESTION, pointer, split_records};
 pub use self::query::encode_query;
 pub(super) use self::query::{Edns, Head, Query, Unreadable};
-pub(super) use self::reply::{Reply, Section};
+pub(super) use self::reply::{COOKIE, Reply, Section, cookie_option};
 
 /// The largest answer sent by UDP, whatever the client offers: it fits every path without fragments (DNS flag day 2020).
 pub const MOST_UDP: u16 = 1232;
@@ -37,6 +37,8 @@ pub enum Rcode {
     Refused,
     /// A version of EDNS that we do not speak.
     BadVers,
+    /// A cookie that is not ours, from a client that has to have one (RFC 7873 §8).
+    BadCookie,
     /// A code that this server never sends.
     Other(u16),
 }
@@ -53,6 +55,7 @@ impl Rcode {
             Self::NotImp => 4,
             Self::Refused => 5,
             Self::BadVers => 16,
+            Self::BadCookie => 23,
             Self::Other(number) => number,
         }
     }
@@ -68,6 +71,7 @@ impl Rcode {
             4 => Self::NotImp,
             5 => Self::Refused,
             16 => Self::BadVers,
+            23 => Self::BadCookie,
             other => Self::Other(other),
         }
     }
@@ -84,6 +88,7 @@ impl fmt::Display for Rcode {
             Self::NotImp => "NOTIMP",
             Self::Refused => "REFUSED",
             Self::BadVers => "BADVERS",
+            Self::BadCookie => "BADCOOKIE",
             Self::Other(number) => return write!(f, "RCODE{number}"),
         })
     }

@@ -1,9 +1,12 @@
 //! What the name server can be told.
 
+mod guards;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use polder_core::dns::network::Networks;
 use polder_core::dns::resolver::check::upstreams;
 use polder_core::dns::transfer::{Secondaries, networks};
 use polder_core::dns::{PodRecords, Seed, Settings};
@@ -12,6 +15,9 @@ use polder_core::reason::{Malformed, Reason, Refusal, Violations};
 use polder_runtime::config::{Configured, Period, ProcessConfig};
 use polder_runtime::entropy;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use guards::Guards;
+pub use guards::{CookieConfig, RateConfig};
 
 /// Which names of pods there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -71,10 +77,20 @@ pub struct DnsConfig {
     pub saved_file: PathBuf,
     /// UDP threads per listen address; 0 is one for each core.
     pub workers: usize,
-    /// Open TCP connections per listen address; more of them wait to be accepted.
+    /// Open TCP connections per listen address; one more takes the place of the one that has been idle for longest.
     pub tcp_connections: usize,
+    /// Of these, the most of one network of clients.
+    pub tcp_client_connections: usize,
     /// How long a TCP connection may do nothing, and how long one message may take.
     pub tcp_idle: Period,
+    /// The first bits of an IPv4 address that are the network of a client, whose connections and answers are counted together.
+    pub client_ipv4_prefix: u8,
+    /// The same of an IPv6 address.
+    pub client_ipv6_prefix: u8,
+    /// How many answers a network of clients gets by UDP.
+    pub rate: RateConfig,
+    /// Cookies, by which clients show that their addresses are theirs.
+    pub cookies: CookieConfig,
 }
 
 impl Default for DnsConfig {
@@ -96,7 +112,12 @@ impl Default for DnsConfig {
             saved_file: PathBuf::new(),
             workers: 0,
             tcp_connections: 512,
+            tcp_client_connections: 128,
             tcp_idle: Period(Duration::from_secs(10)),
+            client_ipv4_prefix: Networks::default().ipv4,
+            client_ipv6_prefix: Networks::default().ipv6,
+            rate: RateConfig::default(),
+            cookies: CookieConfig::default(),
         }
     }
 }

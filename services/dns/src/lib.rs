@@ -11,6 +11,7 @@
 //! server that starts without the store answers SERVFAIL until it has read it once: it does not know yet which names are ours.
 
 mod config;
+mod gate;
 mod keeper;
 mod listen;
 mod metrics;
@@ -40,11 +41,13 @@ use polder_runtime::{clock, entropy, telemetry};
 use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, Store};
 use tokio_rustls::TlsAcceptor;
 
-pub use config::{Config, DnsConfig, PodNames};
+use config::Guards;
+pub use config::{Config, CookieConfig, DnsConfig, PodNames, RateConfig};
 pub use listen::CannotListen;
 #[cfg(feature = "testing")]
 pub use udp::Echo;
 
+use gate::{Gate, Jar};
 use keeper::Keeper;
 use listen::Sockets;
 use metrics::{Lane, PublishMetrics, QueryMetrics};
@@ -89,7 +92,7 @@ impl Dns {
 /// [`CannotListen`] for a port that cannot be had; a refusal of the domain or the times to live; a certificate that cannot be used;
 /// when the ledger cannot be started.
 pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns, Failure> {
-    let (mut settings, name) = (config.settings()?, config.name()?);
+    let (mut settings, name, guards) = (config.settings()?, config.name()?, config.guards()?);
     settings.secondaries = config.secondaries()?;
     polder_store::etcd::set_trace_injector(telemetry::inject);
     let domain = settings.zone().clone();
@@ -100,6 +103,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let secured = secured(config)?;
     let tls_addresses = secured.iter().map(|(address, ..)| *address).collect();
 
+    let gate = Arc::new(Gate::new(guards.gate.clone(), settings.seed, Jar::open(guards.secrets.clone())?));
     let (resolver, queue) = Resolver::new(settings.seed, metrics);
     let resolver = Arc::new(resolver);
     let names = Arc::new(Names::new(settings, PublishMetrics::register(metrics)));
@@ -111,6 +115,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let progress = Progress::new(Arc::clone(&names), mirror.clone(), name.to_string());
     let (desk, position) = (Desk::new(Arc::clone(&resolver), queue, Arc::clone(&names)), names.position());
     let file = (!config.saved_file.as_os_str().is_empty()).then(|| config.saved_file.clone());
+    let jar = gate.jar();
     let keeper = file.clone().map(|file| Keeper::new(Arc::clone(&names), file, metrics));
     let teller = Teller::new(Arc::clone(&names), &config.listen, metrics);
     let service = Service::new(Arc::clone(&names), Arc::clone(&resolver), name);
@@ -125,6 +130,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
         })
         .task("dns-progress", move |stop| progress.run(stop))
         .task("dns-notify", move |stop| teller.run(stop))
+        .task("dns-cookies", move |stop| jar.keep(stop))
         .closing("dns-ledger", async move { ledger.shutdown().await })
         .closing("dns-mirror", async move { mirror.shutdown().await });
     let component = match keeper {
@@ -132,10 +138,11 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
         None => component,
     };
     let transfers = Arc::new(Transfers::new(Arc::clone(&names), metrics));
-    let server = Server { config, zone, names, resolver, transfers, queries: QueryMetrics::register(metrics) };
+    let queries = QueryMetrics::register(metrics);
+    let server = Server { config, guards, zone, names, resolver, transfers, gate, queries };
     let component = sockets.into_iter().fold(component, |component, bound| server.serve(component, bound));
     let component = secured.into_iter().fold(component, |component, (address, listener, tls)| {
-        server.serve_tcp(component, address, Entrance { listener, tls: Some(tls), most: config.tcp_connections })
+        server.serve_tcp(component, address, server.entrance(listener, Some(tls)))
     });
     Ok(Dns { component, addresses, tls_addresses })
 }
@@ -143,16 +150,22 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
 /// What the tasks of all sockets share.
 struct Server<'a> {
     config: &'a DnsConfig,
+    guards: Guards,
     zone: String,
     names: Arc<Names>,
     resolver: Arc<Resolver>,
     transfers: Arc<Transfers>,
+    gate: Arc<Gate>,
     queries: QueryMetrics,
 }
 
 impl Server<'_> {
     fn lane(&self, address: SocketAddr, transport: Transport) -> Arc<Lane> {
         Arc::new(self.queries.lane(address, transport, &self.zone))
+    }
+
+    const fn entrance(&self, listener: TcpListener, tls: Option<TlsAcceptor>) -> Entrance {
+        Entrance { listener, tls, bounds: self.guards.connections, networks: self.guards.networks }
     }
 
     /// Adds the task of one address for connections.
@@ -162,6 +175,7 @@ impl Server<'_> {
             resolver: Arc::clone(&self.resolver),
             lane: self.lane(address, Transport::Tcp),
             transfers: Arc::clone(&self.transfers),
+            gate: Arc::clone(&self.gate),
             idle: self.config.tcp_idle.0,
             turn: AtomicU32::new(0),
         };
@@ -172,8 +186,7 @@ impl Server<'_> {
 
     /// Adds the tasks of one address.
     fn serve(&self, component: Component, bound: Sockets) -> Component {
-        let entrance = Entrance { listener: bound.tcp, tls: None, most: self.config.tcp_connections };
-        let component = self.serve_tcp(component, bound.address, entrance);
+        let component = self.serve_tcp(component, bound.address, self.entrance(bound.tcp, None));
         bound.udp.into_iter().fold(component, |component, socket| {
             let stopping = Arc::new(AtomicBool::new(false));
             let worker = Worker {
@@ -181,6 +194,7 @@ impl Server<'_> {
                 names: Arc::clone(&self.names),
                 resolver: Arc::clone(&self.resolver),
                 lane: self.lane(bound.address, Transport::Udp),
+                gate: Arc::clone(&self.gate),
                 stop: Arc::clone(&stopping),
             };
             component.vital_task("dns-udp", move |stop| async move {

@@ -209,11 +209,6 @@ fn candidates(names: &Snapshot, question: &Question) -> Result<Vec<DomainName>, 
 }
 
 fn read(outcome: Outcome, out: &[u8]) -> Result<Message, Refusal> {
-    let message = match outcome {
-        Outcome::Sent(sent) | Outcome::Forward(sent) | Outcome::Leads(sent) | Outcome::Searches(sent, _) => {
-            out.get(..sent.length).and_then(Message::read)
-        }
-        Outcome::Dropped => None,
-    };
+    let message = outcome.sent().and_then(|sent| out.get(..sent.length)).and_then(Message::read);
     message.ok_or_else(|| Refusal::new(Reason::Internal, "the engine gave no readable answer"))
 }

@@ -16,9 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::Cache;
+use polder_core::dns::wire::MOST_UDP;
 use polder_core::dns::{Client, Outcome, Transport, answer};
 use polder_runtime::clock;
 
+use crate::gate::Gate;
 use crate::metrics::Lane;
 use crate::names::Names;
 use crate::resolver::{Deliver, Passed, Resolver};
@@ -40,6 +42,7 @@ pub(crate) struct Worker {
     pub(crate) names: Arc<Names>,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) lane: Arc<Lane>,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -57,25 +60,36 @@ impl Worker {
                 turn = turn.wrapping_add(1);
                 let client = Client { transport: Transport::Udp, turn };
                 let outcome = answer(names, client, query, out);
-                let later = || Some(self.delivery(*route));
+                let later = || Some(self.delivery(query, outcome, *route));
                 let passed = self.resolver.pass((outcome, client.transport), query, out, later);
                 let Passed::Now(outcome, _) = passed else { return 0 };
+                let outcome = route.client().map_or(outcome, |client| self.gate.by_udp(client, query, outcome, out));
                 self.lane.count(&outcome);
-                match outcome {
-                    Outcome::Sent(sent) | Outcome::Forward(sent) | Outcome::Leads(sent) | Outcome::Searches(sent, _) => sent.length,
-                    Outcome::Dropped => 0,
-                }
+                outcome.sent().map_or(0, |sent| sent.length)
             });
         })
     }
 
     /// Takes an answer that comes later to the client, on the socket that it asked.
-    fn delivery(&self, route: Route) -> Deliver {
-        let (socket, lane) = (Arc::clone(&self.socket), Arc::clone(&self.lane));
+    fn delivery(&self, query: &[u8], outcome: Outcome, route: Route) -> Deliver {
+        let (socket, lane, gate) = (Arc::clone(&self.socket), Arc::clone(&self.lane), Arc::clone(&self.gate));
+        let concerned = route.client().zip(outcome.sent()).filter(|(client, sent)| gate.concerns(*client, sent));
+        let kept = concerned.map(|(client, _)| (client, query.to_vec()));
         Box::new(move |message, sent, _| {
-            lane.count(&Outcome::Forward(sent));
+            let mut out = [0; MOST_UDP as usize];
+            let (mut outcome, mut message) = (Outcome::Forward(sent), message);
+            if let Some((client, query)) = kept
+                && let Some(place) = out.get_mut(..message.len())
+            {
+                place.copy_from_slice(message);
+                outcome = gate.by_udp(client, &query, outcome, &mut out);
+                message = outcome.sent().and_then(|sent| out.get(..sent.length)).unwrap_or_default();
+            }
+            lane.count(&outcome);
             // Like one of a batch it may be lost; the client asks again.
-            if let Err(error) = route.send(&socket, message) {
+            if !message.is_empty()
+                && let Err(error) = route.send(&socket, message)
+            {
                 tracing::trace!(peer = ?route.peer(), "an answer was not sent: {error}");
             }
         })

@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+#[path = "server/abuse.rs"]
+mod abuse;
 #[path = "server/api.rs"]
 mod api;
 #[path = "server/cold.rs"]
 mod cold;
+#[path = "server/crowd.rs"]
+mod crowd;
 #[path = "server/dig.rs"]
 mod dig;
 #[path = "server/follow.rs"]

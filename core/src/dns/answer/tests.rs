@@ -13,6 +13,7 @@ use crate::dns::{Heads, PodRecords};
 use crate::id::Revision;
 use crate::lb::ServiceType;
 
+mod cookie;
 mod search;
 mod stored;
 

@@ -1,6 +1,7 @@
 //! A client's query, as far as its answer depends on it, and the query that an upstream gets.
 
 use super::super::answer::{Transport, most};
+use super::super::cookie::Presented;
 use super::super::name::DomainName;
 use super::super::record::RecordType;
 use super::super::wire::{HEADER, Head, MOST_UDP, Query};
@@ -65,6 +66,8 @@ pub struct Asked {
     /// The type that the client asked for.
     pub(super) rtype: RecordType,
     pub(super) has_edns: bool,
+    /// The cookie that is shown to the client again.
+    pub(super) cookie: Option<Presented>,
     /// The client wants to know whether the answer was validated (RFC 6840 §5.8).
     pub(super) wants_authentic: bool,
     /// The longest answer that the client takes.
@@ -96,6 +99,7 @@ impl Asked {
             question: query.question.into(),
             rtype: query.rtype,
             has_edns: query.edns.is_some(),
+            cookie: query.edns.and_then(|edns| edns.cookie),
             wants_authentic: dnssec_ok || flags & FLAG_AUTHENTIC != 0,
             most: usize::from(most(transport, query.edns)),
             leading: Leading::default(),

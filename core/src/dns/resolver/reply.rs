@@ -1,8 +1,9 @@
 //! The answer to a client: what an upstream said, under the client's own number and question.
 
 use super::super::answer::Sent;
+use super::super::cookie::Presented;
 use super::super::record::RecordType;
-use super::super::wire::{HEADER, MOST_POINTER, MOST_UDP, QUESTION, Rcode};
+use super::super::wire::{COOKIE, HEADER, MOST_POINTER, MOST_UDP, QUESTION, Rcode, cookie_option};
 use super::question::Asked;
 use super::response::{Answer, Record};
 
@@ -75,7 +76,8 @@ impl Asked {
     #[must_use]
     pub fn reply(&self, answer: &Answer, life: Life, why: Why, out: &mut [u8]) -> Option<Sent> {
         let code = why.code().filter(|_| self.has_edns);
-        let opt = if self.has_edns { OPT + code.map_or(0, |_| EXTENDED) } else { 0 };
+        let options = code.map_or(0, |_| EXTENDED) + self.cookie.map_or(0, |_| COOKIE);
+        let opt = if self.has_edns { OPT + options } else { 0 };
         let limit = self.most.min(out.len()).checked_sub(opt)?;
         let mut writer = Writer { out, at: HEADER, limit, places: Vec::new() };
         writer.put(&self.question)?;
@@ -103,11 +105,11 @@ impl Asked {
         }
         if self.has_edns {
             writer.limit = writer.out.len();
-            writer.opt(answer.rcode, self.key.dnssec_ok, code)?;
+            writer.opt(answer.rcode, self.key.dnssec_ok, (code, self.cookie))?;
         }
         let length = writer.at;
         *out.first_chunk_mut()? = self.header(answer, counts, whole);
-        Some(Sent { length, rcode: answer.rcode, rtype: Some(self.rtype) })
+        Some(Sent { length, rcode: answer.rcode, rtype: Some(self.rtype), cookie: self.cookie.is_some() })
     }
 
     fn header(&self, answer: &Answer, [answers, authorities]: [u16; 2], whole: bool) -> [u8; HEADER] {
@@ -170,18 +172,19 @@ impl<'n> Writer<'_, 'n> {
         self.put(record.data)
     }
 
-    fn opt(&mut self, rcode: Rcode, dnssec_ok: bool, code: Option<u16>) -> Option<()> {
+    fn opt(&mut self, rcode: Rcode, dnssec_ok: bool, (code, cookie): (Option<u16>, Option<Presented>)) -> Option<()> {
         self.put(&[0])?;
         self.put(&RecordType::OPT.0.to_be_bytes())?;
         self.put(&MOST_UDP.to_be_bytes())?;
         let upper = (rcode.number() >> 4).to_be_bytes()[1];
         self.put(&[upper, 0, if dnssec_ok { 0x80 } else { 0 }, 0])?;
-        match code {
-            None => self.put(&[0, 0]),
-            Some(code) => {
-                self.put(&[0, 6, 0, 15, 0, 2])?;
-                self.put(&code.to_be_bytes())
-            }
+        let options = code.map_or(0, |_| EXTENDED) + cookie.map_or(0, |_| COOKIE);
+        self.put(&u16::try_from(options).ok()?.to_be_bytes())?;
+        if let Some(code) = code {
+            self.put(&[0, 15, 0, 2])?;
+            self.put(&code.to_be_bytes())?;
         }
+        // Last in the message, as everywhere: its second part is still to be written.
+        cookie.map_or(Some(()), |cookie| self.put(&cookie_option(cookie)))
     }
 }

@@ -153,7 +153,7 @@ impl Leading {
 
 /// Whether the server could not answer, so that another one is to be asked.
 const fn is_failed(rcode: Rcode) -> bool {
-    matches!(rcode, Rcode::FormErr | Rcode::ServFail | Rcode::NotImp | Rcode::Refused | Rcode::BadVers)
+    matches!(rcode, Rcode::FormErr | Rcode::ServFail | Rcode::NotImp | Rcode::Refused | Rcode::BadVers | Rcode::BadCookie)
 }
 
 /// Whether the question is `key`, in whatever letter case.

@@ -1,5 +1,6 @@
 //! Reading a query.
 
+use super::super::cookie::Presented;
 use super::super::name::{DomainName, MOST_BYTES, MOST_LABEL};
 use super::super::record::RecordType;
 use super::{HEADER, PLAIN_UDP, Rcode};
@@ -7,6 +8,8 @@ use super::{HEADER, PLAIN_UDP, Rcode};
 const OPCODE_QUERY: u8 = 0;
 const FLAG_RESPONSE: u8 = 0x80;
 const FLAG_RECURSION_DESIRED: u8 = 0x01;
+/// The option with a cookie (RFC 7873 §4).
+pub(in crate::dns) const OPTION_COOKIE: u8 = 10;
 
 /// What the client says about itself in its OPT record (RFC 6891).
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +19,8 @@ pub(in crate::dns) struct Edns {
     version: u8,
     /// It wants DNSSEC records; the bit is sent back (RFC 3225).
     pub(in crate::dns) dnssec_ok: bool,
+    /// It shows a cookie, and wants one.
+    pub(in crate::dns) cookie: Option<Presented>,
 }
 
 /// The head of a message: enough to answer that the rest cannot be read.
@@ -159,12 +164,13 @@ impl<'a> Reader<'a> {
             let (rtype, class) = (self.number()?, self.number()?);
             let [_, version, flags, _] = *self.take(4)?.first_chunk::<4>()?;
             let length = usize::from(self.number()?);
-            self.take(length)?;
+            let data = self.take(length)?;
             if rtype == RecordType::OPT.0 {
                 if !is_root || index < before || edns.is_some() {
                     return None;
                 }
-                edns = Some(Edns { size: class.max(PLAIN_UDP), version, dnssec_ok: flags & 0x80 != 0 });
+                let cookie = if data.is_empty() { None } else { cookie(data)? };
+                edns = Some(Edns { size: class.max(PLAIN_UDP), version, dnssec_ok: flags & 0x80 != 0, cookie });
             }
         }
         Some(edns)
@@ -186,6 +192,21 @@ impl<'a> Reader<'a> {
             };
         }
     }
+}
+
+/// The first cookie among the options of an OPT record; those after it do not count (RFC 7873 §4). `None`: an option is cut off, or is
+/// no cookie and should be one.
+#[expect(clippy::option_option, reason = "unreadable, or read and absent, or read and present")]
+fn cookie(options: &[u8]) -> Option<Option<Presented>> {
+    let (mut reader, mut found) = (Reader { message: options, at: 0 }, None);
+    while reader.at < options.len() {
+        let (code, length) = (reader.number()?, usize::from(reader.number()?));
+        let data = reader.take(length)?;
+        if code == u16::from(OPTION_COOKIE) && found.is_none() {
+            found = Some(Presented::read(data)?);
+        }
+    }
+    Some(found)
 }
 
 /// A query for one name and type, with EDNS, as a client sends it.

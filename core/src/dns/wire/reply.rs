@@ -1,12 +1,17 @@
 //! Writing an answer into the caller's buffer.
 
+use super::super::cookie::{CLIENT, Presented, SERVER};
 use super::super::record::RecordType;
 use super::super::snapshot::Set;
-use super::query::{Edns, Head, Query};
+use super::query::{Edns, Head, OPTION_COOKIE, Query};
 use super::{FIXED, HEADER, MOST_UDP, QUESTION, Rcode, split_records};
 
-/// Bytes of our OPT record.
+/// Bytes of our OPT record without options.
 const OPT: usize = 11;
+/// Bytes of a cookie's option with both parts of it.
+pub(in crate::dns) const COOKIE: usize = 4 + CLIENT + SERVER;
+/// Of which this much is the cookie.
+const COOKIE_DATA: u8 = 24;
 const FLAG_RESPONSE: u8 = 0x80;
 const FLAG_AUTHORITATIVE: u8 = 0x04;
 const FLAG_TRUNCATED: u8 = 0x02;
@@ -37,7 +42,7 @@ pub(in crate::dns) struct Reply<'a> {
 impl<'a> Reply<'a> {
     /// An answer that repeats the question; `None` when `out` is too small for it.
     pub(in crate::dns) fn to(query: &Query<'_>, out: &'a mut [u8], most: usize) -> Option<Self> {
-        let reserved = query.edns.map_or(0, |_| OPT);
+        let reserved = query.edns.map_or(0, |edns| OPT + edns.cookie.map_or(0, |_| COOKIE));
         let limit = most.min(out.len()).checked_sub(reserved)?;
         let mut reply = Self { limit, questions: 1, edns: query.edns, ..Self::bare(query.head, out)? };
         reply.put(query.question).then_some(reply)
@@ -50,6 +55,11 @@ impl<'a> Reply<'a> {
         let reply =
             Self { out, length: HEADER, limit, head, questions: 0, counts, edns: None, authoritative: false, truncated: false };
         (limit >= HEADER).then_some(reply)
+    }
+
+    /// Whether the answer ends in a cookie whose second part is still to be written.
+    pub(in crate::dns) fn has_cookie(&self) -> bool {
+        self.edns.is_some_and(|edns| edns.cookie.is_some())
     }
 
     /// How many bytes are written.
@@ -164,8 +174,13 @@ impl<'a> Reply<'a> {
             self.limit = self.out.len();
             let size = MOST_UDP.to_be_bytes();
             let flags = if edns.dnssec_ok { 0x80 } else { 0 };
-            let opt = [0, 0, RecordType::OPT.0.to_be_bytes()[1], size[0], size[1], upper, 0, flags, 0, 0, 0];
+            let cookie = edns.cookie.map(cookie_option);
+            let length = cookie.map_or(0, |_| COOKIE_DATA + 4);
+            let opt = [0, 0, RecordType::OPT.0.to_be_bytes()[1], size[0], size[1], upper, 0, flags, 0, 0, length];
             additional += u16::from(self.put(&opt));
+            if let Some(cookie) = cookie {
+                self.put(&cookie);
+            }
         }
         let mut flags = self.head.flags | FLAG_RESPONSE;
         for (set, bit) in [(self.authoritative, FLAG_AUTHORITATIVE), (self.truncated, FLAG_TRUNCATED)] {
@@ -179,6 +194,16 @@ impl<'a> Reply<'a> {
         }
         self.length
     }
+}
+
+/// The option that shows a client its cookie again. The server's part comes last, and is written by whoever has the secret.
+pub(in crate::dns) fn cookie_option(presented: Presented) -> [u8; COOKIE] {
+    let mut option = [0; COOKIE];
+    let [c0, c1, c2, c3, c4, c5, c6, c7] = presented.client;
+    if let Some(start) = option.first_chunk_mut() {
+        *start = [0, OPTION_COOKIE, 0, COOKIE_DATA, c0, c1, c2, c3, c4, c5, c6, c7];
+    }
+    option
 }
 
 fn count_records(block: &[u8]) -> u16 {

@@ -7,11 +7,13 @@
 #![expect(unsafe_code, reason = "recvmmsg and sendmmsg take arrays of raw pointers")]
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-use libc::{c_int, c_void, cmsghdr, in_pktinfo, in6_pktinfo, iovec, mmsghdr, sockaddr_storage, socklen_t};
+use libc::{
+    c_int, c_void, cmsghdr, in_pktinfo, in6_pktinfo, iovec, mmsghdr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t,
+};
 use polder_core::dns::wire::MOST_UDP;
 use socket2::{SockAddr, SockAddrStorage};
 
@@ -72,6 +74,18 @@ impl Route {
         // the kernel only reads what is sent.
         let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_DONTWAIT) };
         if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// The address of whoever asked.
+    pub(super) fn client(&self) -> Option<IpAddr> {
+        let peer = &raw const self.peer;
+        // SAFETY: the structure of every family begins with its number and is no longer than the one for all; what the kernel did not
+        // write is zeroes.
+        match c_int::from(self.peer.ss_family) {
+            libc::AF_INET => Some(Ipv4Addr::from(unsafe { &*peer.cast::<sockaddr_in>() }.sin_addr.s_addr.to_ne_bytes()).into()),
+            libc::AF_INET6 => Some(Ipv6Addr::from(unsafe { &*peer.cast::<sockaddr_in6>() }.sin6_addr.s6_addr).into()),
+            _ => None,
+        }
     }
 
     /// Whom the answer goes to.

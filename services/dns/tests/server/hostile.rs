@@ -19,7 +19,7 @@ fn socket(site: &Site) -> UdpSocket {
     socket
 }
 
-fn query(id: u16) -> Vec<u8> {
+pub(crate) fn query(id: u16) -> Vec<u8> {
     encode_query(id, &"web.shop.svc.cluster.local".parse().unwrap(), RecordType::A)
 }
 
@@ -71,7 +71,7 @@ async fn an_answer_is_never_answered() {
 }
 
 /// One framed message in, one out.
-fn converse(stream: &mut TcpStream) -> Message {
+pub(crate) fn converse(stream: &mut TcpStream) -> Message {
     let mut length = [0; 2];
     stream.read_exact(&mut length).unwrap();
     let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
@@ -79,12 +79,12 @@ fn converse(stream: &mut TcpStream) -> Message {
     Message::read(&message).unwrap()
 }
 
-fn framed(message: &[u8]) -> Vec<u8> {
+pub(crate) fn framed(message: &[u8]) -> Vec<u8> {
     let length = u16::try_from(message.len()).unwrap();
     [&length.to_be_bytes(), message].concat()
 }
 
-fn connect(site: &Site) -> TcpStream {
+pub(crate) fn connect(site: &Site) -> TcpStream {
     let stream = TcpStream::connect(site.dns()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     stream
@@ -106,7 +106,7 @@ async fn queries_sent_ahead_are_answered_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_sends_no_queries_is_closed_and_others_are_served() {
+async fn a_connection_that_sends_no_queries_is_closed() {
     let (_folder, site) = Site::shop().await;
     for garbage in [framed(b""), framed(b"GET / HTTP/1.1"), framed(&[0xff; 600])] {
         let mut stream = connect(&site);
@@ -115,19 +115,6 @@ async fn a_connection_that_sends_no_queries_is_closed_and_others_are_served() {
         // Closed, perhaps by a reset because bytes were left unread.
         assert!(stream.read_to_end(&mut rest).is_err() || rest.len() <= 14, "{rest:?}");
     }
-    // Four connections is what this server takes at once: a fifth is served when one of them has gone.
-    let mut taken: Vec<TcpStream> = (0..4).map(|_| connect(&site)).collect();
-    for stream in &mut taken {
-        stream.write_all(&framed(&query(1))).unwrap();
-        assert_eq!(converse(stream).id, 1);
-    }
-    let mut fifth = connect(&site);
-    fifth.write_all(&framed(&query(5))).unwrap();
-    fifth.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-    assert!(fifth.read(&mut [0; 1]).is_err(), "the server is full");
-    drop(taken.pop());
-    fifth.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    assert_eq!(converse(&mut fifth).id, 5);
     site.stop().await;
 }
 

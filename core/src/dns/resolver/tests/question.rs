@@ -91,6 +91,22 @@ fn what_does_not_fit_is_asked_for_by_tcp() {
 }
 
 #[test]
+fn a_cookie_is_shown_again_at_the_end() {
+    let mut message = query("www.example", RecordType::A, true);
+    let end = message.len();
+    message[end - 1] = 12;
+    message.extend_from_slice(&[0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
+    let asked = Asked::read(&message, Transport::Udp).unwrap();
+    let option = [&[0, 10, 0, 24, 1, 2, 3, 4, 5, 6, 7, 8][..], &[0; 16]].concat();
+    for (why, options) in [(Why::Plain, 28), (Why::Stale, 34)] {
+        let bytes = reply(&asked, &answer("www.example"), FRESH, why);
+        assert!(bytes.ends_with(&option));
+        assert_eq!(bytes[bytes.len() - options - 2..bytes.len() - options], [0, u8::try_from(options).unwrap()]);
+        assert!(Message::read(&bytes).is_some());
+    }
+}
+
+#[test]
 fn an_alias_of_ours_leads_on_to_what_others_say() {
     let first = key("pay.shop.svc.cluster.local", RecordType::A);
     let mut partial = Sent::to(&first, 0).with("pay.shop.svc.cluster.local", 5, RecordType::CNAME, "pay.example.").bytes;

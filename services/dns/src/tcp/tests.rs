@@ -1,0 +1,97 @@
+//! Conversations that never end by themselves. Time stands still until all wait: an hour passes at once.
+
+use std::net::Ipv4Addr;
+
+use polder_core::dns::wire::encode_query;
+use polder_core::dns::{RecordType, Seed, Settings};
+use polder_runtime::metrics::Metrics;
+use tokio::io::duplex;
+
+use super::*;
+use crate::gate;
+use crate::metrics::{PublishMetrics, QueryMetrics};
+
+const IDLE: Duration = Duration::from_secs(10);
+
+fn shared() -> Shared {
+    let metrics = Metrics::new("test", "0");
+    let settings = Settings::new("cluster.local".parse().unwrap(), Seed(1)).unwrap();
+    let (resolver, _) = Resolver::new(settings.seed, &metrics);
+    let lane = QueryMetrics::register(&metrics).lane("127.0.0.1:53".parse().unwrap(), Transport::Tcp, "cluster.local.");
+    Shared {
+        names: Arc::new(Names::new(settings, PublishMetrics::register(&metrics))),
+        resolver: Arc::new(resolver),
+        lane: Arc::new(lane),
+        gate: Arc::new(gate::testing::open()),
+        idle: IDLE,
+        turn: AtomicU32::new(0),
+    }
+}
+
+fn framed() -> Vec<u8> {
+    let query = encode_query(7, &"web.shop.svc.cluster.local".parse().unwrap(), RecordType::A);
+    [&u16::try_from(query.len()).unwrap().to_be_bytes(), query.as_slice()].concat()
+}
+
+/// How long the server bears with a client.
+async fn borne(client: impl AsyncFnOnce(tokio::io::DuplexStream)) -> Duration {
+    let (ours, theirs) = duplex(64);
+    let (shared, idle) = (shared(), Arc::new(Idle::new()));
+    let visit = Visit { client: Ipv4Addr::LOCALHOST.into(), idle: Arc::clone(&idle), stop: CancellationToken::new() };
+    let began = clock::monotonic();
+    let served = async {
+        assert!(converse(ours, &shared, &visit).await.is_err(), "it was cut");
+        assert!(idle.lasts().is_some());
+        began.elapsed()
+    };
+    tokio::join!(served, client(theirs)).0
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_a_byte_a_second_is_cut() {
+    let slowly = async |mut client: tokio::io::DuplexStream| {
+        for byte in framed() {
+            if client.write_all(&[byte]).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        panic!("it could say all of it");
+    };
+    assert!(borne(slowly).await <= 2 * IDLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_says_a_length_and_no_more_is_cut() {
+    for said in [&[0_u8][..], &[0xff], &[0xff, 0xff], &[0xff, 0xff, 0]] {
+        let silent = async |mut client: tokio::io::DuplexStream| {
+            client.write_all(said).await.unwrap();
+            client.read_u8().await.unwrap_err();
+        };
+        assert!(borne(silent).await <= 2 * IDLE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_reads_is_cut_and_what_it_sends_ahead_stays_with_it() {
+    let mut sent = 0;
+    let deaf = async |mut client: tokio::io::DuplexStream| {
+        while client.write_all(&framed()).await.is_ok() {
+            sent += 1;
+        }
+    };
+    assert!(borne(deaf).await <= 2 * IDLE);
+    // What the pipe and the buffer of one connection hold.
+    assert!(sent < 300, "{sent}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_an_answer_byte_by_byte_is_cut() {
+    let slowly = async |mut client: tokio::io::DuplexStream| {
+        client.write_all(&[framed(), framed()].concat()).await.unwrap();
+        while client.read_u8().await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    assert!(borne(slowly).await <= 2 * IDLE);
+}
