@@ -18,8 +18,10 @@ fn shared() -> Shared {
     let settings = Settings::new("cluster.local".parse().unwrap(), Seed(1)).unwrap();
     let (resolver, _) = Resolver::new(settings.seed, &metrics);
     let lane = QueryMetrics::register(&metrics).lane("127.0.0.1:53".parse().unwrap(), Transport::Tcp, "cluster.local.");
+    let names = Arc::new(Names::new(settings, PublishMetrics::register(&metrics)));
     Shared {
-        names: Arc::new(Names::new(settings, PublishMetrics::register(&metrics))),
+        transfers: Arc::new(Transfers::new(Arc::clone(&names), &metrics)),
+        names,
         resolver: Arc::new(resolver),
         lane: Arc::new(lane),
         gate: Arc::new(gate::testing::open()),
