@@ -1,7 +1,7 @@
 //! Zones for other servers: who asks by TCP is sent them, and who is to be told of changes is told by UDP.
 //!
-//! A transfer has the names of one moment from its beginning to its end. Few of them go on at the same time, each on its own connection, and
-//! none longer than [`MOST_TIME`]: a secondary that reads slowly holds up nobody, and keeps old names for no longer than that.
+//! A transfer has the names of one moment from its beginning to its end. Few of them go on at the same time, each on its own connection,
+//! and none longer than [`MOST_TIME`]: a secondary that reads slowly holds up nobody, and keeps old names for no longer than that.
 //! Nothing is stored: a crash ends transfers, and secondaries ask again.
 
 mod metrics;

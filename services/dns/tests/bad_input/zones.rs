@@ -26,7 +26,7 @@ fn zone(name: &str) -> Json {
         "retrySeconds": 1800,
         "expireSeconds": 86_400,
         "transferTo": ["192.0.2.0/24"],
-        "notify": ["192.0.2.53"],
+        "notify": ["127.0.0.1:9"],
     })
 }
 
@@ -69,7 +69,7 @@ fn secondaries() -> Vec<Row> {
         bad(&*networks, many(17, |nth| format!("10.0.{nth}.0/24")), Reason::CountOutOfBounds),
         bad(&*servers, many(17, |nth| format!("10.0.0.{}", nth + 1)), Reason::CountOutOfBounds),
         good(&*networks, many(16, |nth| format!("10.0.{nth}.0/24"))),
-        good(&*servers, many(16, |nth| format!("10.0.0.{}", nth + 1))),
+        good(&*servers, many(16, |nth| format!("127.0.0.{}:9", nth + 1))),
         good(&*networks, list(["0.0.0.0/0", "::/0", "fd00::7"])),
     ]);
     rows

@@ -110,7 +110,7 @@ async fn what_is_new_is_sent_and_what_may_not_be_had_is_refused() {
     let (_folder, site) = Site::shop_with(open()).await;
     let mut client = first_view(&site).await;
     let made = zone(&mut client, "example.com", "127.0.0.0/8", &[]).await;
-    zone(&mut client, "closed.example", "192.0.2.0/24", &[]).await;
+    let closed = zone(&mut client, "closed.example", "192.0.2.0/24", &["127.0.0.1:9".to_owned()]).await;
     client.create_zone(new_zone("nobodys.example")).await.unwrap();
     store(&mut client, "example.com/www/A", &["10.0.0.80"]).await;
     let newest = store(&mut client, "example.com/ftp/A", &["10.0.0.81"]).await;
@@ -144,6 +144,15 @@ async fn what_is_new_is_sent_and_what_may_not_be_had_is_refused() {
         |kind: &str, result: &str| metric(&site, &format!("polder_dns_transfers_total{{kind=\"{kind}\",result=\"{result}\"}}"));
     assert_eq!((count("ixfr", "steps"), count("ixfr", "current"), count("ixfr", "whole")), (2, 1, 1));
     assert_eq!((count("axfr", "refused"), count("ixfr", "refused"), count("axfr", "whole")), (4, 1, 0));
+
+    let opened = Zone { transfer_to: vec!["127.0.0.1".to_owned()], notify: Vec::new(), ..closed };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["transfer_to".to_owned()] });
+    let update = UpdateZoneRequest { zone: Some(opened), update_mask, ..UpdateZoneRequest::default() };
+    let opened = client.update_zone(update).await.unwrap().into_inner();
+    told(&mut client, opened.revision).await;
+    let shown = opened.zone.unwrap();
+    assert_eq!((shown.transfer_to, shown.notify), (vec!["127.0.0.1/32".to_owned()], vec!["127.0.0.1:9".to_owned()]));
+    assert_eq!(sent(&site, true, "closed.example", RecordType::AXFR).rcode, Rcode::NoError);
 
     // The rest of a connection is as any other.
     let several = ask("dig", &site, "+tcp +keepopen example.com AXFR www.example.com A");
