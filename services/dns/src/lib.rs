@@ -3,12 +3,13 @@
 //! It owns `/polder/dns/` in the store: zones and record sets of operators. Every change of them is decided by a pure planner of
 //! [`polder_core::dns::zones`] and committed by the ledger as one transaction. It follows everything that names are computed from:
 //! pools, allocations, services, and the stored zones themselves. What is served is one [`Snapshot`](polder_core::dns::Snapshot),
-//! replaced whole for every revision. Names that are in no zone of ours are asked of others. UDP, TCP and the `Resolve` RPC put queries to the same function
-//! [`answer`](polder_core::dns::answer()). Other servers are sent whole zones, where these say that they may, and told of changes.
+//! replaced whole for every revision. Names that are in no zone of ours are asked of others. UDP, TCP, TLS and the `Resolve` RPC put
+//! queries to the same function [`answer`](polder_core::dns::answer()). Other servers are sent whole zones, where these say that they
+//! may, and told of changes.
 //!
-//! With the store gone it goes on answering from the last snapshot, for ever; started without it, from what it saved in a file. A crash before a commit leaves nothing, after it
-//! everything, the answer to the request id included; any number of replicas may serve and change at once. A
-//! server that starts without the store answers SERVFAIL until it has read it once: it does not know yet which names are ours.
+//! With the store gone it goes on answering from the last snapshot, for ever; started without it, from what it saved in a file, and
+//! without that SERVFAIL until it has read the store once: it does not know yet which names are ours. A crash before a commit leaves
+//! nothing, after it everything, the answer to the request id included; any number of replicas may serve and change at once.
 
 mod config;
 mod gate;
