@@ -36,7 +36,7 @@ pub mod text;
 pub mod wire;
 pub mod zones;
 
-pub use answer::{Client, Outcome, Sent, Transport, answer, bad_cookie, cut_short};
+pub use answer::{Client, Outcome, Scope, Sent, Transport, answer, bad_cookie, cut_short};
 pub use hash::Seed;
 pub use name::DomainName;
 pub use record::{Data, Record, RecordType};

@@ -2,11 +2,13 @@
 
 mod find;
 mod pods;
+mod scope;
 mod search;
 
 use std::net::IpAddr;
 
 use self::find::{Found, find};
+pub use self::scope::Scope;
 use self::search::{Completed, complete};
 use super::name::is_under;
 use super::record::RecordType;
@@ -53,6 +55,8 @@ pub struct Sent {
     pub rtype: Option<RecordType>,
     /// Whether the query has a cookie: the last [16 bytes](super::cookie::Checked::server) of the message are still to be written.
     pub cookie: bool,
+    /// Whose name was asked for.
+    pub scope: Scope,
 }
 
 /// What to do with a query.
@@ -80,6 +84,18 @@ impl Outcome {
             Self::Dropped => None,
         }
     }
+
+    /// The same, with whose name was asked for.
+    #[must_use]
+    pub fn within(self, scope: impl FnOnce() -> Scope) -> Self {
+        match self {
+            Self::Sent(sent) => Self::Sent(Sent { scope: scope(), ..sent }),
+            Self::Leads(sent) => Self::Leads(Sent { scope: scope(), ..sent }),
+            Self::Searches(sent, length) => Self::Searches(Sent { scope: scope(), ..sent }, length),
+            Self::Forward(sent) => Self::Forward(Sent { scope: Scope::Outside, ..sent }),
+            Self::Dropped => Self::Dropped,
+        }
+    }
 }
 
 /// Answers one query from the snapshot, into `out`, which should have [`super::wire::LEAST_BUFFER`] bytes at least and room for
@@ -104,7 +120,8 @@ pub fn answer(snapshot: &Snapshot, client: Client, query: &[u8], out: &mut [u8])
     } else if query.class != CLASS_IN || transfer {
         sent(reply, Rcode::Refused, Some(query.rtype))
     } else {
-        Asked { snapshot, query: &query, turn: client.turn }.answer(reply)
+        let outcome = Asked { snapshot, query: &query, turn: client.turn }.answer(reply);
+        outcome.within(|| Scope::of(snapshot, query.name()))
     }
 }
 
@@ -136,7 +153,7 @@ pub(super) fn most(transport: Transport, edns: Option<Edns>) -> u16 {
 
 fn finished(reply: Reply<'_>, rcode: Rcode, rtype: Option<RecordType>) -> Sent {
     let cookie = reply.has_cookie();
-    Sent { length: reply.finish(rcode), rcode, rtype, cookie }
+    Sent { length: reply.finish(rcode), rcode, rtype, cookie, scope: Scope::Unknown }
 }
 
 fn sent(reply: Reply<'_>, rcode: Rcode, rtype: Option<RecordType>) -> Outcome {

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::entrance::{Entrance, serve};
 use crate::gate::Gate;
-use crate::metrics::Lane;
+use crate::metrics::{Lane, Lost};
 use crate::names::Names;
 use crate::resolver::Resolver;
 
@@ -105,13 +105,17 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, 
         let message = query.get_mut(..usize::from(u16::from_be_bytes([first, second]))).unwrap_or_default();
         timeout_at(until, stream.read_exact(message)).await??;
         idle.end();
+        let began = clock::monotonic();
         let client = Client { transport: Transport::Tcp, turn: shared.turn.fetch_add(1, Ordering::Relaxed) };
         let (head, body) = out.split_at_mut(2);
         let outcome = answer(&shared.names.current().load(), client, message, body);
         let (outcome, _) = shared.resolver.finish((outcome, client.transport), message, body, false).await;
-        shared.lane.count(&outcome);
-        // What is no query was not sent by a resolver.
-        let Some(sent) = outcome.sent() else { return Ok(()) };
+        let Some(sent) = outcome.sent() else {
+            // What is no query was not sent by a resolver.
+            shared.lane.lost(Lost::Unreadable, 1);
+            return Ok(());
+        };
+        let place = shared.lane.answered(&sent, message);
         shared.gate.by_tcp(*asker, message, outcome, body);
         idle.begin();
         let length = u16::try_from(sent.length).unwrap_or_default();
@@ -120,6 +124,6 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, 
         timeout_at(until, stream.write_all(out.get(..2 + sent.length).unwrap_or_default())).await??;
         // Under TLS what is written may be kept back.
         timeout_at(until, stream.flush()).await??;
-        idle.begin();
+        shared.lane.took(place, 1, began.elapsed());
     }
 }
