@@ -39,7 +39,7 @@ pub mod transfer;
 pub mod wire;
 pub mod zones;
 
-pub use answer::{Client, Outcome, Sent, Transport, answer, bad_cookie, cut_short};
+pub use answer::{Client, Outcome, Scope, Sent, Transport, answer, bad_cookie, cut_short};
 pub use hash::Seed;
 pub use name::DomainName;
 pub use record::{Data, Record, RecordType};

@@ -23,7 +23,7 @@ pub struct Held<I> {
     pub id: I,
     /// Who has it.
     pub network: Network,
-    /// For how long no whole query has come and no answer has been taken; `None` while one is being found.
+    /// Since when nothing was done for it: the last answer was ready, or it came. `None` while an answer is being found.
     pub idle: Option<Duration>,
 }
 

@@ -2,11 +2,13 @@
 
 mod find;
 mod pods;
+mod scope;
 mod search;
 
 use std::net::IpAddr;
 
 use self::find::{Found, find};
+pub use self::scope::Scope;
 use self::search::{Completed, complete};
 use super::name::is_under;
 use super::record::RecordType;
@@ -49,6 +51,8 @@ pub struct Sent {
     pub rtype: Option<RecordType>,
     /// Whether the query has a cookie: the last [16 bytes](super::cookie::Checked::server) of the message are still to be written.
     pub cookie: bool,
+    /// Whose name was asked for.
+    pub scope: Scope,
 }
 
 /// What to do with a query.
@@ -76,6 +80,18 @@ impl Outcome {
             Self::Dropped => None,
         }
     }
+
+    /// The same, with whose name was asked for.
+    #[must_use]
+    pub fn within(self, scope: impl FnOnce() -> Scope) -> Self {
+        match self {
+            Self::Sent(sent) => Self::Sent(Sent { scope: scope(), ..sent }),
+            Self::Leads(sent) => Self::Leads(Sent { scope: scope(), ..sent }),
+            Self::Searches(sent, length) => Self::Searches(Sent { scope: scope(), ..sent }, length),
+            Self::Forward(sent) => Self::Forward(Sent { scope: Scope::Outside, ..sent }),
+            Self::Dropped => Self::Dropped,
+        }
+    }
 }
 
 /// Answers one query from the snapshot, into `out`, which should have [`super::wire::LEAST_BUFFER`] bytes at least and room for
@@ -100,10 +116,9 @@ pub fn answer(snapshot: &Snapshot, client: Client, query: &[u8], out: &mut [u8])
         sent(reply, Rcode::BadVers, Some(query.rtype))
     } else if query.class != CLASS_IN {
         sent(reply, Rcode::Refused, Some(query.rtype))
-    } else if transfer {
-        asked.transfer(reply, client.transport)
     } else {
-        asked.answer(reply)
+        let outcome = if transfer { asked.transfer(reply, client.transport) } else { asked.answer(reply) };
+        outcome.within(|| Scope::of(snapshot, query.name()))
     }
 }
 
@@ -135,7 +150,7 @@ pub(super) fn most(transport: Transport, edns: Option<Edns>) -> u16 {
 
 fn finished(reply: Reply<'_>, rcode: Rcode, rtype: Option<RecordType>) -> Sent {
     let cookie = reply.has_cookie();
-    Sent { length: reply.finish(rcode), rcode, rtype, cookie }
+    Sent { length: reply.finish(rcode), rcode, rtype, cookie, scope: Scope::Unknown }
 }
 
 fn sent(reply: Reply<'_>, rcode: Rcode, rtype: Option<RecordType>) -> Outcome {

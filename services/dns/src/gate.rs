@@ -76,7 +76,7 @@ impl Gate {
             },
         };
         complete(cookie, outcome, out);
-        outcome
+        outcome.within(|| sent.scope)
     }
 
     /// Completes an answer by TCP, whose message is in `out`.

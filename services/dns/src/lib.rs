@@ -31,7 +31,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use polder_core::dns::Transport;
 use polder_proto::dns::v1::dns_service_server::DnsServiceServer;
 use polder_proto::stored::Stored;
 use polder_runtime::component::Component;
@@ -51,7 +50,7 @@ pub use udp::Echo;
 use gate::{Gate, Jar};
 use keeper::Keeper;
 use listen::Sockets;
-use metrics::{Lane, PublishMetrics, QueryMetrics};
+use metrics::{Labels, PublishMetrics, QueryMetrics};
 use names::Names;
 use progress::Progress;
 use resolver::{Desk, Resolver};
@@ -97,15 +96,16 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     settings.secondaries = config.secondaries()?;
     polder_store::etcd::set_trace_injector(telemetry::inject);
     let domain = settings.zone().clone();
-    let zone = domain.to_string();
     let sockets = config.listen.iter().map(|address| Sockets::bind(*address, config.worker_count()));
     let sockets: Vec<Sockets> = sockets.collect::<Result<_, _>>()?;
-    let addresses = sockets.iter().map(|bound| bound.address).collect();
+    let addresses: Vec<SocketAddr> = sockets.iter().map(|bound| bound.address).collect();
     let secured = secured(config)?;
     let tls_addresses = secured.iter().map(|(address, ..)| *address).collect();
 
     let gate = Arc::new(Gate::new(guards.gate.clone(), settings.seed, Jar::open(guards.secrets.clone())?));
-    let (resolver, queue) = Resolver::new(settings.seed, metrics);
+    let queries = QueryMetrics::register(metrics, &domain);
+    let (resolver, queue) =
+        Resolver::new(settings.seed, metrics, &addresses.first().map_or_else(String::new, |first| format!("dns://{first}")));
     let resolver = Arc::new(resolver);
     let names = Arc::new(Names::new(settings, PublishMetrics::register(metrics)));
     let clock: Clock = Arc::new(clock::now);
@@ -139,8 +139,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
         None => component,
     };
     let transfers = Arc::new(Transfers::new(Arc::clone(&names), metrics));
-    let queries = QueryMetrics::register(metrics);
-    let server = Server { config, guards, zone, names, resolver, transfers, gate, queries };
+    let server = Server { config, guards, names, resolver, transfers, gate, queries };
     let component = sockets.into_iter().fold(component, |component, bound| server.serve(component, bound));
     let component = secured.into_iter().fold(component, |component, (address, listener, tls)| {
         server.serve_tcp(component, address, server.entrance(listener, Some(tls)))
@@ -152,7 +151,6 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
 struct Server<'a> {
     config: &'a DnsConfig,
     guards: Guards,
-    zone: String,
     names: Arc<Names>,
     resolver: Arc<Resolver>,
     transfers: Arc<Transfers>,
@@ -161,10 +159,6 @@ struct Server<'a> {
 }
 
 impl Server<'_> {
-    fn lane(&self, address: SocketAddr, transport: Transport) -> Arc<Lane> {
-        Arc::new(self.queries.lane(address, transport, &self.zone))
-    }
-
     const fn entrance(&self, listener: TcpListener, tls: Option<TlsAcceptor>) -> Entrance {
         Entrance { listener, tls, bounds: self.guards.connections, networks: self.guards.networks }
     }
@@ -174,7 +168,7 @@ impl Server<'_> {
         let shared = tcp::Shared {
             names: Arc::clone(&self.names),
             resolver: Arc::clone(&self.resolver),
-            lane: self.lane(address, Transport::Tcp),
+            lane: self.queries.lane(Labels::tcp(address, entrance.tls.is_some()), false),
             transfers: Arc::clone(&self.transfers),
             gate: Arc::clone(&self.gate),
             idle: self.config.tcp_idle.0,
@@ -188,13 +182,15 @@ impl Server<'_> {
     /// Adds the tasks of one address.
     fn serve(&self, component: Component, bound: Sockets) -> Component {
         let component = self.serve_tcp(component, bound.address, self.entrance(bound.tcp, None));
+        let late = self.queries.lane(Labels::udp(bound.address), false);
         bound.udp.into_iter().fold(component, |component, socket| {
             let stopping = Arc::new(AtomicBool::new(false));
             let worker = Worker {
                 socket: Arc::new(socket),
                 names: Arc::clone(&self.names),
                 resolver: Arc::clone(&self.resolver),
-                lane: self.lane(bound.address, Transport::Udp),
+                lane: self.queries.lane(Labels::udp(bound.address), true),
+                late: Arc::clone(&late),
                 gate: Arc::clone(&self.gate),
                 stop: Arc::clone(&stopping),
             };

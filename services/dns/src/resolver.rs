@@ -78,9 +78,10 @@ pub(crate) struct Resolver {
 
 impl Resolver {
     /// A resolver that asks nobody until it is [told](Self::set) otherwise, and the queue of its desk.
-    pub(crate) fn new(seed: Seed, metrics: &Metrics) -> (Self, mpsc::Receiver<Job>) {
+    /// `server` is what metrics call it.
+    pub(crate) fn new(seed: Seed, metrics: &Metrics, server: &str) -> (Self, mpsc::Receiver<Job>) {
         let (desk, queue) = mpsc::channel(MOST_WAITING);
-        let (state, metrics) = (State::nothing(), ForwardMetrics::register(metrics));
+        let (state, metrics) = (State::nothing(), ForwardMetrics::register(metrics, server));
         let cache = Cache::new(state.spec.cache, seed, metrics.clone());
         (Self { state: ArcSwap::from_pointee(state), cache, desk, metrics }, queue)
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use polder_core::dns::{Client, Outcome, Transport, answer};
+use polder_core::dns::{Client, Transport, answer};
 use polder_runtime::clock;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::entrance::{Entrance, serve};
 use crate::gate::Gate;
-use crate::metrics::Lane;
+use crate::metrics::{Lane, Lost};
 use crate::names::Names;
 use crate::resolver::Resolver;
 use crate::transfer::{Asked, Transfers};
@@ -107,9 +107,11 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, 
         let message = query.get_mut(..usize::from(u16::from_be_bytes([first, second]))).unwrap_or_default();
         timeout_at(until, stream.read_exact(message)).await??;
         idle.end();
+        let began = clock::monotonic();
         let asked = Asked { message, from: *asker, idle: shared.idle };
         if let Some(sent) = shared.transfers.answer(asked, &mut out, &mut stream, stop).await? {
-            shared.lane.count(&Outcome::Sent(sent));
+            let place = shared.lane.answered(&sent, message);
+            shared.lane.took(place, 1, began.elapsed());
             idle.begin();
             continue;
         }
@@ -117,9 +119,12 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, 
         let (head, body) = out.split_at_mut(2);
         let outcome = answer(&shared.names.current().load(), client, message, body);
         let (outcome, _) = shared.resolver.finish((outcome, client.transport), message, body, false).await;
-        shared.lane.count(&outcome);
-        // What is no query was not sent by a resolver.
-        let Some(sent) = outcome.sent() else { return Ok(()) };
+        let Some(sent) = outcome.sent() else {
+            // What is no query was not sent by a resolver.
+            shared.lane.lost(Lost::Unreadable, 1);
+            return Ok(());
+        };
+        let place = shared.lane.answered(&sent, message);
         shared.gate.by_tcp(*asker, message, outcome, body);
         idle.begin();
         let length = u16::try_from(sent.length).unwrap_or_default();
@@ -128,6 +133,6 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, 
         timeout_at(until, stream.write_all(out.get(..2 + sent.length).unwrap_or_default())).await??;
         // Under TLS what is written may be kept back.
         timeout_at(until, stream.flush()).await??;
-        idle.begin();
+        shared.lane.took(place, 1, began.elapsed());
     }
 }

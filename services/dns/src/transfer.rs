@@ -70,7 +70,7 @@ impl Transfers {
             self.metrics.count(kind, TransferResult::Refused);
             return Ok(None);
         };
-        let (form, rtype) = (transfer.form(), transfer.rtype());
+        let (form, rtype, scope) = (transfer.form(), transfer.rtype(), transfer.scope());
         let slot = match form {
             Form::Current => None,
             Form::Whole | Form::Steps => match timeout(asked.idle, self.slots.acquire()).await {
@@ -79,7 +79,7 @@ impl Transfers {
                     self.metrics.count(kind, TransferResult::Busy);
                     let length = transfer.unavailable(out.get_mut(LENGTH..).unwrap_or_default());
                     write(stream, out, length, asked.idle).await?;
-                    return Ok(Some(Sent { length, rcode: Rcode::ServFail, rtype: Some(rtype), cookie: false }));
+                    return Ok(Some(Sent { length, rcode: Rcode::ServFail, rtype: Some(rtype), cookie: false, scope }));
                 }
             },
         };
@@ -88,7 +88,7 @@ impl Transfers {
         drop(slot);
         let sent = sent.and_then(|sent| sent.map_err(io::Error::from)).flatten();
         self.metrics.count(kind, if sent.is_ok() { form.into() } else { TransferResult::Failed });
-        sent.map(|length| Some(Sent { length, rcode: Rcode::NoError, rtype: Some(rtype), cookie: false }))
+        sent.map(|length| Some(Sent { length, rcode: Rcode::NoError, rtype: Some(rtype), cookie: false, scope }))
     }
 }
 

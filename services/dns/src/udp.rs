@@ -15,18 +15,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use arc_swap::Cache;
+use arc_swap::{ArcSwap, Cache};
 use polder_core::dns::wire::MOST_UDP;
-use polder_core::dns::{Client, Outcome, Transport, answer};
+use polder_core::dns::{Client, Outcome, Snapshot, Transport, answer};
 use polder_runtime::clock;
+use tokio::time::Instant;
 
 use crate::gate::Gate;
-use crate::metrics::Lane;
+use crate::metrics::{Lane, Lost, Place};
 use crate::names::Names;
 use crate::resolver::{Deliver, Passed, Resolver};
 
 pub(crate) use batch::tell_destinations;
-use batch::{Batch, Route};
+use batch::{Batch, MOST, Route};
 #[cfg(feature = "testing")]
 pub use echo::Echo;
 
@@ -41,7 +42,10 @@ pub(crate) struct Worker {
     pub(crate) socket: Arc<UdpSocket>,
     pub(crate) names: Arc<Names>,
     pub(crate) resolver: Arc<Resolver>,
+    /// Where this thread counts.
     pub(crate) lane: Arc<Lane>,
+    /// Where those count that take answers to clients later.
+    pub(crate) late: Arc<Lane>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) stop: Arc<AtomicBool>,
 }
@@ -52,29 +56,17 @@ impl Worker {
     /// # Errors
     /// When the socket keeps failing.
     pub(crate) fn run(self) -> io::Result<()> {
-        let mut snapshot = Cache::new(self.names.current());
-        let mut turn = 0_u32;
-        serve(&self.socket, &self.stop, |batch| {
-            let names = snapshot.load();
-            batch.answer(|query, out, route| {
-                turn = turn.wrapping_add(1);
-                let client = Client { transport: Transport::Udp, turn };
-                let outcome = answer(names, client, query, out);
-                let later = || Some(self.delivery(query, outcome, *route));
-                let passed = self.resolver.pass((outcome, client.transport), query, out, later);
-                let Passed::Now(outcome, _) = passed else { return 0 };
-                let outcome = route.client().map_or(outcome, |client| self.gate.by_udp(client, query, outcome, out));
-                self.lane.count(&outcome);
-                outcome.sent().map_or(0, |sent| sent.length)
-            });
-        })
+        let names = Cache::new(self.names.current());
+        let shift = Shift { worker: &self, names, turn: 0, began: clock::monotonic(), places: Tally::default() };
+        serve(&self.socket, &self.stop, shift)
     }
 
     /// Takes an answer that comes later to the client, on the socket that it asked.
-    fn delivery(&self, query: &[u8], outcome: Outcome, route: Route) -> Deliver {
-        let (socket, lane, gate) = (Arc::clone(&self.socket), Arc::clone(&self.lane), Arc::clone(&self.gate));
+    fn delivery(&self, query: &[u8], outcome: Outcome, (route, began): (Route, Instant)) -> Deliver {
+        let (socket, lane, gate) = (Arc::clone(&self.socket), Arc::clone(&self.late), Arc::clone(&self.gate));
         let concerned = route.client().zip(outcome.sent()).filter(|(client, sent)| gate.concerns(*client, sent));
         let kept = concerned.map(|(client, _)| (client, query.to_vec()));
+        let length = query.len();
         Box::new(move |message, sent, _| {
             let mut out = [0; MOST_UDP as usize];
             let (mut outcome, mut message) = (Outcome::Forward(sent), message);
@@ -85,19 +77,104 @@ impl Worker {
                 outcome = gate.by_udp(client, &query, outcome, &mut out);
                 message = outcome.sent().and_then(|sent| out.get(..sent.length)).unwrap_or_default();
             }
-            lane.count(&outcome);
+            let Some(sent) = outcome.sent() else { return lane.lost(Lost::Limited, 1) };
+            lane.forwarded(&sent, length, began.elapsed());
             // Like one of a batch it may be lost; the client asks again.
-            if !message.is_empty()
-                && let Err(error) = route.send(&socket, message)
-            {
+            if let Err(error) = route.send(&socket, message) {
+                lane.lost(Lost::Unsent, 1);
                 tracing::trace!(peer = ?route.peer(), "an answer was not sent: {error}");
             }
         })
     }
 }
 
-/// Lets `answer` answer every batch that comes, until `stop`, and then what has arrived already.
-fn serve(socket: &UdpSocket, stop: &AtomicBool, mut answer: impl FnMut(&mut Batch)) -> io::Result<()> {
+/// What a thread has in hand.
+struct Shift<'a> {
+    worker: &'a Worker,
+    names: Cache<&'a ArcSwap<Snapshot>, Arc<Snapshot>>,
+    turn: u32,
+    /// When the batch in hand came.
+    began: Instant,
+    places: Tally,
+}
+
+impl Serving for Shift<'_> {
+    fn answer(&mut self, batch: &mut Batch) {
+        self.began = clock::monotonic();
+        let (names, worker, places) = (self.names.load(), self.worker, &mut self.places);
+        let (turn, began) = (&mut self.turn, self.began);
+        batch.answer(|query, out, route| {
+            *turn = turn.wrapping_add(1);
+            let client = Client { transport: Transport::Udp, turn: *turn };
+            let outcome = answer(names, client, query, out);
+            let later = || Some(worker.delivery(query, outcome, (*route, began)));
+            let passed = worker.resolver.pass((outcome, client.transport), query, out, later);
+            let Passed::Now(found, _) = passed else { return 0 };
+            let outcome = route.client().map_or(found, |client| worker.gate.by_udp(client, query, found, out));
+            let Some(sent) = outcome.sent() else {
+                worker.lane.lost(if found == Outcome::Dropped { Lost::Unreadable } else { Lost::Limited }, 1);
+                return 0;
+            };
+            places.add(worker.lane.answered(&sent, query));
+            sent.length
+        });
+    }
+
+    fn sent(&mut self, lost: usize) {
+        let took = self.began.elapsed();
+        self.places.take(|place, answers| self.worker.lane.took(place, answers, took));
+        if lost > 0 {
+            self.worker.lane.lost(Lost::Unsent, lost);
+        }
+    }
+}
+
+/// How many answers of a batch were counted at each place: few, mostly one.
+#[derive(Default)]
+struct Tally {
+    counts: [Option<(Place, u64)>; MOST],
+}
+
+impl Tally {
+    fn add(&mut self, place: Place) {
+        for slot in &mut self.counts {
+            match slot {
+                Some((known, count)) if *known == place => {
+                    *count += 1;
+                    return;
+                }
+                Some(_) => {}
+                None => {
+                    *slot = Some((place, 1));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Gives every place with its number, and forgets them.
+    fn take(&mut self, mut give: impl FnMut(Place, u64)) {
+        self.counts.iter_mut().map_while(Option::take).for_each(|(place, count)| give(place, count));
+    }
+}
+
+/// Who answers what comes.
+trait Serving {
+    /// Answers a batch.
+    fn answer(&mut self, batch: &mut Batch);
+
+    /// Its answers have been sent, but for so many.
+    fn sent(&mut self, _lost: usize) {}
+}
+
+impl<F: FnMut(&mut Batch)> Serving for F {
+    fn answer(&mut self, batch: &mut Batch) {
+        self(batch);
+    }
+}
+
+/// Has every batch answered that comes, until `stop`, and then what has arrived already.
+fn serve(socket: &UdpSocket, stop: &AtomicBool, mut serving: impl Serving) -> io::Result<()> {
     let mut batch = Batch::new(socket)?;
     let mut failures = 0;
     let mut until = None;
@@ -123,8 +200,8 @@ fn serve(socket: &UdpSocket, stop: &AtomicBool, mut answer: impl FnMut(&mut Batc
             }
         }
         failures = 0;
-        answer(&mut batch);
-        batch.send(socket);
+        serving.answer(&mut batch);
+        serving.sent(batch.send(socket));
     }
 }
 

@@ -22,6 +22,8 @@ mod hostile;
 mod import;
 #[path = "server/independent.rs"]
 mod independent;
+#[path = "server/metrics.rs"]
+mod metrics;
 #[path = "server/site.rs"]
 mod site;
 #[path = "server/tls.rs"]

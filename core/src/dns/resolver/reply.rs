@@ -1,6 +1,6 @@
 //! The answer to a client: what an upstream said, under the client's own number and question.
 
-use super::super::answer::Sent;
+use super::super::answer::{Scope, Sent};
 use super::super::cookie::Presented;
 use super::super::record::RecordType;
 use super::super::wire::{COOKIE, HEADER, MOST_POINTER, MOST_UDP, QUESTION, Rcode, cookie_option};
@@ -109,7 +109,8 @@ impl Asked {
         }
         let length = writer.at;
         *out.first_chunk_mut()? = self.header(answer, counts, whole);
-        Some(Sent { length, rcode: answer.rcode, rtype: Some(self.rtype), cookie: self.cookie.is_some() })
+        let (rtype, cookie) = (Some(self.rtype), self.cookie.is_some());
+        Some(Sent { length, rcode: answer.rcode, rtype, cookie, scope: Scope::Outside })
     }
 
     fn header(&self, answer: &Answer, [answers, authorities]: [u16; 2], whole: bool) -> [u8; HEADER] {

@@ -3,6 +3,7 @@
 use std::iter::{Peekable, once};
 use std::net::IpAddr;
 
+use super::super::answer::Scope;
 use super::super::name::DomainName;
 use super::super::record::RecordType;
 use super::super::snapshot::Snapshot;
@@ -60,6 +61,7 @@ type Items<'a> = Box<dyn Iterator<Item = Item<'a>> + Send + 'a>;
 pub struct Transfer<'a> {
     query: Query<'a>,
     form: Form,
+    scope: Scope,
     items: Peekable<Items<'a>>,
 }
 
@@ -86,7 +88,8 @@ pub fn ask<'a>(snapshot: &'a Snapshot, from: IpAddr, message: &'a [u8]) -> Optio
         (_, Some((serial, steps))) => (Form::Steps, news(snapshot, zone, steps.collect(), serial, now)),
         _ => (Form::Whole, whole(snapshot, zone, now)),
     };
-    Some((kind, Some(Transfer { query, form, items: items.peekable() })))
+    let scope = Scope::of(snapshot, query.name());
+    Some((kind, Some(Transfer { query, form, scope, items: items.peekable() })))
 }
 
 /// Whether one serial number is newer than another (RFC 1982 §3.2).
@@ -142,6 +145,11 @@ impl Transfer<'_> {
     #[must_use]
     pub const fn rtype(&self) -> RecordType {
         self.query.rtype
+    }
+
+    /// Whose zone is asked for.
+    pub const fn scope(&self) -> Scope {
+        self.scope
     }
 
     /// Writes into `out` that nothing can be sent now, and gives the length of that.

@@ -1,4 +1,4 @@
-//! What is counted of questions to others. Names after `polder_dns_`, and labels, are those of CoreDNS after `coredns_`.
+//! What is counted of questions to others, under names that begin with `polder_dns_`, and under those of CoreDNS.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -11,10 +11,13 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Unit;
+use prometheus_client::registry::{Registry, Unit};
 
 /// From an answer of the same machine to the longest time that a server may take.
 const BUCKETS: [f64; 10] = [0.000_25, 0.001, 0.004, 0.016, 0.064, 0.128, 0.256, 0.512, 1.5, 5.0];
+
+const DURATION: &str = "Time until an upstream answered";
+const FAILURES: &str = "Upstreams that were asked and did not answer";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ToLabels {
@@ -77,7 +80,8 @@ pub(super) struct ForwardMetrics {
 }
 
 impl ForwardMetrics {
-    pub(super) fn register(metrics: &Metrics) -> Self {
+    /// `server` is what CoreDNS' metrics of the cache call the server: ours has one for all its addresses.
+    pub(super) fn register(metrics: &Metrics, server: &str) -> Self {
         let this = Self {
             requests: Family::default(),
             responses: Family::default(),
@@ -97,25 +101,40 @@ impl ForwardMetrics {
         };
         metrics.register(|registry| {
             let forward = registry.sub_registry_with_prefix("polder_dns_forward");
-            forward.register("requests", "Questions to upstreams, every try counted", this.requests.clone());
-            forward.register("responses", "Answers of upstreams, by response code", this.responses.clone());
-            let help = "Time until an upstream answered";
-            forward.register_with_unit("request_duration", help, Unit::Seconds, this.duration.clone());
-            forward.register("healthcheck_failures", "Upstreams that were asked and did not answer", this.failures.clone());
-            forward.register("healthcheck_broken", "Questions when no upstream had answered for a while", this.broken.clone());
-            forward.register("max_concurrent_rejects", "Questions over the limit at the same time", this.rejects.clone());
+            this.expose_forward(forward);
             forward.register("in_flight", "Questions that are being asked", this.in_flight.clone());
             forward.register("looped", "1 for an upstream that asks this server: it is not asked", this.looped.clone());
             let cache = registry.sub_registry_with_prefix("polder_dns_cache");
-            cache.register("hits", "Questions that a kept answer answered", this.hits.clone());
-            cache.register("misses", "Questions that no kept answer answered", this.misses.clone());
-            cache.register("entries", "Kept answers", this.entries.clone());
+            this.expose_cache(cache);
             cache.register_with_unit("size", "What kept answers take", Unit::Bytes, this.bytes.clone());
-            cache.register("evictions", "Kept answers that went for others", this.evictions.clone());
-            cache.register("prefetch", "Popular answers that were fetched before their end", this.prefetch.clone());
-            cache.register("served_stale", "Answers given after their end", this.stale.clone());
+            this.expose_forward(registry.sub_registry_with_prefix("coredns_forward"));
+            let labels = [("server", server.to_owned()), ("zones", ".".to_owned()), ("view", String::new())];
+            let labels = labels.map(|(name, value)| (name.into(), value.into()));
+            this.expose_cache(registry.sub_registry_with_labels(labels.into_iter()).sub_registry_with_prefix("coredns_cache"));
+            let label = ("proxy_name".into(), "forward".into());
+            let proxy = registry.sub_registry_with_label(label).sub_registry_with_prefix("coredns_proxy");
+            proxy.register_with_unit("request_duration", DURATION, Unit::Seconds, this.duration.clone());
+            proxy.register("healthcheck_failures", FAILURES, this.failures.clone());
         });
         this
+    }
+
+    fn expose_forward(&self, registry: &mut Registry) {
+        registry.register("requests", "Questions to upstreams, every try counted", self.requests.clone());
+        registry.register("responses", "Answers of upstreams, by response code", self.responses.clone());
+        registry.register_with_unit("request_duration", DURATION, Unit::Seconds, self.duration.clone());
+        registry.register("healthcheck_failures", FAILURES, self.failures.clone());
+        registry.register("healthcheck_broken", "Questions when no upstream had answered for a while", self.broken.clone());
+        registry.register("max_concurrent_rejects", "Questions over the limit at the same time", self.rejects.clone());
+    }
+
+    fn expose_cache(&self, registry: &mut Registry) {
+        registry.register("hits", "Questions that a kept answer answered", self.hits.clone());
+        registry.register("misses", "Questions that no kept answer answered", self.misses.clone());
+        registry.register("entries", "Kept answers", self.entries.clone());
+        registry.register("evictions", "Kept answers that went for others", self.evictions.clone());
+        registry.register("prefetch", "Popular answers that were fetched before their end", self.prefetch.clone());
+        registry.register("served_stale", "Answers given after their end", self.stale.clone());
     }
 
     fn to(upstream: Upstream) -> ToLabels {

@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::{Idle, Shared, Visit, open};
+use crate::metrics::Closed;
 
 /// After a refused accept (no file descriptors left, say) others may end first; and how often one that waits is looked at.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -96,9 +97,13 @@ impl Places {
             Admission::InsteadOf(id) => {
                 if let Some(place) = self.open.remove(&id) {
                     place.task.abort();
+                    self.shared.lane.closed(Closed::Displaced);
                 }
             }
-            Admission::Refused => return None,
+            Admission::Refused => {
+                self.shared.lane.closed(Closed::Refused);
+                return None;
+            }
             Admission::Wait => return Some((stream, client)),
         }
         let idle = Arc::new(Idle::new());
@@ -111,6 +116,7 @@ impl Places {
             }
         });
         self.open.insert(task.id(), Place { network, idle, task });
+        self.shared.lane.connections(self.open.len());
         None
     }
 
@@ -125,5 +131,6 @@ impl Places {
             }
         };
         self.open.remove(&id);
+        self.shared.lane.connections(self.open.len());
     }
 }

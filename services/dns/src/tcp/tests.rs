@@ -9,21 +9,22 @@ use tokio::io::duplex;
 
 use super::*;
 use crate::gate;
-use crate::metrics::{PublishMetrics, QueryMetrics};
+use crate::metrics::{Labels, PublishMetrics, QueryMetrics};
 
 const IDLE: Duration = Duration::from_secs(10);
 
 fn shared() -> Shared {
     let metrics = Metrics::new("test", "0");
     let settings = Settings::new("cluster.local".parse().unwrap(), Seed(1)).unwrap();
-    let (resolver, _) = Resolver::new(settings.seed, &metrics);
-    let lane = QueryMetrics::register(&metrics).lane("127.0.0.1:53".parse().unwrap(), Transport::Tcp, "cluster.local.");
+    let (resolver, _) = Resolver::new(settings.seed, &metrics, "dns://127.0.0.1:53");
+    let labels = Labels::tcp("127.0.0.1:53".parse().unwrap(), false);
+    let lane = QueryMetrics::register(&metrics, settings.zone()).lane(labels, false);
     let names = Arc::new(Names::new(settings, PublishMetrics::register(&metrics)));
     Shared {
         transfers: Arc::new(Transfers::new(Arc::clone(&names), &metrics)),
         names,
         resolver: Arc::new(resolver),
-        lane: Arc::new(lane),
+        lane,
         gate: Arc::new(gate::testing::open()),
         idle: IDLE,
         turn: AtomicU32::new(0),

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::AtomicBool;
 
+use super::batch::Batch;
 use super::serve;
 use crate::listen::{CannotListen, Sockets};
 
@@ -31,7 +32,7 @@ impl Echo {
     /// When the socket keeps failing.
     pub fn run(&self, stop: &AtomicBool) -> io::Result<()> {
         self.sockets.iter().try_for_each(|socket| {
-            serve(socket, stop, |batch| {
+            serve(socket, stop, |batch: &mut Batch| {
                 batch.answer(|query, out, _| {
                     let length = query.len().min(out.len());
                     out[..length].copy_from_slice(&query[..length]);

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 
-use super::batch::{MOST, MOST_QUERY};
+use super::batch::MOST_QUERY;
 use super::*;
 use crate::listen::Sockets;
 
@@ -26,7 +26,7 @@ fn client(to: SocketAddr) -> UdpSocket {
 /// Answers everything that waits in the socket, and says how many batches that took.
 fn answer_all(socket: &UdpSocket, mut answer: impl FnMut(&[u8], &mut [u8]) -> usize) -> usize {
     let mut batches = 0;
-    serve(socket, &AtomicBool::new(true), |batch| {
+    serve(socket, &AtomicBool::new(true), |batch: &mut Batch| {
         batches += 1;
         batch.answer(|query, out, _| answer(query, out));
     })
@@ -91,7 +91,7 @@ fn an_answer_that_comes_later_goes_the_same_way() {
     let clients: Vec<UdpSocket> = (0..10).map(|number| client((asked[number % 2], address.port()).into())).collect();
     clients.iter().enumerate().for_each(|(number, client)| _ = client.send(&[number as u8]).unwrap());
     let mut later = Vec::new();
-    serve(&socket, &AtomicBool::new(true), |batch| {
+    serve(&socket, &AtomicBool::new(true), |batch: &mut Batch| {
         batch.answer(|query, _, route| {
             later.push((query.to_vec(), *route));
             0
@@ -155,6 +155,6 @@ fn a_peer_that_cannot_be_sent_to_holds_up_nobody() {
 fn a_socket_that_keeps_failing_is_given_up() {
     // It has an address, but nothing can ever be received from it.
     let broken = UdpSocket::from(OwnedFd::from(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()));
-    let ended = serve(&broken, &AtomicBool::new(false), |_| panic!("nothing comes"));
+    let ended = serve(&broken, &AtomicBool::new(false), |_: &mut Batch| panic!("nothing comes"));
     assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::NotConnected);
 }

@@ -121,28 +121,3 @@ async fn a_revision_that_never_comes_is_waited_for_in_vain() {
     assert_eq!(status.code(), Code::DeadlineExceeded);
     site.stop().await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn queries_are_counted_with_the_labels_of_coredns() {
-    let (_folder, site) = Site::shop().await;
-    super::dig::ask("dig", &site, "web.shop.svc.cluster.local A");
-    super::dig::ask("dig", &site, "+tcp gone.shop.svc.cluster.local AAAA");
-    let address = site.running.addresses().metrics.unwrap();
-    let output = std::process::Command::new("curl").args(["-s", &format!("http://{address}/metrics")]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let server = site.dns();
-    for line in [
-        format!(
-            r#"polder_dns_requests_total{{server="dns://{server}",zone="cluster.local.",view="",proto="udp",family="1",type="A"}} 1"#
-        ),
-        format!(
-            r#"polder_dns_requests_total{{server="dns://{server}",zone="cluster.local.",view="",proto="tcp",family="1",type="AAAA"}} 1"#
-        ),
-        format!(
-            r#"polder_dns_responses_total{{server="dns://{server}",zone="cluster.local.",view="",rcode="NXDOMAIN",plugin="polder"}} 1"#
-        ),
-    ] {
-        assert!(text.contains(&line), "{line}\n{text}");
-    }
-    site.stop().await;
-}

@@ -18,7 +18,7 @@ use proptest::test_runner::TestRunner;
 use super::dig::{ask, short};
 use super::site::Site;
 use super::zones::{new_set, new_zone};
-use upstream::Upstream;
+pub(crate) use upstream::Upstream;
 
 pub(crate) fn asking(upstreams: &[&Upstream]) -> ResolverSettings {
     let policy = polder_proto::dns::v1::UpstreamPolicy::Sequential.into();
@@ -38,7 +38,7 @@ pub(crate) async fn set(site: &Site, settings: ResolverSettings) {
 }
 
 /// The shop, which asks one upstream.
-async fn shop(settings: impl Fn(&Upstream) -> ResolverSettings) -> (tempfile::TempDir, Site, Upstream) {
+pub(crate) async fn shop(settings: impl Fn(&Upstream) -> ResolverSettings) -> (tempfile::TempDir, Site, Upstream) {
     let upstream = Upstream::start();
     let (folder, site) = Site::shop().await;
     set(&site, settings(&upstream)).await;
@@ -53,9 +53,7 @@ pub(crate) async fn resolve(site: &Site, name: &str) -> Result<ResolveResponse, 
 
 /// The value of a metric.
 pub(crate) fn metric(site: &Site, name: &str) -> u64 {
-    let address = site.running.addresses().metrics.unwrap();
-    let output = std::process::Command::new("curl").args(["-s", &format!("http://{address}/metrics")]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = site.metrics();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map_or(0, |value| value.parse().unwrap())
 }

@@ -86,6 +86,13 @@ impl Site {
         DnsServiceClient::connect(format!("http://{address}")).await.unwrap()
     }
 
+    /// What it tells of itself, as Prometheus reads it.
+    pub(crate) fn metrics(&self) -> String {
+        let address = self.running.addresses().metrics.unwrap();
+        let output = std::process::Command::new("curl").args(["-s", &format!("http://{address}/metrics")]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Stops the server and waits for its end.
     pub(crate) async fn stop(self) {
         self.running.stop_token().cancel();
