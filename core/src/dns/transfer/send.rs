@@ -69,7 +69,11 @@ pub struct Transfer<'a> {
 /// gets none, and is refused as by [`super::super::answer()`].
 #[must_use]
 pub fn ask<'a>(snapshot: &'a Snapshot, from: IpAddr, message: &'a [u8]) -> Option<(Kind, Option<Transfer<'a>>)> {
-    let query = Query::read(message).ok()?;
+    let mut query = Query::read(message).ok()?;
+    // Whoever asks by TCP has shown its address; the messages of a transfer have no cookie.
+    if let Some(edns) = &mut query.edns {
+        edns.cookie = None;
+    }
     let kind = match query.rtype {
         RecordType::AXFR => Kind::Axfr,
         RecordType::IXFR => Kind::Ixfr,
