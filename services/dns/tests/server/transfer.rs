@@ -1,8 +1,9 @@
 //! Zones for other servers: what `dig` and `kdig` get, and a Knot that is told of changes and serves the same.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -231,8 +232,8 @@ async fn serial_numbers_rise_with_the_zone_alone_and_are_the_same_everywhere() {
 /// A Knot that is a secondary of the site; it ends with the test.
 struct Knot {
     process: Child,
-    port: u16,
-    _folder: tempfile::TempDir,
+    address: Ipv4Addr,
+    folder: tempfile::TempDir,
 }
 
 impl Drop for Knot {
@@ -242,13 +243,17 @@ impl Drop for Knot {
     }
 }
 
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 impl Knot {
-    fn of(site: &Site, port: u16, zones: &[&str]) -> Self {
+    /// Below the ports that are given to whoever asks for a free one.
+    const PORT: u16 = 10_053;
+
+    /// An address of loopback that no other process of tests takes.
+    fn own_address() -> Ipv4Addr {
+        let [.., high, low] = std::process::id().to_be_bytes();
+        Ipv4Addr::new(127, 64 | high, low, 53)
+    }
+
+    fn of(site: &Site, address: Ipv4Addr, zones: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (at, primary) = (folder.path().display(), site.dns());
         let zone = |name: &&str| {
@@ -256,23 +261,25 @@ impl Knot {
         };
         let zones: String = zones.iter().map(zone).collect();
         let config = format!(
-            "server:\n    listen: 127.0.0.1@{port}\n    rundir: \"{at}\"\ndatabase:\n    storage: \"{at}\"\n\
+            "server:\n    listen: {address}@{}\n    rundir: \"{at}\"\ndatabase:\n    storage: \"{at}\"\n\
              log:\n  - target: stderr\n    any: warning\n\
              remote:\n  - id: polder\n    address: {}@{}\n\
              acl:\n  - id: polder\n    address: 127.0.0.1\n    action: notify\nzone:\n{zones}",
+            Self::PORT,
             primary.ip(),
             primary.port(),
         );
         let file = folder.path().join("knot.conf");
         std::fs::write(&file, config).unwrap();
-        let process = Command::new("knotd").arg("-c").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+        let log = File::create(folder.path().join("log")).unwrap();
+        let process = Command::new("knotd").arg("-c").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         let process = process.unwrap_or_else(|error| panic!("knotd is needed for this test: {error}"));
-        Self { process, port, _folder: folder }
+        Self { process, address, folder }
     }
 
     fn answer(&self, name: &str, rtype: &str) -> Vec<String> {
-        let port = self.port.to_string();
-        let asked = ["@127.0.0.1", "-p", &port, "+short", "+retry=0", "+timeout=2", name, rtype];
+        let (at, port) = (format!("@{}", self.address), Self::PORT.to_string());
+        let asked = [&at, "-p", &port, "+short", "+retry=0", "+timeout=2", name, rtype];
         let output = Command::new("kdig").args(asked).output().unwrap();
         let mut lines: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
         lines.sort();
@@ -288,7 +295,8 @@ impl Knot {
             if start.first().and_then(|soa| soa.split(' ').nth(2)) == Some(&wanted.to_string()) {
                 return;
             }
-            assert!(Instant::now() < until, "{zone} is at {start:?} and not at {wanted}");
+            let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap();
+            assert!(Instant::now() < until, "{zone} is at {start:?} and not at {wanted}; {}", log());
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -296,14 +304,14 @@ impl Knot {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secondary_is_told_and_serves_the_same() {
-    let port = free_port();
-    let notify = vec![format!("127.0.0.1:{port}")];
+    let address = Knot::own_address();
+    let notify = vec![format!("{address}:{}", Knot::PORT)];
     let (_folder, site) = Site::shop_with(DnsConfig { notify: notify.clone(), ..open() }).await;
     let mut client = first_view(&site).await;
     zone(&mut client, "example.com", "127.0.0.0/8", &notify).await;
     store(&mut client, "example.com/www/A", &["10.0.0.80"]).await;
     let zones = ["example.com", "cluster.local"];
-    let knot = Knot::of(&site, port, &zones);
+    let knot = Knot::of(&site, address, &zones);
     for zone in zones {
         knot.has(&site, zone).await;
     }
