@@ -32,7 +32,7 @@ use super::zones::{RecordSetKey, Zone};
 use crate::cluster::Cluster;
 use crate::id::Uid;
 use crate::ipam::{Holding, OwnerKind, Purpose};
-use crate::lb::{self, Endpoint, Protocol, Service, ServicePort, ServiceType};
+use crate::lb::{self, Endpoint, Protocol, Service, ServicePort, ServiceType, Vip};
 use crate::net::Label;
 
 /// The version of the Kubernetes DNS schema that the names follow.
@@ -154,7 +154,7 @@ impl Table<'_> {
             }
             ServiceType::ClusterIp | ServiceType::LoadBalancer => {
                 self.endpoint_names(cluster, service, &front);
-                self.virtual_ips(service, &front);
+                self.virtual_ips(service, &service.cluster, &front);
             }
         }
     }
@@ -168,10 +168,10 @@ impl Table<'_> {
         }
     }
 
-    fn virtual_ips(&mut self, service: &Service, front: &DomainName) {
+    fn virtual_ips(&mut self, service: &Service, vips: &[Vip], front: &DomainName) {
         // The name exists while the service waits for its address: NODATA, not NXDOMAIN.
         self.add(Some(front.clone()), Data::Exists);
-        for vip in &service.cluster {
+        for vip in vips {
             self.add(Some(front.clone()), Data::address(vip.address));
             self.add(Some(reverse_name(vip.address)), Data::Ptr { rank: 0, target: front.clone() });
         }

@@ -2,29 +2,20 @@
 
 use super::Table;
 use crate::cluster::Cluster;
-use crate::dns::data::Data;
 use crate::dns::name::DomainName;
 use crate::dns::record::RecordType;
-use crate::dns::reverse::reverse_name;
 use crate::dns::zones::{Owner, Zone};
 use crate::lb::{Service, ServiceType};
 
 impl Table<'_> {
-    /// The external IPs of a service under its name in every zone that has the names of services. While it has none the name
-    /// exists: NODATA, not NXDOMAIN.
+    /// The external IPs of a service under its name in every zone that has the names of services.
     pub(super) fn external(&mut self, cluster: &Cluster, service: &Service) {
         if service.spec.service_type != ServiceType::LoadBalancer {
             return;
         }
         for zone in cluster.dns.zones().filter(|zone| zone.spec.publish_services) {
-            let Some(front) = front(cluster, zone, service) else { continue };
-            self.add(Some(front.clone()), Data::Exists);
-            for vip in &service.external {
-                self.add(Some(front.clone()), Data::address(vip.address));
-                self.add(Some(reverse_name(vip.address)), Data::Ptr { rank: 0, target: front.clone() });
-            }
-            for port in &service.spec.ports {
-                self.srv(&front, port, port.port, &front);
+            if let Some(front) = front(cluster, zone, service) {
+                self.virtual_ips(service, &service.external, &front);
             }
         }
     }
