@@ -1,8 +1,6 @@
 //! The names being served: one snapshot for all readers, replaced whole, and the task that follows the store.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +20,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::PublishMetrics;
-use crate::saved;
+use crate::saved::SavedFile;
 
 /// The most batches applied under one publication, so that a flood does not hold up what has come already.
 const MOST_BATCHES: usize = 256;
@@ -96,14 +94,14 @@ impl Names {
     pub(crate) async fn follow(
         &self,
         mirror: &Mirror<Stored>,
-        file: Option<PathBuf>,
+        file: Option<SavedFile>,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
         let following = async {
             if let Some(file) = file
                 && mirror.synced(PATIENCE).await.is_err()
             {
-                self.recall(mirror, file).await;
+                self.recall(mirror, &file).await;
             }
             loop {
                 // What is served meanwhile stays.
@@ -116,23 +114,13 @@ impl Names {
     }
 
     /// Serves what was saved, unless the store has been read meanwhile.
-    async fn recall(&self, mirror: &Mirror<Stored>, file: PathBuf) {
-        let (settings, shown) = (self.settings(), file.display().to_string());
-        let read = tokio::task::spawn_blocking(move || -> io::Result<_> {
-            let Some(saved) = saved::load(&file)? else { return Ok(None) };
-            let names = Snapshot::build(settings, &saved.cluster, saved.heads);
-            Ok(Some((names, saved)))
-        });
-        match read.await.map_err(io::Error::other).flatten() {
-            Ok(Some((names, saved))) if mirror.readable().is_err() => {
-                let (revision, age) = (saved.revision, clock::now().since(saved.at));
-                tracing::warn!(file = shown, %revision, ?age, "the store cannot be read; names are served as they were saved");
-                self.publish(&names, State { cluster: saved.cluster, heads: saved.heads, revision, is_read: false });
-            }
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(file = shown, %error, "the names that were saved cannot be read; all queries get SERVFAIL")
-            }
+    async fn recall(&self, mirror: &Mirror<Stored>, file: &SavedFile) {
+        let Some(saved) = file.load().await else { return };
+        let names = Snapshot::build(self.settings(), &saved.cluster, saved.heads);
+        if mirror.readable().is_err() {
+            let (revision, age) = (saved.revision, clock::now().since(saved.at));
+            tracing::warn!(%revision, ?age, "the store cannot be read; names are served as they were saved");
+            self.publish(&names, State { cluster: saved.cluster, heads: saved.heads, revision, is_read: false });
         }
     }
 

@@ -10,6 +10,8 @@
 //! SHA-256 of everything before
 //! ```
 
+mod file;
+
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -25,6 +27,8 @@ use polder_proto::stored::Stored;
 use sha2::{Digest as _, Sha256};
 
 use crate::names::State;
+
+pub(crate) use self::file::SavedFile;
 
 const MAGIC: &[u8] = b"polder names 2\n";
 const END: u32 = u32::MAX;
@@ -47,7 +51,7 @@ pub(crate) struct Saved {
 ///
 /// # Errors
 /// Those of the file system; the file is what it was then.
-pub(crate) fn save(path: &Path, state: &State, at: Timestamp) -> io::Result<u64> {
+fn save(path: &Path, state: &State, at: Timestamp) -> io::Result<u64> {
     let partial = partial(path);
     let mut out = Summed::new(BufWriter::new(File::create(&partial)?));
     out.write_all(MAGIC)?;
@@ -75,7 +79,7 @@ pub(crate) fn save(path: &Path, state: &State, at: Timestamp) -> io::Result<u64>
 ///
 /// # Errors
 /// Those of the file system, and [`io::ErrorKind::InvalidData`] for a file that is damaged or of another kind.
-pub(crate) fn load(path: &Path) -> io::Result<Option<Saved>> {
+fn load(path: &Path) -> io::Result<Option<Saved>> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,

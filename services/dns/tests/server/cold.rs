@@ -10,6 +10,7 @@ use polder_store::Store;
 use polder_store::testing::Etcd;
 
 use super::dig::{ask, short};
+use super::forward::metric;
 use super::site::{Site, back, commit, drop_service, put, service, shop};
 
 const NAME: &str = "web.shop.svc.cluster.local A";
@@ -72,8 +73,11 @@ async fn a_damaged_file_is_no_file() {
     bytes[middle] ^= 1;
     std::fs::write(&file, bytes).unwrap();
     let cold = site(&store, &file).await;
-    // Longer than a whole file would have to wait for.
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let until = tokio::time::Instant::now() + Duration::from_secs(30);
+    while metric(&cold, "polder_dns_saved_unreadable_total") == 0 {
+        assert!(tokio::time::Instant::now() < until, "the file was never looked at");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     assert!(ask("dig", &cold, NAME).contains("SERVFAIL"));
     etcd.restart().await;
     assert_eq!(first_answer(&cold).await, ["172.28.0.2"]);
