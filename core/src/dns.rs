@@ -11,6 +11,7 @@
 //! * [`network`], [`admit`]: clients by their networks, and how many connections and, by
 //!   [`rate`], answers they may have; [`cookie`]: whether they have the
 //!   address that they ask from.
+//! * [`top`]: which names are asked for most; [`pace`]: so many in a second.
 
 pub mod admit;
 mod answer;
@@ -24,6 +25,7 @@ pub mod master;
 pub mod message;
 pub mod name;
 pub mod network;
+pub mod pace;
 pub mod rate;
 pub mod record;
 pub mod resolver;
@@ -33,6 +35,7 @@ mod siphash;
 pub mod snapshot;
 pub mod source;
 pub mod text;
+pub mod top;
 pub mod wire;
 pub mod zones;
 

@@ -20,6 +20,7 @@ mod progress;
 mod resolver;
 mod rpc;
 mod saved;
+mod seen;
 mod service;
 mod tcp;
 mod udp;
@@ -42,6 +43,7 @@ use tokio_rustls::TlsAcceptor;
 use config::Guards;
 pub use config::{Config, CookieConfig, DnsConfig, PodNames, RateConfig};
 pub use listen::CannotListen;
+pub use seen::LogConfig;
 #[cfg(feature = "testing")]
 pub use udp::Echo;
 
@@ -53,6 +55,7 @@ use names::Names;
 use progress::Progress;
 use resolver::{Desk, Resolver};
 use rpc::Rpc;
+use seen::{Eye, Seen};
 use service::Service;
 use tcp::Entrance;
 use udp::Worker;
@@ -99,6 +102,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let tls_addresses = secured.iter().map(|(address, ..)| *address).collect();
 
     let gate = Arc::new(Gate::new(guards.gate.clone(), settings.seed, Jar::open(guards.secrets.clone())?));
+    let seen = Arc::new(Seen::new(settings.seed, config.log, metrics));
     let queries = QueryMetrics::register(metrics, &domain);
     let (resolver, queue) =
         Resolver::new(settings.seed, metrics, &addresses.first().map_or_else(String::new, |first| format!("dns://{first}")));
@@ -114,7 +118,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let file = (!config.saved_file.as_os_str().is_empty()).then(|| config.saved_file.clone());
     let jar = gate.jar();
     let keeper = file.clone().map(|file| Keeper::new(Arc::clone(&names), file, metrics));
-    let service = Service::new(Arc::clone(&names), Arc::clone(&resolver), name);
+    let service = Service::new(Arc::clone(&names), Arc::clone(&resolver), Arc::clone(&seen), name);
     let zones = Zones::new(ledger.clone(), service.clone(), domain);
     let component = Component::new(NAME)
         .grpc(DnsServiceServer::new(Rpc::new(service, zones)))
@@ -132,7 +136,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
         Some(keeper) => component.task("dns-keeper", move |stop| keeper.run(stop)),
         None => component,
     };
-    let server = Server { config, guards, names, resolver, gate, queries };
+    let server = Server { config, guards, names, resolver, gate, eye: seen.eye("tcp"), seen, queries };
     let component = sockets.into_iter().fold(component, |component, bound| server.serve(component, bound));
     let component = secured.into_iter().fold(component, |component, (address, listener, tls)| {
         server.serve_tcp(component, address, server.entrance(listener, Some(tls)))
@@ -147,6 +151,9 @@ struct Server<'a> {
     names: Arc<Names>,
     resolver: Arc<Resolver>,
     gate: Arc<Gate>,
+    seen: Arc<Seen>,
+    /// Of all connections.
+    eye: Eye,
     queries: QueryMetrics,
 }
 
@@ -162,6 +169,7 @@ impl Server<'_> {
             resolver: Arc::clone(&self.resolver),
             lane: self.queries.lane(Labels::tcp(address, entrance.tls.is_some()), false),
             gate: Arc::clone(&self.gate),
+            eye: self.eye.clone(),
             idle: self.config.tcp_idle.0,
             turn: AtomicU32::new(0),
         };
@@ -183,6 +191,7 @@ impl Server<'_> {
                 lane: self.queries.lane(Labels::udp(bound.address), true),
                 late: Arc::clone(&late),
                 gate: Arc::clone(&self.gate),
+                eye: self.seen.eye("udp"),
                 stop: Arc::clone(&stopping),
             };
             component.vital_task("dns-udp", move |stop| async move {

@@ -27,6 +27,7 @@ use crate::gate::Gate;
 use crate::metrics::{Lane, Lost};
 use crate::names::Names;
 use crate::resolver::Resolver;
+use crate::seen::{End, Eye, Fate};
 
 /// The largest message, with the two bytes of its length before it.
 const MOST_FRAME: usize = 2 + u16::MAX as usize;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) lane: Arc<Lane>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) eye: Eye,
     /// How long a connection may do nothing, and how long one message may take.
     pub(crate) idle: Duration,
     pub(crate) turn: AtomicU32,
@@ -107,9 +109,12 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, 
         idle.end();
         let began = clock::monotonic();
         let client = Client { transport: Transport::Tcp, turn: shared.turn.fetch_add(1, Ordering::Relaxed) };
+        shared.eye.arrived(client.turn, message);
         let (head, body) = out.split_at_mut(2);
         let outcome = answer(&shared.names.current().load(), client, message, body);
-        let (outcome, _) = shared.resolver.finish((outcome, client.transport), message, body, false).await;
+        let (outcome, origin) = shared.resolver.finish((outcome, client.transport), message, body, false).await;
+        let fate = outcome.sent().map_or(Fate::Lost(Lost::Unreadable), Fate::Answered);
+        shared.eye.ended(client.turn, &End { client: Some(*asker), query: message, fate, origin: origin.as_ref(), began });
         let Some(sent) = outcome.sent() else {
             // What is no query was not sent by a resolver.
             shared.lane.lost(Lost::Unreadable, 1);
