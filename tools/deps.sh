@@ -3,7 +3,7 @@
 #
 #   tools/deps.sh PURPOSE...
 #       run       building: cargo and a C compiler to link with
-#       test      etcd, DNS and network tools, a browser, grpcurl
+#       test      etcd, DNS and network tools, Knot as a secondary, a browser, grpcurl
 #       bench     what 'make bench' measures Polder beside: etcd, dnsperf, NSD, Knot, CoreDNS
 #       check     rustfmt, clippy, cargo-deny, shellcheck, and npm for buf
 #       compose   a container engine with the compose and buildx plugins
@@ -26,12 +26,14 @@ run_packages() {
     have cc || packages+=(gcc libc6-dev)
 }
 
+# Debian starts name servers when they are installed, where it starts anything; tests and benchmarks run their own and need none of those.
 test_packages() {
     want curl curl
     want etcd etcd-server
     want etcdctl etcd-client
     want dig bind9-dnsutils
     want kdig knot-dnsutils
+    want knotd knot
     want drill ldnsutils
     [ -e /usr/lib/python3/dist-packages/dns ] || packages+=(python3-dnspython)
     want musl-gcc musl-tools
@@ -42,7 +44,6 @@ test_packages() {
     have chromium || want chromium-headless-shell chromium-headless-shell
 }
 
-# Debian starts name servers when they are installed, where it starts anything; the benchmark runs its own and needs none of those.
 bench_packages() {
     want etcd etcd-server
     want dnsperf dnsperf

@@ -4,6 +4,7 @@
 //! * [`source`], [`computed`]: the objects from which records follow, and the records of each.
 //! * [`snapshot`]: every name at one revision, answers compiled; changed copy-on-write.
 //! * [`answer()`]: query in, answer out: the one function behind every transport.
+//! * [`transfer`]: zones for other servers.
 //! * [`zones`]: what operators store, and the decisions about it.
 //! * [`master`]: zone files, read.
 //! * [`resolver`]: names outside: the settings, the questions to others, what they answer, what is kept of it.
@@ -30,12 +31,14 @@ pub mod rate;
 pub mod record;
 pub mod resolver;
 mod reverse;
+mod serial;
 mod settings;
 mod siphash;
 pub mod snapshot;
 pub mod source;
 pub mod text;
 pub mod top;
+pub mod transfer;
 pub mod wire;
 pub mod zones;
 
@@ -44,6 +47,7 @@ pub use hash::Seed;
 pub use name::DomainName;
 pub use record::{Data, Record, RecordType};
 pub use reverse::reverse_name;
+pub use serial::{Heads, serial_at};
 pub use settings::{PodRecords, Settings};
 pub use snapshot::Snapshot;
 pub use source::{Source, touched};

@@ -14,17 +14,13 @@ use super::name::is_under;
 use super::record::RecordType;
 use super::snapshot::{Set, Snapshot};
 use super::wire::{
-    Edns, FIXED, HEADER, MOST_POINTER, MOST_TCP, MOST_UDP, PLAIN_UDP, QUESTION, Query, Rcode, Reply, Section, Unreadable,
+    CLASS_IN, Edns, FIXED, HEADER, MOST_POINTER, MOST_TCP, MOST_UDP, PLAIN_UDP, Query, Rcode, Reply, Section, Unreadable, pointer,
 };
 
 /// The longest chain of aliases that is followed.
 const MOST_ALIASES: usize = 10;
 /// The most hosts of one set whose addresses are looked up.
 const MOST_HOSTS: usize = 16;
-const CLASS_IN: u16 = 1;
-/// SOA timers of computed zones after the serial number: refresh, retry, expire (seconds). Nobody may transfer yet; the values are the
-/// usual ones.
-const SOA_TIMERS: [u32; 3] = [7200, 1800, 86_400];
 
 /// How a query came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -114,13 +110,14 @@ pub fn answer(snapshot: &Snapshot, client: Client, query: &[u8], out: &mut [u8])
         }
     };
     let Some(reply) = Reply::to(&query, out, usize::from(most(client.transport, query.edns))) else { return Outcome::Dropped };
-    let transfer = matches!(query.rtype, RecordType::AXFR | RecordType::IXFR);
+    let transfer = matches!(query.rtype, RecordType::AXFR | RecordType::IXFR) && snapshot.is_synced();
+    let asked = Asked { snapshot, query: &query, turn: client.turn };
     if query.is_bad_version() {
         sent(reply, Rcode::BadVers, Some(query.rtype))
-    } else if query.class != CLASS_IN || transfer {
+    } else if query.class != CLASS_IN {
         sent(reply, Rcode::Refused, Some(query.rtype))
     } else {
-        let outcome = Asked { snapshot, query: &query, turn: client.turn }.answer(reply);
+        let outcome = if transfer { asked.transfer(reply, client.transport) } else { asked.answer(reply) };
         outcome.within(|| Scope::of(snapshot, query.name()))
     }
 }
@@ -168,6 +165,20 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
+    /// Zones are sent by [`super::transfer`], and what comes here is refused. Only a question by UDP for what is new is told that there is
+    /// something (RFC 1995 §2), where somebody may have the zone: whoever asks for its SOA record may know it too.
+    fn transfer(&self, mut reply: Reply<'_>, transport: Transport) -> Outcome {
+        let (zone, rtype) = (self.query.name(), self.query.rtype);
+        let by_udp = rtype == RecordType::IXFR && transport == Transport::Udp;
+        let shared = self.snapshot.shared_zone(zone).filter(|_| by_udp);
+        if shared.is_none_or(|(_, shared)| shared.secondaries.transfer_to.is_empty()) {
+            return sent(reply, Rcode::Refused, Some(rtype));
+        }
+        reply.authoritative = true;
+        self.put_soa(&mut reply, true, zone, HEADER);
+        sent(reply, Rcode::NoError, Some(rtype))
+    }
+
     fn answer(&self, mut reply: Reply<'_>) -> Outcome {
         let rtype = Some(self.query.rtype);
         if !self.snapshot.is_synced() {
@@ -284,26 +295,15 @@ impl<'a> Asked<'a> {
     /// (RFC 2308 §3; its time to live is then how long that may be kept).
     fn put_soa(&self, reply: &mut Reply<'_>, is_answer: bool, zone: &[u8], place: usize) {
         let at = pointer(place);
-        let settings = self.snapshot.settings();
-        let own = settings.zone().as_wire();
-        let (names, timers, ttl, minimum): ([&[u8]; 4], _, _, _) = match self.snapshot.apex(zone) {
-            Some(apex) => {
-                let names = [apex.primary.as_wire(), &[], apex.mailbox.as_wire(), &[]];
-                (names, apex.timers, apex.ttl, apex.negative_ttl)
-            }
-            None => {
-                let suffix = if zone == own { &at } else { own };
-                let names = [b"\x02ns\x03dns", suffix, b"\x0ahostmaster", suffix];
-                (names, SOA_TIMERS, settings.negative_ttl, settings.negative_ttl)
-            }
-        };
-        let (section, ttl) = if is_answer { (Section::Answer, ttl) } else { (Section::Authority, ttl.min(minimum)) };
+        let own = self.snapshot.settings().zone().as_wire();
+        let start = self.snapshot.start(zone, if zone == own { &at } else { own });
+        let (section, ttl) =
+            if is_answer { (Section::Answer, start.ttl) } else { (Section::Authority, start.ttl.min(start.negative_ttl)) };
         let [high, low] = at;
         let [t0, t1, t2, t3] = ttl.to_be_bytes();
         let fixed = [high, low, 0, 6, 0, 1, t0, t1, t2, t3];
-        let [refresh, retry, expire] = timers.map(u32::to_be_bytes);
-        let (serial, minimum) = (self.snapshot.serial().to_be_bytes(), minimum.to_be_bytes());
-        let [server, after, mailbox, again] = names;
+        let [server, after, mailbox, again] = start.names;
+        let [serial, refresh, retry, expire, minimum] = start.numbers();
         reply.put_record(section, fixed, &[server, after, mailbox, again, &serial, &refresh, &retry, &expire, &minimum]);
     }
 }
@@ -321,15 +321,6 @@ fn forward(reply: Reply<'_>, rtype: Option<RecordType>) -> Outcome {
 /// The answer to the first name is ours; whoever asks goes on from there.
 fn leads(reply: Reply<'_>, rtype: Option<RecordType>) -> Outcome {
     Outcome::Leads(finished(reply, Rcode::NoError, rtype))
-}
-
-/// A compression pointer to a place in the message (RFC 1035 §4.1.4).
-fn pointer(place: usize) -> [u8; 2] {
-    if place == HEADER {
-        return QUESTION;
-    }
-    let [high, low] = u16::try_from(place & MOST_POINTER).unwrap_or_default().to_be_bytes();
-    [high | 0xc0, low]
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::data::Data;
 use super::hash::Seed;
+use super::serial::Heads;
 use super::settings::{PodRecords, Settings};
 use super::snapshot::Snapshot;
 use super::zones::{Change as ZoneChange, RecordSet, RecordSetKey, Zone, ZoneName, ZoneSpec};
@@ -35,7 +36,7 @@ pub(super) fn settings_with(pods: PodRecords) -> Settings {
 }
 
 pub(super) fn snapshot(cluster: &Cluster, revision: u64) -> Snapshot {
-    Snapshot::build(settings(), cluster, Revision(revision))
+    Snapshot::build(settings(), cluster, Heads::at(Revision(revision)))
 }
 
 /// A pod: `shop/web-1`, its addresses, its labels as a selector writes them, and `host.subdomain`.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::hash::Seed;
 use super::name::DomainName;
+use super::transfer::Secondaries;
 use crate::reason::{Malformed, Reason};
 
 /// Which names of the form `<a-b-c-d>.<ns>.pod.<zone>` there are. They are not in the Kubernetes DNS specification 1.1.0; clusters have
@@ -33,6 +34,8 @@ pub struct Settings {
     pub pods: PodRecords,
     /// Whether names that are not there are looked for along the search path of pods.
     pub autopath: bool,
+    /// The other servers of the cluster's domain and its reverse zones.
+    pub secondaries: Secondaries,
     /// The seed of this process's name tables.
     pub seed: Seed,
 }
@@ -64,6 +67,7 @@ impl Settings {
             servers: Vec::new(),
             pods: PodRecords::default(),
             autopath: false,
+            secondaries: Secondaries::default(),
             seed,
         })
     }

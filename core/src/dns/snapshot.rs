@@ -9,19 +9,22 @@
 
 mod apex;
 mod set;
+mod share;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use imbl::GenericHashMap;
 use imbl::shared_ptr::DefaultSharedPtr;
+use imbl::{GenericHashMap, OrdMap};
 
-pub(super) use self::apex::Apex;
+pub(super) use self::apex::{Apex, Start};
 pub(super) use self::set::Set;
+pub(super) use self::share::Shared;
 use super::computed::{records, reverse_apexes};
 use super::hash::Seed;
 use super::name::{DomainName, MOST_BYTES, is_under, suffixes};
 use super::record::{Record, RecordType};
+use super::serial::{Basis, Heads};
 use super::settings::{PodRecords, Settings};
 use super::source::Source;
 use super::zones::ZoneName;
@@ -53,6 +56,11 @@ impl Node {
         self.sets.iter().find(|set| set.rtype() == rtype)
     }
 
+    /// The answers to every type.
+    pub(super) fn sets(&self) -> impl Iterator<Item = &Set> {
+        self.sets.iter()
+    }
+
     /// Whether something computed stands here and nothing in a stored zone.
     pub(super) fn is_computed(&self) -> bool {
         !self.stored && !self.sources.is_empty()
@@ -63,13 +71,15 @@ impl Node {
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     settings: Arc<Settings>,
-    revision: Revision,
+    heads: Heads,
     synced: bool,
     names: Table<DomainName, Node>,
     records: Table<Source, Arc<[Record]>>,
     reverse: Arc<BTreeSet<DomainName>>,
     /// The zones that are stored, by their apexes.
     zones: Table<DomainName, Arc<Apex>>,
+    /// The zones that others have.
+    shared: OrdMap<DomainName, Shared>,
 }
 
 impl Snapshot {
@@ -79,18 +89,19 @@ impl Snapshot {
         let seed = settings.seed;
         Self {
             settings,
-            revision: Revision(0),
+            heads: Heads::default(),
             synced: false,
             names: Table::with_hasher(seed),
             records: Table::with_hasher(seed),
             reverse: Arc::default(),
             zones: Table::with_hasher(seed),
+            shared: OrdMap::new(),
         }
     }
 
-    /// All names that follow from the cluster's state at `revision`.
+    /// All names that follow from the cluster's state, which stands at `heads`.
     #[must_use]
-    pub fn build(settings: Arc<Settings>, cluster: &Cluster, revision: Revision) -> Self {
+    pub fn build(settings: Arc<Settings>, cluster: &Cluster, heads: Heads) -> Self {
         let stored = cluster.ipam.namespaces().map(|namespace| &namespace.name);
         let namespaces = stored.chain(cluster.ipam.namespaces_in_use()).cloned().map(Source::Namespace);
         let services = cluster.lb.services().map(|service| Source::Service(service.key.clone()));
@@ -104,30 +115,46 @@ impl Snapshot {
         let all = namespaces.chain(services).chain(zones).chain(sets).chain([Source::Zones]).collect();
         let mut snapshot = Self::unsynced(settings);
         snapshot.synced = true;
-        snapshot.update(cluster, &all, revision);
+        snapshot.update(cluster, &all, heads);
         snapshot
     }
 
-    /// Brings the records of the touched sources to the cluster's state at `revision`; the same as building it anew when
+    /// Brings the records of the touched sources to the cluster's state, which stands at `heads`; the same as building it anew when
     /// `touched` has every source that differs ([`super::touched`]).
-    pub fn update(&mut self, cluster: &Cluster, touched: &BTreeSet<Source>, revision: Revision) {
-        self.revision = revision;
+    pub fn update(&mut self, cluster: &Cluster, touched: &BTreeSet<Source>, heads: Heads) {
+        // Only where others have a zone anything is noted of how it changes.
+        let before = (!self.shared.is_empty()).then(|| self.clone());
+        let mut changed = BTreeSet::new();
+        self.heads = heads;
         if touched.contains(&Source::Zones) {
-            self.reverse = Arc::new(reverse_apexes(cluster));
+            self.cover(reverse_apexes(cluster));
         }
         for source in touched {
             if let Source::Zone(name) = source {
                 self.restart(cluster, name);
             }
-            let after = records(&self.settings, cluster, source);
-            self.replace(source, after);
+            let names = self.replace(source, records(&self.settings, cluster, source));
+            if before.is_some() {
+                changed.extend(names);
+            }
         }
+        if let Some(before) = before {
+            self.remember(&before, touched, changed);
+        }
+    }
+
+    /// Answers for these reverse zones from now on, and for the cluster's domain.
+    fn cover(&mut self, reverse: BTreeSet<DomainName>) {
+        let before = std::mem::replace(&mut self.reverse, Arc::new(reverse));
+        let after = Arc::clone(&self.reverse);
+        let own = self.settings.zone().clone();
+        before.union(&after).chain([&own]).for_each(|zone| self.share(zone));
     }
 
     /// The revision of the state that these names follow from.
     #[must_use]
     pub const fn revision(&self) -> Revision {
-        self.revision
+        self.heads.newest()
     }
 
     /// Whether the state was ever known.
@@ -148,19 +175,18 @@ impl Snapshot {
             Some(zone) => self.zones.insert(name.domain().clone(), Arc::new(Apex::of(zone, &self.settings))),
             None => self.zones.remove(name.domain()),
         };
+        self.share(name.domain());
     }
 
-    /// The serial number of every zone (RFC 1982): the same on all replicas at the same revision.
+    /// The serial number of one of our zones, by its apex: the same on all replicas at the same revision.
     #[must_use]
-    pub const fn serial(&self) -> u32 {
-        Self::serial_at(self.revision)
+    pub fn serial(&self, zone: &DomainName) -> u32 {
+        self.serial_at(zone.as_wire())
     }
 
-    /// The serial number that zones have at a revision.
-    #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "serial numbers count in 32 bits and wrap")]
-    pub const fn serial_at(revision: Revision) -> u32 {
-        revision.0 as u32
+    /// The same of an apex as it stands in a message.
+    pub(super) fn serial_at(&self, zone: &[u8]) -> u32 {
+        self.heads.serial(self.apex(zone).map_or_else(|| Basis::computed(zone), |apex| apex.basis))
     }
 
     /// The reverse zones, by name.
@@ -215,6 +241,11 @@ impl Snapshot {
         self.zone_of(name).filter(|zone| self.zones.contains_key(*zone))
     }
 
+    /// Every name with what is there, in no order.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (&DomainName, &Node)> {
+        self.names.iter()
+    }
+
     pub(super) fn node(&self, name: &[u8]) -> Option<&Node> {
         self.names.get(name)
     }
@@ -239,10 +270,11 @@ impl Snapshot {
         suffixes(name).find(|suffix| self.zones.contains_key(*suffix) || self.reverse.contains(*suffix))
     }
 
-    fn replace(&mut self, source: &Source, after: Arc<[Record]>) {
+    /// Puts the records of a source in the place of those before, and gives the names whose answers have changed.
+    fn replace(&mut self, source: &Source, after: Arc<[Record]>) -> BTreeSet<DomainName> {
         let before = self.records.get(source).cloned().unwrap_or_default();
         if before == after {
-            return;
+            return BTreeSet::new();
         }
         let changed = changed_names(&before, &after);
         if after.is_empty() {
@@ -250,9 +282,10 @@ impl Snapshot {
         } else {
             self.records.insert(source.clone(), Arc::clone(&after));
         }
-        for name in changed {
-            self.relink(&name, source, !set::at(&after, &name).is_empty());
+        for name in &changed {
+            self.relink(name, source, !set::at(&after, name).is_empty());
         }
+        changed
     }
 
     /// Compiles a name anew after records of `source` have changed there.

@@ -6,7 +6,7 @@ mod reply;
 
 use std::fmt;
 
-pub(super) use self::layout::{FIXED, HEADER, MOST_POINTER, QUESTION, split_records};
+pub(super) use self::layout::{CLASS_IN, FIXED, HEADER, MOST_POINTER, QUESTION, pointer, split_records};
 pub(super) use self::query::{Edns, Head, Query, Unreadable};
 pub use self::query::{Question, encode_query};
 pub(super) use self::reply::{COOKIE, Reply, Section, cookie_option};
@@ -33,7 +33,7 @@ pub enum Rcode {
     NxDomain,
     /// An operation that we do not offer.
     NotImp,
-    /// A name or a class that is not ours, or a zone transfer.
+    /// A name or a class that is not ours, or a zone that whoever asks may not have.
     Refused,
     /// A version of EDNS that we do not speak.
     BadVers,

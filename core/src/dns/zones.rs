@@ -8,8 +8,8 @@
 //! * [`audit()`]: what must be true in any state.
 //!
 //! A zone says for itself who serves it (SOA and NS at its apex follow from it), so that no record set is of type SOA, and none at
-//! the apex of type NS. The serial number follows from the revision. A zone may lie in another one: the inner one answers for its
-//! names, and the outer one has nothing there that would never be seen.
+//! the apex of type NS. The serial number follows from what the zone is made from. A zone may lie in another one: the inner one answers
+//! for its names, and the outer one has nothing there that would never be seen.
 
 mod audit;
 pub mod check;

@@ -265,7 +265,9 @@ pub fn system_zone(names: &Snapshot, zone: &DomainName) -> v1::Zone {
         name_servers: vec![settings.server_name().to_string()],
         default_ttl_seconds: settings.ttl,
         negative_ttl_seconds: settings.negative_ttl,
-        serial: names.serial(),
+        transfer_to: settings.secondaries.transfer_to.iter().map(ToString::to_string).collect(),
+        notify: settings.secondaries.notify.iter().map(ToString::to_string).collect(),
+        serial: names.serial(zone),
         system: true,
         ..v1::Zone::default()
     }

@@ -8,13 +8,15 @@ pub mod serving;
 
 use std::sync::Arc;
 
+use polder_core::dns::transfer::Secondaries;
 use polder_core::dns::zones::{Change, RecordSet, RecordSetKey, View, Zone, ZoneName, ZoneSpec};
 use polder_core::dns::{Data, DomainName};
 use polder_core::schema::{Corrupt, StoredWrite};
 use prost::Message;
 
 use super::fields::{
-    at_its_key, read_each, read_labels, read_meta, read_optional, read_text, write_labels, write_meta, write_optional,
+    at_its_key, read_each, read_labels, read_meta, read_optional, read_prefixes, read_text, write_labels, write_meta,
+    write_optional, write_prefixes,
 };
 use crate::state::v1 as pb;
 
@@ -77,6 +79,10 @@ fn read_zone(name: ZoneName, bytes: &[u8]) -> Result<Zone, String> {
         retry: stored.retry_seconds,
         expire: stored.expire_seconds,
         publish_services: stored.publish_services,
+        secondaries: Secondaries {
+            transfer_to: read_prefixes(&stored.transfer_to)?,
+            notify: read_each(&stored.notify, |text| read_text(text))?,
+        },
     };
     Ok(Zone { name, meta: read_meta(stored.meta)?, labels: read_labels(stored.labels)?, spec })
 }
@@ -96,6 +102,8 @@ fn write_zone(zone: &Zone) -> pb::Zone {
         retry_seconds: spec.retry,
         expire_seconds: spec.expire,
         publish_services: spec.publish_services,
+        transfer_to: write_prefixes(&spec.secondaries.transfer_to),
+        notify: spec.secondaries.notify.iter().map(ToString::to_string).collect(),
     }
 }
 

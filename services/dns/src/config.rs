@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use polder_core::dns::network::Networks;
+use polder_core::dns::resolver::check::upstreams;
+use polder_core::dns::transfer::{Secondaries, networks};
 use polder_core::dns::{PodRecords, Seed, Settings};
 use polder_core::net::Name;
-use polder_core::reason::{Malformed, Reason};
+use polder_core::reason::{Malformed, Reason, Refusal, Violations};
 use polder_runtime::config::{Configured, Period, ProcessConfig};
 use polder_runtime::entropy;
 use serde::{Deserialize, Serialize};
@@ -65,6 +67,10 @@ pub struct DnsConfig {
     pub pod_records: PodNames,
     /// Whether names that are not there are looked for along the search path of pods, so that pods need not.
     pub autopath: bool,
+    /// Who may have the cluster's domain and its reverse zones by zone transfer: networks in CIDR notation, or addresses.
+    pub transfer_to: Vec<String>,
+    /// The servers that are told by NOTIFY when these have changed, each as `192.0.2.53` or `[2001:db8::53]:5353`.
+    pub notify: Vec<String>,
     /// The name of this server among its replicas, for those who wait until all of them answer with a change: letters, digits, `-`,
     /// `.`. Empty: it draws one.
     pub server_name: String,
@@ -103,6 +109,8 @@ impl Default for DnsConfig {
             servers: Vec::new(),
             pod_records: PodNames::default(),
             autopath: false,
+            transfer_to: Vec::new(),
+            notify: Vec::new(),
             server_name: String::new(),
             saved_file: PathBuf::new(),
             workers: 0,
@@ -141,6 +149,17 @@ impl DnsConfig {
         settings.pods = self.pod_records.into();
         settings.autopath = self.autopath;
         Ok(settings)
+    }
+
+    /// The other servers of the cluster's domain and its reverse zones.
+    ///
+    /// # Errors
+    /// Every bad network and server.
+    pub(crate) fn secondaries(&self) -> Result<Secondaries, Refusal> {
+        let mut bad = Violations::new();
+        let transfer_to = networks(&self.transfer_to, "dns.transfer_to", &mut bad);
+        let notify = upstreams(&self.notify, "dns.notify", &mut bad);
+        bad.finish(Some(Secondaries { transfer_to, notify }))
     }
 
     /// The name of this server.
@@ -182,5 +201,24 @@ impl Default for Config {
 impl Configured for Config {
     fn process(&self) -> &ProcessConfig {
         &self.process
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bad_secondary_is_named() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let with = |to: &[&str], notify: &[&str]| {
+            DnsConfig { transfer_to: texts(to), notify: texts(notify), ..DnsConfig::default() }.secondaries()
+        };
+        assert!(DnsConfig::default().secondaries().unwrap().is_empty());
+        let some = with(&["192.0.2.0/24", "fd00::7"], &["192.0.2.53", "[fd00::7]:5353"]).unwrap();
+        assert_eq!((some.transfer_to.len(), some.notify.len()), (2, 2));
+        let refused = with(&["192.0.2.1/24", "::/0"], &["192.0.2.53", "ns1.example"]).unwrap_err();
+        let bad: Vec<_> = refused.violations.iter().map(|bad| (bad.field.as_str(), bad.reason)).collect();
+        assert_eq!(bad, [("dns.transfer_to[0]", Reason::RangeMalformed), ("dns.notify[1]", Reason::AddressMalformed)]);
     }
 }

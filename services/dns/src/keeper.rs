@@ -74,7 +74,7 @@ impl Keeper {
             return Duration::ZERO;
         }
         let (revision, file) = (state.revision, self.file.clone());
-        let writing = tokio::task::spawn_blocking(move || saved::save(&file, &state.cluster, state.revision, clock::now()));
+        let writing = tokio::task::spawn_blocking(move || saved::save(&file, &state, clock::now()));
         match writing.await.map_err(std::io::Error::other).flatten() {
             Ok(bytes) => {
                 self.saved = Some(revision);

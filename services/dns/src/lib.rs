@@ -3,12 +3,13 @@
 //! It owns `/polder/dns/` in the store: zones and record sets of operators. Every change of them is decided by a pure planner of
 //! [`polder_core::dns::zones`] and committed by the ledger as one transaction. It follows everything that names are computed from:
 //! pools, allocations, services, and the stored zones themselves. What is served is one [`Snapshot`](polder_core::dns::Snapshot),
-//! replaced whole for every revision. Names that are in no zone of ours are asked of others. UDP, TCP and the `Resolve` RPC put queries to the same function
-//! [`answer`](polder_core::dns::answer()).
+//! replaced whole for every revision. Names that are in no zone of ours are asked of others. UDP, TCP, TLS and the `Resolve` RPC put
+//! queries to the same function [`answer`](polder_core::dns::answer()). Other servers are sent whole zones, where these say that they
+//! may, and told of changes.
 //!
-//! With the store gone it goes on answering from the last snapshot, for ever; started without it, from what it saved in a file. A crash before a commit leaves nothing, after it
-//! everything, the answer to the request id included; any number of replicas may serve and change at once. A
-//! server that starts without the store answers SERVFAIL until it has read it once: it does not know yet which names are ours.
+//! With the store gone it goes on answering from the last snapshot, for ever; started without it, from what it saved in a file, and
+//! without that SERVFAIL until it has read the store once: it does not know yet which names are ours. A crash before a commit leaves
+//! nothing, after it everything, the answer to the request id included; any number of replicas may serve and change at once.
 
 mod config;
 mod gate;
@@ -23,6 +24,7 @@ mod saved;
 mod seen;
 mod service;
 mod tcp;
+mod transfer;
 mod udp;
 mod zones;
 
@@ -58,6 +60,7 @@ use rpc::Rpc;
 use seen::{Eye, Seen};
 use service::Service;
 use tcp::Entrance;
+use transfer::{Teller, Transfers};
 use udp::Worker;
 use zones::Zones;
 
@@ -92,7 +95,8 @@ impl Dns {
 /// [`CannotListen`] for a port that cannot be had; a refusal of the domain or the times to live; a certificate that cannot be used;
 /// when the ledger cannot be started.
 pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns, Failure> {
-    let (settings, name, guards) = (config.settings()?, config.name()?, config.guards()?);
+    let (mut settings, name, guards) = (config.settings()?, config.name()?, config.guards()?);
+    settings.secondaries = config.secondaries()?;
     polder_store::etcd::set_trace_injector(telemetry::inject);
     let domain = settings.zone().clone();
     let sockets = config.listen.iter().map(|address| Sockets::bind(*address, config.worker_count()));
@@ -118,6 +122,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let file = (!config.saved_file.as_os_str().is_empty()).then(|| config.saved_file.clone());
     let jar = gate.jar();
     let keeper = file.clone().map(|file| Keeper::new(Arc::clone(&names), file, metrics));
+    let teller = Teller::new(Arc::clone(&names), &config.listen, metrics);
     let service = Service::new(Arc::clone(&names), Arc::clone(&resolver), Arc::clone(&seen), name);
     let zones = Zones::new(ledger.clone(), service.clone(), domain);
     let component = Component::new(NAME)
@@ -129,6 +134,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
             Ok(())
         })
         .task("dns-progress", move |stop| progress.run(stop))
+        .task("dns-notify", move |stop| teller.run(stop))
         .task("dns-cookies", move |stop| jar.keep(stop))
         .closing("dns-ledger", async move { ledger.shutdown().await })
         .closing("dns-mirror", async move { mirror.shutdown().await });
@@ -136,7 +142,9 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
         Some(keeper) => component.task("dns-keeper", move |stop| keeper.run(stop)),
         None => component,
     };
-    let server = Server { config, guards, names, resolver, gate, eye: seen.eye("tcp"), seen, queries };
+    let transfers = Arc::new(Transfers::new(Arc::clone(&names), metrics));
+    let eye = seen.eye("tcp");
+    let server = Server { config, guards, names, resolver, transfers, gate, seen, eye, queries };
     let component = sockets.into_iter().fold(component, |component, bound| server.serve(component, bound));
     let component = secured.into_iter().fold(component, |component, (address, listener, tls)| {
         server.serve_tcp(component, address, server.entrance(listener, Some(tls)))
@@ -150,6 +158,7 @@ struct Server<'a> {
     guards: Guards,
     names: Arc<Names>,
     resolver: Arc<Resolver>,
+    transfers: Arc<Transfers>,
     gate: Arc<Gate>,
     seen: Arc<Seen>,
     /// Of all connections.
@@ -168,6 +177,7 @@ impl Server<'_> {
             names: Arc::clone(&self.names),
             resolver: Arc::clone(&self.resolver),
             lane: self.queries.lane(Labels::tcp(address, entrance.tls.is_some()), false),
+            transfers: Arc::clone(&self.transfers),
             gate: Arc::clone(&self.gate),
             eye: self.eye.clone(),
             idle: self.config.tcp_idle.0,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures::FutureExt;
 use polder_core::cluster::Cluster;
-use polder_core::dns::{Settings, Snapshot, Source, touched};
+use polder_core::dns::{Heads, Settings, Snapshot, Source, touched};
 use polder_core::id::Revision;
 use polder_core::reason::{Reason, Refusal};
 use polder_core::time::Timestamp;
@@ -43,6 +43,8 @@ pub(crate) struct Position {
 /// The state that the names follow from.
 pub(crate) struct State {
     pub(crate) cluster: Cluster,
+    /// Where its parts stand.
+    pub(crate) heads: Heads,
     pub(crate) revision: Revision,
     /// Whether it was read from the store, and not from a file.
     pub(crate) is_read: bool,
@@ -59,7 +61,7 @@ pub(crate) struct Names {
 impl Names {
     pub(crate) fn new(settings: Settings, metrics: PublishMetrics) -> Self {
         let nothing = Snapshot::unsynced(Arc::new(settings));
-        let unread = State { cluster: Cluster::default(), revision: Revision::default(), is_read: false };
+        let unread = State { cluster: Cluster::default(), heads: Heads::default(), revision: Revision::default(), is_read: false };
         let (current, state) = (ArcSwap::from_pointee(nothing), ArcSwap::from_pointee(unread));
         Self { current, state, position: watch::Sender::default(), metrics }
     }
@@ -118,14 +120,14 @@ impl Names {
         let (settings, shown) = (self.settings(), file.display().to_string());
         let read = tokio::task::spawn_blocking(move || -> io::Result<_> {
             let Some(saved) = saved::load(&file)? else { return Ok(None) };
-            let names = Snapshot::build(settings, &saved.cluster, saved.revision);
+            let names = Snapshot::build(settings, &saved.cluster, saved.heads);
             Ok(Some((names, saved)))
         });
         match read.await.map_err(io::Error::other).flatten() {
             Ok(Some((names, saved))) if mirror.readable().is_err() => {
                 let (revision, age) = (saved.revision, clock::now().since(saved.at));
                 tracing::warn!(file = shown, %revision, ?age, "the store cannot be read; names are served as they were saved");
-                self.publish(&names, State { cluster: saved.cluster, revision, is_read: false });
+                self.publish(&names, State { cluster: saved.cluster, heads: saved.heads, revision, is_read: false });
             }
             Ok(_) => {}
             Err(error) => {
@@ -142,9 +144,10 @@ impl Names {
     async fn follow_once(&self, mirror: &Mirror<Stored>) -> Result<(), Refusal> {
         let (start, mut changes) = mirror.subscribe();
         let mut cluster = start.view.clone();
-        let mut names = Snapshot::build(self.settings(), &cluster, start.heads.newest());
-        let read = |cluster: &Cluster, revision| State { cluster: cluster.clone(), revision, is_read: true };
-        self.publish(&names, read(&cluster, start.revision));
+        let heads = Heads::of(|domain| start.heads.get(domain));
+        let mut names = Snapshot::build(self.settings(), &cluster, heads);
+        let read = |cluster: &Cluster, heads, revision| State { cluster: cluster.clone(), heads, revision, is_read: true };
+        self.publish(&names, read(&cluster, heads, start.revision));
         drop(start);
         loop {
             let first = match changes.next().await {
@@ -154,8 +157,8 @@ impl Names {
             let began = clock::monotonic();
             let Some(batches) = waiting(first, &mut changes) else { return Ok(()) };
             let newest = batches.iter().map(|batch| batch.revision).max().unwrap_or_default();
-            apply(&mut names, &mut cluster, &batches);
-            self.publish(&names, read(&cluster, newest));
+            let heads = apply(&mut names, &mut cluster, &batches);
+            self.publish(&names, read(&cluster, heads, newest));
             self.metrics.published(began.elapsed());
         }
     }
@@ -169,21 +172,17 @@ impl Names {
     }
 }
 
-/// Moves the names by some batches.
-fn apply(names: &mut Snapshot, cluster: &mut Cluster, batches: &[Arc<ChangeBatch<Stored>>]) {
+/// Moves the names by some batches; says where the parts of the state stand then.
+fn apply(names: &mut Snapshot, cluster: &mut Cluster, batches: &[Arc<ChangeBatch<Stored>>]) -> Heads {
     let mut sources = BTreeSet::<Source>::new();
-    let mut revision = names.revision();
-    for batch in batches {
-        for change in &batch.changes {
-            touched(cluster, change, &mut sources);
-            cluster.apply(change);
-        }
-        // A commit that changes nothing here must not move the serial: a server that starts later would not count it.
-        if !batch.changes.is_empty() {
-            revision = batch.revision;
-        }
+    for change in batches.iter().flat_map(|batch| &batch.changes) {
+        touched(cluster, change, &mut sources);
+        cluster.apply(change);
     }
-    names.update(cluster, &sources, revision);
+    // A commit that moves no head, such as the renewal of a lease, moves no serial number.
+    let heads = Heads::of(|domain| batches.last()?.heads.get(domain));
+    names.update(cluster, &sources, heads);
+    heads
 }
 
 /// The batch in hand and those that wait behind it; `None` when one is lost or stands for a gap: then all is to be built anew.

@@ -106,7 +106,7 @@ impl DnsService for Rpc {
     async fn export_zone(&self, request: Request<ExportZoneRequest>) -> Answer<Self::ExportZoneStream> {
         let zone = convert::zone_name("zone", &request.get_ref().zone).map_err(refuse)?;
         let (lines, names) = self.service.export(zone.domain()).map_err(refuse)?;
-        let (serial, revision) = (names.serial(), names.revision().0);
+        let (serial, revision) = (names.serial(zone.domain()), names.revision().0);
         let pieces = stream::iter(lines).chunks(PIECE);
         let pieces = pieces.map(move |lines| Ok(ExportZoneResponse { text: lines.concat(), serial, revision }));
         Ok(Response::new(pieces.boxed()))

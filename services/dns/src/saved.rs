@@ -5,7 +5,7 @@
 //! file or the new one. A sum over everything tells a damaged file, which is not read.
 //!
 //! ```text
-//! "polder names 1\n", revision u64, time of saving u64 (microseconds)
+//! "polder names 2\n", revision u64, time of saving u64 (microseconds), where the parts of the state stand u64 each
 //! for each record: key length u32, key, value length u32, value        ends with a key length of u32::MAX
 //! SHA-256 of everything before
 //! ```
@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use polder_core::cluster::{Change, Cluster};
+use polder_core::dns::Heads;
 use polder_core::id::Revision;
 use polder_core::schema::Schema as _;
 use polder_core::time::Timestamp;
@@ -23,7 +24,9 @@ use polder_core::{dns, ipam, lb};
 use polder_proto::stored::Stored;
 use sha2::{Digest as _, Sha256};
 
-const MAGIC: &[u8] = b"polder names 1\n";
+use crate::names::State;
+
+const MAGIC: &[u8] = b"polder names 2\n";
 const END: u32 = u32::MAX;
 /// The longest key and the longest value that are read: far more than any that is stored.
 const MOST: usize = 16 << 20;
@@ -32,6 +35,8 @@ const SUM: usize = 32;
 /// What a file has.
 pub(crate) struct Saved {
     pub(crate) cluster: Cluster,
+    /// Where its parts stand.
+    pub(crate) heads: Heads,
     /// The newest revision that is in it.
     pub(crate) revision: Revision,
     /// When it was saved.
@@ -42,13 +47,14 @@ pub(crate) struct Saved {
 ///
 /// # Errors
 /// Those of the file system; the file is what it was then.
-pub(crate) fn save(path: &Path, cluster: &Cluster, revision: Revision, at: Timestamp) -> io::Result<u64> {
+pub(crate) fn save(path: &Path, state: &State, at: Timestamp) -> io::Result<u64> {
     let partial = partial(path);
     let mut out = Summed::new(BufWriter::new(File::create(&partial)?));
     out.write_all(MAGIC)?;
-    out.write_all(&revision.0.to_be_bytes())?;
-    out.write_all(&at.0.to_be_bytes())?;
-    for change in records(cluster) {
+    for number in [state.revision.0, at.0].into_iter().chain(state.heads.to_numbers()) {
+        out.write_all(&number.to_be_bytes())?;
+    }
+    for change in records(&state.cluster) {
         let stored = Stored::encode(&change);
         for part in [Some(stored.key), stored.value].into_iter().flatten() {
             out.write_all(&u32::try_from(part.len()).map_err(io::Error::other)?.to_be_bytes())?;
@@ -81,6 +87,10 @@ pub(crate) fn load(path: &Path) -> io::Result<Option<Saved>> {
         return Err(damaged("it does not begin as such a file"));
     }
     let (revision, at) = (Revision(file.number()?), Timestamp(file.number()?));
+    let mut numbers = [0; Heads::COUNT];
+    for number in &mut numbers {
+        *number = file.number()?;
+    }
     let mut cluster = Cluster::default();
     while let Some(key) = file.part()? {
         let value = file.part()?.ok_or_else(|| damaged("it ends within a record"))?;
@@ -93,7 +103,7 @@ pub(crate) fn load(path: &Path) -> io::Result<Option<Saved>> {
     if sum != *wanted || file.inner.read(&mut [0])? > 0 {
         return Err(damaged("its sum is not that of its content"));
     }
-    Ok(Some(Saved { cluster, revision, at }))
+    Ok(Some(Saved { cluster, heads: Heads::from_numbers(numbers), revision, at }))
 }
 
 fn damaged(why: &str) -> io::Error {
@@ -175,13 +185,14 @@ impl<T: Read> Summed<T> {
 mod tests {
     use super::*;
 
-    fn cluster() -> Cluster {
+    fn state(revision: u64) -> State {
         let mut cluster = Cluster::default();
         let pool = polder_core::testing::pool("service", ipam::Purpose::ClusterService, &["172.28.0.0/16"]);
         cluster.apply(&Change::Ipam(ipam::Change::Pool(pool.name.clone(), Some(Arc::new(pool)))));
         let pod = polder_core::testing::pod(7);
         cluster.apply(&Change::Ipam(ipam::Change::Allocation(pod.meta.uid, Some(Arc::new(pod)))));
-        cluster
+        let (heads, revision) = (Heads::at(Revision(revision - 1)), Revision(revision));
+        State { cluster, heads, revision, is_read: true }
     }
 
     #[test]
@@ -190,12 +201,12 @@ mod tests {
         let path = folder.path().join("names");
         assert!(load(&path).unwrap().is_none());
         for revision in [7, 8] {
-            let length = save(&path, &cluster(), Revision(revision), Timestamp(9)).unwrap();
+            let length = save(&path, &state(revision), Timestamp(9)).unwrap();
             assert_eq!(std::fs::metadata(&path).unwrap().len(), length);
             let saved = load(&path).unwrap().unwrap();
-            assert_eq!((saved.revision, saved.at), (Revision(revision), Timestamp(9)));
+            assert_eq!((saved.heads, saved.revision, saved.at), (state(revision).heads, Revision(revision), Timestamp(9)));
             let stored = |cluster: &Cluster| records(cluster).map(|change| Stored::encode(&change)).collect::<Vec<_>>();
-            assert_eq!(stored(&saved.cluster), stored(&cluster()));
+            assert_eq!(stored(&saved.cluster), stored(&state(7).cluster));
             assert_eq!(stored(&saved.cluster).len(), 2);
         }
         assert!(!partial(&path).exists());
@@ -205,7 +216,7 @@ mod tests {
     fn a_damaged_file_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("names");
-        save(&path, &cluster(), Revision(7), Timestamp(9)).unwrap();
+        save(&path, &state(7), Timestamp(9)).unwrap();
         let whole = std::fs::read(&path).unwrap();
         for place in 0..whole.len() {
             let mut bad = whole.clone();

@@ -1,5 +1,5 @@
-//! TCP (RFC 7766) and TLS (RFC 7858): bounded in connections and in time. A client may send queries ahead; they are answered one after the other, so
-//! that no more than one answer per connection is ever in memory, and what it sends further waits in the kernel.
+//! TCP (RFC 7766) and TLS (RFC 7858): bounded in connections and in time. A client may send queries ahead; they are answered one after
+//! the other, so that no more than one answer per connection is ever in memory, and what it sends further waits in the kernel.
 //!
 //! Every step of a connection has its time: the handshake, the wait for a query, a query that has begun, an answer until it is taken.
 //! [`entrance`] holds how many there are.
@@ -28,6 +28,7 @@ use crate::metrics::{Lane, Lost};
 use crate::names::Names;
 use crate::resolver::Resolver;
 use crate::seen::{End, Eye, Fate};
+use crate::transfer::{Asked, Transfers};
 
 /// The largest message, with the two bytes of its length before it.
 const MOST_FRAME: usize = 2 + u16::MAX as usize;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) names: Arc<Names>,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) lane: Arc<Lane>,
+    pub(crate) transfers: Arc<Transfers>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) eye: Eye,
     /// How long a connection may do nothing, and how long one message may take.
@@ -110,6 +112,15 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, 
         let began = clock::monotonic();
         let client = Client { transport: Transport::Tcp, turn: shared.turn.fetch_add(1, Ordering::Relaxed) };
         shared.eye.arrived(client.turn, message);
+        let asked = Asked { message, from: *asker, idle: shared.idle };
+        if let Some(sent) = shared.transfers.answer(asked, &mut out, &mut stream, stop).await? {
+            let fate = Fate::Answered(sent);
+            shared.eye.ended(client.turn, &End { client: Some(*asker), query: message, fate, origin: None, began });
+            let place = shared.lane.answered(&sent, message);
+            shared.lane.took(place, 1, began.elapsed());
+            idle.begin();
+            continue;
+        }
         let (head, body) = out.split_at_mut(2);
         let outcome = answer(&shared.names.current().load(), client, message, body);
         let (outcome, origin) = shared.resolver.finish((outcome, client.transport), message, body, false).await;

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use polder_core::cluster::{Change, Cluster};
 use polder_core::dns::zones::plan::{self, READS};
 use polder_core::dns::zones::{Decision, RecordSet, RecordSetKey, Zone, ZoneName};
-use polder_core::dns::{DomainName, Snapshot as Served};
+use polder_core::dns::{DomainName, Heads, serial_at};
+use polder_core::id::Revision;
 use polder_core::reason::Refusal;
 use polder_core::schema::{Plan, PlanContext, Verdict};
 use polder_proto::convert::common::Manner;
 use polder_proto::convert::dns::zones::{Shown, impact};
-use polder_proto::convert::written::{Creation, Deletion, Revision};
+use polder_proto::convert::written::{self, Creation, Deletion};
 use polder_proto::dns::v1 as pb;
 use polder_proto::stored::Stored;
 use polder_proto::types::v1::Impact;
@@ -104,6 +105,14 @@ impl Zones {
         Ok((view, zone))
     }
 
+    /// The zone with the serial number that it has after a change: the change's revision, unless nothing has changed.
+    pub(crate) fn serial_after(&self, zone: pb::Zone, revision: u64, impact: &[Impact]) -> pb::Zone {
+        let view = self.ledger.mirror().snapshot();
+        let current = view.view.dns.zone(&zone.name).filter(|_| impact.is_empty());
+        let serial = current.map_or_else(|| serial_at(Revision(revision)), |zone| serial_in(&view, zone));
+        pb::Zone { serial, ..zone }
+    }
+
     /// One record set, and the view that it is from.
     pub(crate) fn set(&self, key: &RecordSetKey) -> Result<(Arc<Snapshot<Stored>>, pb::RecordSet), Refusal> {
         let view = self.view()?;
@@ -119,7 +128,7 @@ impl Zones {
     }
 
     /// Changes a record, or makes it where that is allowed.
-    pub(crate) async fn update<M: Kept>(&self, call: &Call, revision: Revision<M>) -> Result<Changed<M>, Refusal> {
+    pub(crate) async fn update<M: Kept>(&self, call: &Call, revision: written::Revision<M>) -> Result<Changed<M>, Refusal> {
         let (manner, domain) = (revision.manner.clone(), self.domain.clone());
         self.change(call, manner, move |cluster, context| {
             // Whoever has seen a version does not mean a new one.
@@ -172,7 +181,11 @@ impl Zones {
 
 /// A stored zone, with the serial number that it has in this view.
 fn stored(view: &Snapshot<Stored>, zone: &Zone) -> pb::Zone {
-    pb::Zone { serial: Served::serial_at(view.heads.newest()), ..pb::Zone::show(&view.view, zone) }
+    pb::Zone { serial: serial_in(view, zone), ..pb::Zone::show(&view.view, zone) }
+}
+
+fn serial_in(view: &Snapshot<Stored>, zone: &Zone) -> u32 {
+    Heads::of(|domain| view.heads.get(domain)).serial_of(zone)
 }
 
 /// The plan of a decision. Its answer shows the record in the state that the decision leads to.

@@ -30,5 +30,7 @@ mod seen;
 mod site;
 #[path = "server/tls.rs"]
 mod tls;
+#[path = "server/transfer.rs"]
+mod transfer;
 #[path = "server/zones.rs"]
 mod zones;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use polder_core::id::Revision;
 use polder_core::schema::{Domain, Schema};
 
+use super::heads::Heads;
 use super::snapshot::{ChangeBatch, Content, Snapshot};
 use crate::backend::{Batch, Event};
 use crate::journal::{BatchId, JournalRecord};
@@ -51,9 +52,9 @@ impl<S: Schema> OwnCommit<S> {
         cut.journal.insert(&self.batch, revision, &self.record);
     }
 
-    /// What subscribers are told.
-    pub(super) fn told(&self, revision: Revision) -> ChangeBatch<S> {
-        ChangeBatch { revision, changes: self.changes.clone(), relisted: false }
+    /// What subscribers are told of it, now that the domains stand at `heads`.
+    pub(super) fn told(&self, revision: Revision, heads: Heads) -> ChangeBatch<S> {
+        ChangeBatch { revision, changes: self.changes.clone(), heads, relisted: false }
     }
 }
 

@@ -105,6 +105,8 @@ pub struct ChangeBatch<S: Schema> {
     pub revision: Revision,
     /// The changes that the schema knows, in order.
     pub changes: Vec<S::Change>,
+    /// Where every domain stands after them.
+    pub heads: Heads,
     /// The batch is the difference found by reading everything again, after a gap: several commits at once.
     pub relisted: bool,
 }

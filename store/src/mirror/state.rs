@@ -12,7 +12,7 @@ use bytes::Bytes;
 use polder_core::id::Revision;
 use polder_core::schema::{Domain, Schema};
 
-use super::heads::domain_of;
+use super::heads::{Heads, domain_of};
 use super::meaning::{Meaning, Move, Reader};
 use super::own::{OwnCommit, OwnCommits};
 use super::snapshot::{ChangeBatch, Content, Snapshot};
@@ -98,7 +98,7 @@ impl<S: Schema> State<S> {
                 let events = batch.events.into_iter();
                 let moves: Vec<_> = events.map(|event| self.reader.read(event.key, event.value, revision)).collect();
                 self.move_both(revision, &moves);
-                changes_of(revision, moves, false)
+                changes_of((revision, self.ordered.heads), moves, false)
             }
         }
     }
@@ -112,7 +112,7 @@ impl<S: Schema> State<S> {
             // It has the commit since the store's answer.
             early.revision = revision;
         }
-        own.told(revision)
+        own.told(revision, self.ordered.heads)
     }
 
     /// Takes in a whole listing and answers how it differs from what was known.
@@ -137,7 +137,7 @@ impl<S: Schema> State<S> {
             self.early = None;
         }
         self.move_both(listing.revision, &moves);
-        changes_of(listing.revision, moves, true)
+        changes_of((listing.revision, self.ordered.heads), moves, true)
     }
 
     /// An own commit is about to be sent.
@@ -227,12 +227,12 @@ fn heads_of<S: Schema>(moves: &[Move<S>]) -> impl Iterator<Item = (Domain, Optio
     })
 }
 
-fn changes_of<S: Schema>(revision: Revision, moves: Vec<Move<S>>, relisted: bool) -> ChangeBatch<S> {
+fn changes_of<S: Schema>((revision, heads): (Revision, Heads), moves: Vec<Move<S>>, relisted: bool) -> ChangeBatch<S> {
     let changes = moves.into_iter().filter_map(|moved| match moved.meaning {
         Meaning::Change(change) => Some(change),
         _ => None,
     });
-    ChangeBatch { revision, changes: changes.collect(), relisted }
+    ChangeBatch { revision, changes: changes.collect(), heads, relisted }
 }
 
 #[cfg(test)]

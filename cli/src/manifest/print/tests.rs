@@ -39,7 +39,7 @@ metadata: {name: all}
 apiVersion: polder.dev/v1
 kind: Zone
 metadata: {name: example.com, labels: {site: "12"}}
-spec: {nameServers: [ns1.example.com.], defaultTtlSeconds: 60}
+spec: {nameServers: [ns1.example.com.], defaultTtlSeconds: 60, transferTo: [192.0.2.0/24], notify: [192.0.2.53]}
 ---
 apiVersion: polder.dev/v1
 kind: RecordSet

@@ -25,7 +25,7 @@ pub enum Scope {
 
 impl Scope {
     /// Whose name this is, in lower case, on the wire. A name of the cluster costs one comparison.
-    pub(super) fn of(snapshot: &Snapshot, name: &[u8]) -> Self {
+    pub(in crate::dns) fn of(snapshot: &Snapshot, name: &[u8]) -> Self {
         if is_under(name, snapshot.settings().zone().as_wire()) {
             return if snapshot.is_synced() { Self::Cluster } else { Self::Unknown };
         }

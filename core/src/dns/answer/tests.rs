@@ -9,7 +9,7 @@ use super::super::message::{Answered, Message};
 use super::super::name::DomainName;
 use super::super::wire::{LEAST_BUFFER, encode_query};
 use super::*;
-use crate::dns::PodRecords;
+use crate::dns::{Heads, PodRecords};
 use crate::id::Revision;
 use crate::lb::ServiceType;
 
@@ -105,7 +105,7 @@ fn pods_by_their_addresses() {
 
 #[test]
 fn pods_by_any_address_where_that_is_wanted() {
-    let names = Snapshot::build(Arc::new(settings_with(PodRecords::Insecure)), &shop(), Revision(77));
+    let names = Snapshot::build(Arc::new(settings_with(PodRecords::Insecure)), &shop(), Heads::at(Revision(77)));
     let ask = |name: &str, rtype: &str| {
         let name = format!("{name}.pod.cluster.local");
         ask_with(&names, UDP, &query(&name, rtype)).unwrap().1

@@ -1,5 +1,6 @@
 //! What the fields of the settings must be.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use super::super::name::DomainName;
@@ -58,22 +59,31 @@ pub fn minimum(minimum: u32, longest: u32) -> Result<(), Malformed> {
 
 /// A list of servers, every bad one named.
 pub fn upstreams(texts: &[String], field: &str, bad: &mut Violations) -> Vec<Upstream> {
-    if texts.len() > MOST_UPSTREAMS {
-        let description = format!("{} servers are too many; at most {MOST_UPSTREAMS} are taken", texts.len());
+    distinct(texts, (MOST_UPSTREAMS, "servers"), str::parse, field, bad)
+}
+
+/// A list of at most so many different things, every bad one named.
+pub(in crate::dns) fn distinct<T: PartialEq + Display>(
+    texts: &[String],
+    (most, what): (usize, &str),
+    read: impl Fn(&str) -> Result<T, Malformed>,
+    field: &str,
+    bad: &mut Violations,
+) -> Vec<T> {
+    if texts.len() > most {
+        let description = format!("{} {what} are too many; at most {most} are taken", texts.len());
         bad.add(field, Reason::CountOutOfBounds, description);
         return Vec::new();
     }
-    let mut servers = Vec::new();
+    let mut all = Vec::new();
     for (nth, text) in texts.iter().enumerate() {
         let field = format!("{field}[{nth}]");
-        match bad.take(field.as_str(), text.parse::<Upstream>()) {
-            Some(server) if servers.contains(&server) => {
-                bad.add(field, Reason::DuplicateValue, format!("`{server}` is there already"));
-            }
-            server => servers.extend(server),
+        match bad.take(field.as_str(), read(text)) {
+            Some(one) if all.contains(&one) => bad.add(field, Reason::DuplicateValue, format!("`{one}` is there already")),
+            one => all.extend(one),
         }
     }
-    servers
+    all
 }
 
 /// One stub domain beside those before it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::name::{DomainName, is_under};
 use super::super::record::{Data, Record, RecordType};
-use super::super::wire::{FIXED, HEADER, MOST_POINTER, MOST_TCP, QUESTION, split_records};
+use super::super::wire::{FIXED, HEADER, MOST_POINTER, MOST_TCP, QUESTION, pointer, split_records};
 
 /// The records of one type at one name, as they stand in an answer.
 ///
@@ -128,8 +128,7 @@ fn compile_one(name: &DomainName, rtype: RecordType, run: &[(&Record, &[Record])
     for (target, place, source) in targets.iter().filter(|(_, place, _)| *place <= MOST_POINTER) {
         let addresses = at(source, target).iter().filter(|record| matches!(record.data, Data::A(_) | Data::Aaaa(_)));
         for record in addresses {
-            let [high, low] = u16::try_from(*place).unwrap_or_default().to_be_bytes();
-            push(&mut bytes, [high | 0xc0, low], record);
+            push(&mut bytes, pointer(*place), record);
             additional += 1;
         }
     }

@@ -27,7 +27,7 @@ impl Snapshot {
 }
 
 fn same(updated: &Snapshot, cluster: &Cluster) -> Result<(), TestCaseError> {
-    let rebuilt = snapshot(cluster, updated.revision.0);
+    let rebuilt = snapshot(cluster, updated.revision().0);
     prop_assert_eq!(content(updated), content(&rebuilt));
     prop_assert!(updated.same_names(&rebuilt));
     prop_assert_eq!(updated.records.len(), rebuilt.records.len());
@@ -40,8 +40,8 @@ fn apply(snapshot: &mut Snapshot, cluster: &mut Cluster, changes: &[Change]) {
         touched(cluster, change, &mut sources);
         cluster.apply(change);
     }
-    let revision = Revision(snapshot.revision.0 + 1);
-    snapshot.update(cluster, &sources, revision);
+    let heads = Heads::at(Revision(snapshot.revision().0 + 1));
+    snapshot.update(cluster, &sources, heads);
 }
 
 fn arbitrary_change() -> impl Strategy<Value = Change> {
@@ -113,7 +113,7 @@ proptest! {
         }
         // Taking everything away again leaves nothing behind.
         let sources: BTreeSet<Source> = names.records.keys().cloned().collect();
-        names.update(&Cluster::default(), &sources, Revision(99));
+        names.update(&Cluster::default(), &sources, Heads::at(Revision(99)));
         prop_assert_eq!(content(&names), empty);
     }
 
@@ -142,7 +142,8 @@ fn a_clone_is_not_moved_by_an_update() {
     apply(&mut names, &mut cluster, &[Change::Lb(LbChange::Service(key("shop/db"), None))]);
     assert_eq!(content(&before), content(&snapshot(&shop(), 5)));
     assert_ne!(content(&before), content(&names));
-    assert_eq!((before.serial(), names.serial()), (5, 6));
+    let zone = names.settings().zone();
+    assert_eq!((before.serial(zone), names.serial(zone)), (5, 6));
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn the_address_behind_an_unchanged_srv_target_is_renewed() {
 fn the_seed_changes_no_name() {
     let mut other = (*settings()).clone();
     other.seed = Seed(8);
-    assert_eq!(content(&Snapshot::build(Arc::new(other), &shop(), Revision(1))), content(&snapshot(&shop(), 1)));
+    assert_eq!(content(&Snapshot::build(Arc::new(other), &shop(), Heads::at(Revision(1)))), content(&snapshot(&shop(), 1)));
 }
 
 #[test]

@@ -11,6 +11,15 @@ const LENGTH: usize = 10;
 /// The largest place in a message that a pointer can name (RFC 1035 §4.1.4).
 pub(in crate::dns) const MOST_POINTER: usize = 0x3fff;
 
+/// The class of all records here: the Internet's.
+pub(in crate::dns) const CLASS_IN: u16 = 1;
+
+/// A compression pointer to a place in the message (RFC 1035 §4.1.4), at most [`MOST_POINTER`].
+pub(in crate::dns) fn pointer(place: usize) -> [u8; 2] {
+    let [high, low] = u16::try_from(place & MOST_POINTER).unwrap_or_default().to_be_bytes();
+    [high | 0xc0, low]
+}
+
 /// Cuts a run of records whose owners are pointers into single ones.
 pub(in crate::dns) fn split_records(mut block: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {

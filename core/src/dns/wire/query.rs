@@ -88,6 +88,27 @@ impl<'a> Query<'a> {
     }
 }
 
+impl Query<'_> {
+    /// The serial number of the SOA record in the authority section of `message`, which is the one this query was read from: the
+    /// state that a secondary has (RFC 1995 §3).
+    pub(in crate::dns) fn serial(&self, message: &[u8]) -> Option<u32> {
+        let [.., an0, an1, ns0, ns1, _, _] = *message.first_chunk::<HEADER>()?;
+        if [an0, an1, ns0, ns1] != [0, 0, 0, 1] {
+            return None;
+        }
+        let mut reader = Reader { message, at: HEADER + self.question.len() };
+        reader.skip_name()?;
+        let [t0, t1, ..] = *reader.take(8)?.first_chunk::<8>()?;
+        if u16::from_be_bytes([t0, t1]) != RecordType::SOA.0 {
+            return None;
+        }
+        reader.number()?;
+        reader.skip_name()?;
+        reader.skip_name()?;
+        reader.take(4)?.try_into().ok().map(u32::from_be_bytes)
+    }
+}
+
 struct Reader<'a> {
     message: &'a [u8],
     at: usize,

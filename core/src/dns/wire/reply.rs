@@ -146,14 +146,23 @@ impl<'a> Reply<'a> {
     pub(in crate::dns) fn put_record(&mut self, section: Section, fixed: [u8; FIXED - 2], data: &[&[u8]]) {
         let length: usize = data.iter().map(|part| part.len()).sum();
         let start = self.length;
-        let whole = u16::try_from(length).is_ok_and(|length| self.put(&fixed) && self.put(&length.to_be_bytes()))
-            && data.iter().all(|part| self.put(part));
+        let whole = u16::try_from(length).is_ok_and(|length| self.put(&fixed) && self.put(&length.to_be_bytes()));
+        if !whole || !self.put_whole(section, data) {
+            self.length = start;
+            self.truncated = true;
+        }
+    }
+
+    /// Appends one record that is given in parts, or the end of one, if all of it fits.
+    pub(in crate::dns) fn put_whole(&mut self, section: Section, parts: &[&[u8]]) -> bool {
+        let start = self.length;
+        let whole = parts.iter().all(|part| self.put(part));
         if whole {
             self.count(section, 1);
         } else {
             self.length = start;
-            self.truncated = true;
         }
+        whole
     }
 
     /// Writes the header and the OPT record; gives the message's length.

@@ -6,6 +6,7 @@ use super::super::data::Data;
 use super::super::name::DomainName;
 use super::super::resolver::Resolver;
 use super::super::settings::Settings;
+use super::super::transfer::Secondaries;
 use super::name::{RecordSetKey, ZoneName};
 use crate::meta::Meta;
 use crate::net::Labels;
@@ -33,6 +34,8 @@ pub struct ZoneSpec {
     pub expire: u32,
     /// Whether LoadBalancer services have names in it.
     pub publish_services: bool,
+    /// The other servers of the zone.
+    pub secondaries: Secondaries,
 }
 
 impl Default for ZoneSpec {
@@ -47,6 +50,7 @@ impl Default for ZoneSpec {
             retry: 1800,
             expire: 86_400,
             publish_services: false,
+            secondaries: Secondaries::default(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::super::fixture::{pool, set_key};
 use super::super::master;
 use super::super::record::RecordType;
 use super::super::settings::Settings;
-use super::super::{Snapshot, touched};
+use super::super::{Heads, Snapshot, touched};
 use super::*;
 use crate::cluster::Cluster;
 use crate::id::{Entropy, Revision};
@@ -339,7 +339,7 @@ proptest! {
     fn any_history_keeps_the_rules_and_names_follow_it(steps in prop::collection::vec(step(), 1..60)) {
         let settings = Arc::new(Settings::new("cluster.local".parse().unwrap(), super::super::Seed(1)).unwrap());
         let mut site = Site::usual();
-        let mut names = Snapshot::build(Arc::clone(&settings), &site.cluster, Revision(1));
+        let mut names = Snapshot::build(Arc::clone(&settings), &site.cluster, Heads::at(Revision(1)));
         for step in steps {
             let before = site.cluster.clone();
             let Ok(decision) = take_step(&mut site, step) else {
@@ -353,8 +353,8 @@ proptest! {
                 touched(&moving, &change, &mut sources);
                 moving.apply(&change);
             }
-            names.update(&site.cluster, &sources, Revision(2));
-            let anew = Snapshot::build(Arc::clone(&settings), &site.cluster, Revision(2));
+            names.update(&site.cluster, &sources, Heads::at(Revision(2)));
+            let anew = Snapshot::build(Arc::clone(&settings), &site.cluster, Heads::at(Revision(2)));
             prop_assert!(names.same_names(&anew), "after {step:?}");
         }
     }

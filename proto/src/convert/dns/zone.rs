@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use polder_core::cluster::Cluster;
 use polder_core::dns::DomainName;
+use polder_core::dns::resolver::check::upstreams;
+use polder_core::dns::transfer::{Secondaries, networks};
 use polder_core::dns::zones::check::{self, MOST_NEGATIVE_TTL, MOST_SERVERS, MOST_TIMER, MOST_TTL};
 use polder_core::dns::zones::{Decision, Move, Zone, ZoneDraft, ZoneName, ZoneSpec};
 use polder_core::meta::Meta;
@@ -33,6 +35,8 @@ impl Written for pb::Zone {
         "retry_seconds",
         "expire_seconds",
         "publish_services",
+        "transfer_to",
+        "notify",
     ];
 
     fn key(&self, bad: &mut Violations) -> Option<ZoneName> {
@@ -61,6 +65,8 @@ impl Written for pb::Zone {
             retry_seconds: spec.retry,
             expire_seconds: spec.expire,
             publish_services: spec.publish_services,
+            transfer_to: spec.secondaries.transfer_to.iter().map(ToString::to_string).collect(),
+            notify: spec.secondaries.notify.iter().map(ToString::to_string).collect(),
             serial: 0,
             system: false,
             record_sets: 0,
@@ -82,10 +88,13 @@ impl Written for pb::Zone {
         let primary = given(&self.primary_name_server, "primary_name_server", host, bad);
         let mailbox = given(&self.mailbox, "mailbox", check::mailbox, bad);
         let name_servers = name_servers(&self.name_servers, bad);
+        let transfer_to = networks(&self.transfer_to, &at("transfer_to"), bad);
+        let secondaries = Secondaries { transfer_to, notify: upstreams(&self.notify, &at("notify"), bad) };
         let labels = labels(self.labels, &at("labels"), bad);
         let (ttl, negative_ttl) = (ttl?, negative_ttl?);
         let (refresh, retry, expire, publish_services) = (refresh?, retry?, expire?, self.publish_services);
-        let spec = ZoneSpec { primary, mailbox, name_servers, ttl, negative_ttl, refresh, retry, expire, publish_services };
+        let spec =
+            ZoneSpec { primary, mailbox, name_servers, ttl, negative_ttl, refresh, retry, expire, publish_services, secondaries };
         Some(ZoneDraft { name: name?, labels, spec })
     }
 }

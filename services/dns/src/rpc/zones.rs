@@ -1,7 +1,5 @@
 //! The methods of `polder.dns.v1.DnsService` that are about what operators store.
 
-use polder_core::dns::Snapshot as Served;
-use polder_core::id::Revision as At;
 use polder_proto::convert::common::parsed;
 use polder_proto::convert::dns::import::Importing;
 use polder_proto::convert::dns::resolver::Resetting;
@@ -25,17 +23,17 @@ fn read<T>(snapshot: &Snapshot<Stored>, message: T) -> Response<T> {
     aged(snapshot.age(), message)
 }
 
-/// The zone of a change's answer, with the serial number that the change gives it.
-fn numbered(changed: Changed<Zone>) -> Changed<Zone> {
-    let serial = Served::serial_at(At(changed.revision));
-    Changed { object: changed.object.map(|zone| Zone { serial, ..zone }), ..changed }
-}
-
 impl Zones {
+    /// The answer of a change, with the serial number that its zone has then.
+    fn numbered(&self, changed: Changed<Zone>) -> Changed<Zone> {
+        let numbered = |zone| self.serial_after(zone, changed.revision, &changed.impact);
+        Changed { object: changed.object.map(numbered), ..changed }
+    }
+
     pub(super) async fn on_create_zone(&self, request: Request<CreateZoneRequest>) -> Answer<CreateZoneResponse> {
         let (call, message) = Call::of("CreateZone", request);
         let creation = Creation::<Zone>::read(message.zone, &message.request_id, message.validate_only).map_err(refuse)?;
-        let Changed { object: zone, revision, impact } = numbered(self.create(&call, creation).await.map_err(refuse)?);
+        let Changed { object: zone, revision, impact } = self.numbered(self.create(&call, creation).await.map_err(refuse)?);
         Ok(Response::new(CreateZoneResponse { zone, revision, impact }))
     }
 
@@ -59,7 +57,7 @@ impl Zones {
         let paths = message.update_mask.map(|mask| mask.paths).unwrap_or_default();
         let manner = (message.request_id.as_str(), message.validate_only);
         let revision = Revision::<Zone>::read(message.zone, paths, message.allow_missing, manner).map_err(refuse)?;
-        let Changed { object: zone, revision, impact } = numbered(self.update(&call, revision).await.map_err(refuse)?);
+        let Changed { object: zone, revision, impact } = self.numbered(self.update(&call, revision).await.map_err(refuse)?);
         Ok(Response::new(UpdateZoneResponse { zone, revision, impact }))
     }
 
@@ -88,8 +86,7 @@ impl Zones {
     pub(super) async fn on_import(&self, request: Request<ImportZoneRequest>) -> Answer<ImportZoneResponse> {
         let (call, message) = Call::of("ImportZone", request);
         let answer = self.import(&call, Importing::read(&message).map_err(refuse)?).await.map_err(refuse)?;
-        let serial = Served::serial_at(At(answer.revision));
-        let zone = answer.zone.map(|zone| Zone { serial, ..zone });
+        let zone = answer.zone.map(|zone| self.serial_after(zone, answer.revision, &answer.impact));
         Ok(Response::new(ImportZoneResponse { zone, ..answer }))
     }
 

@@ -20,8 +20,10 @@ fn shared() -> Shared {
     let (resolver, _) = Resolver::new(settings.seed, &metrics, "dns://127.0.0.1:53");
     let labels = Labels::tcp("127.0.0.1:53".parse().unwrap(), false);
     let lane = QueryMetrics::register(&metrics, settings.zone()).lane(labels, false);
+    let names = Arc::new(Names::new(settings, PublishMetrics::register(&metrics)));
     Shared {
-        names: Arc::new(Names::new(settings, PublishMetrics::register(&metrics))),
+        transfers: Arc::new(Transfers::new(Arc::clone(&names), &metrics)),
+        names,
         resolver: Arc::new(resolver),
         lane,
         gate: Arc::new(gate::testing::open()),

@@ -25,6 +25,8 @@ fn zone(name: &str) -> Json {
         "refreshSeconds": 7200,
         "retrySeconds": 1800,
         "expireSeconds": 86_400,
+        "transferTo": ["192.0.2.0/24"],
+        "notify": ["127.0.0.1:9"],
     })
 }
 
@@ -46,12 +48,40 @@ fn hosts() -> Vec<Row> {
     rows
 }
 
+fn secondaries() -> Vec<Row> {
+    let (networks, servers) = (at("transfer_to"), at("notify"));
+    let (network, server) = (at("transfer_to[0]"), at("notify[0]"));
+    let network_of = |text: &str, reason| bad(&*networks, list([text]), reason).naming(&*network);
+    let server_of = |text: &str, reason| bad(&*servers, list([text]), reason).naming(&*server);
+    let mut rows: Vec<Row> = ["x/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08", "fd00::/129", "10.0.0.1/24"]
+        .map(|text| network_of(text, Reason::RangeMalformed))
+        .into();
+    rows.extend(
+        ["", "x", "10.0.0", "::ffff:10.0.0.1", "any", "10.0.0.1-10.0.0.9"].map(|text| network_of(text, Reason::AddressMalformed)),
+    );
+    let hosts = ["", "x", "ns1.example", "10.0.0.1:65536", "0.0.0.0", "224.0.0.1", "[::]:53", "10.0.0.0/24", "fd00::1:x"];
+    rows.extend(hosts.map(|text| server_of(text, Reason::AddressMalformed)));
+    rows.extend([
+        server_of("10.0.0.1:0", Reason::PortMalformed),
+        refused(&*servers, list(["tls://10.0.0.1"]), Code::Unimplemented, Reason::NotImplemented).naming(&*server),
+        bad(&*networks, list(["10.0.0.1", "10.0.0.1/32"]), Reason::DuplicateValue).naming(at("transfer_to[1]")),
+        bad(&*servers, list(["10.0.0.1", "10.0.0.1:53"]), Reason::DuplicateValue).naming(at("notify[1]")),
+        bad(&*networks, many(17, |nth| format!("10.0.{nth}.0/24")), Reason::CountOutOfBounds),
+        bad(&*servers, many(17, |nth| format!("10.0.0.{}", nth + 1)), Reason::CountOutOfBounds),
+        good(&*networks, many(16, |nth| format!("10.0.{nth}.0/24"))),
+        good(&*servers, many(16, |nth| format!("127.0.0.{}:9", nth + 1))),
+        good(&*networks, list(["0.0.0.0/0", "::/0", "fd00::7"])),
+    ]);
+    rows
+}
+
 fn draft() -> Vec<Row> {
     let expire = at("expire_seconds");
     [
         zone_names(&at("name")),
         labels(&at("labels")),
         hosts(),
+        secondaries(),
         seconds(&at("default_ttl_seconds"), 86_400),
         seconds(&at("negative_ttl_seconds"), 3600),
         seconds(&at("retry_seconds"), 2_419_200),

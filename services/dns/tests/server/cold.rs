@@ -28,25 +28,29 @@ async fn first_answer(site: &Site) -> Vec<String> {
     short(site, NAME)
 }
 
-/// A cluster whose server has saved its names, and is gone with the store.
-async fn gone(folder: &Path) -> (Etcd, Store, PathBuf) {
+const START: &str = "cluster.local SOA";
+
+/// A cluster whose server has saved its names, and is gone with the store; and how it began the cluster's domain.
+async fn gone(folder: &Path) -> (Etcd, Store, PathBuf, Vec<String>) {
     let (mut etcd, file) = (Etcd::start().await, folder.join("names"));
     let store = Store::open(&etcd.url()).await.unwrap();
     let before = site(&store, &file).await;
     before.apply(&shop()).await;
+    let start = short(&before, START);
     before.stop().await;
     assert!(file.exists(), "a server saves at its end");
     etcd.stop();
-    (etcd, store, file)
+    (etcd, store, file, start)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_answers_without_the_store_and_catches_up_when_that_is_back() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut etcd, store, file) = gone(folder.path()).await;
+    let (mut etcd, store, file, start) = gone(folder.path()).await;
     let cold = site(&store, &file).await;
     assert_eq!(first_answer(&cold).await, ["172.28.0.2"]);
     assert_eq!(short(&cold, "-x 172.28.0.2"), ["web.shop.svc.cluster.local."]);
+    assert_eq!(short(&cold, START), start, "the serial number is that of then");
     assert!(ask("dig", &cold, "nothing.shop.svc.cluster.local A").contains("NXDOMAIN"));
 
     etcd.restart().await;
@@ -62,7 +66,7 @@ async fn it_answers_without_the_store_and_catches_up_when_that_is_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_file_is_no_file() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut etcd, store, file) = gone(folder.path()).await;
+    let (mut etcd, store, file, _) = gone(folder.path()).await;
     let mut bytes = std::fs::read(&file).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

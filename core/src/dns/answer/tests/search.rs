@@ -11,7 +11,7 @@ fn names(autopath: bool) -> Snapshot {
     }
     let mut settings = settings_with(PodRecords::Verified);
     settings.autopath = autopath;
-    Snapshot::build(Arc::new(settings), &cluster, Revision(77))
+    Snapshot::build(Arc::new(settings), &cluster, Heads::at(Revision(77)))
 }
 
 /// What a pod of the namespace `bare` is told of a name with its search path behind it.
