@@ -244,6 +244,12 @@ pub enum Verb {
         #[arg(default_value = "A")]
         record_type: String,
     },
+    /// Show what a name server has seen of its clients; every replica tells its own.
+    Dns {
+        /// What to show.
+        #[command(subcommand)]
+        what: DnsVerb,
+    },
     /// Show who held an address when.
     History {
         /// The address.
@@ -262,4 +268,21 @@ pub enum Verb {
     },
     /// Exit with 0 when the server is ready to serve.
     Health,
+}
+
+/// What a name server has seen.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum DnsVerb {
+    /// The names that were asked for most in the last five to ten minutes.
+    Top {
+        /// How many, at most 500.
+        #[arg(short = 'n', long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// The queries that could not be answered lately, the newest first.
+    Failures {
+        /// How many, at most 256.
+        #[arg(short = 'n', long, default_value_t = 20)]
+        limit: u32,
+    },
 }

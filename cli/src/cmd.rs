@@ -6,6 +6,7 @@ pub mod ask;
 pub mod change;
 pub mod convert;
 pub mod delete;
+pub mod dns;
 pub mod explain;
 pub mod get;
 pub mod plan;

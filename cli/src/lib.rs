@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use polder_runtime::link::Link;
 
-use args::{Cli, Global, Holders, Verb};
+use args::{Cli, DnsVerb, Global, Holders, Verb};
 use client::Client;
 use cmd::Context;
 use cmd::apply::How;
@@ -100,6 +100,8 @@ async fn ask(global: &Global, verb: Verb) -> Result<String, Failure> {
         Verb::Who { address, at } => cmd::ask::who(&context, &address, at.as_deref()).await,
         Verb::Why { kind_or_name, name, namespace } => cmd::why::run(&context, &kind_or_name, name.as_deref(), &namespace).await,
         Verb::Dig { name, record_type } => cmd::ask::dig(&context, &name, &record_type).await,
+        Verb::Dns { what: DnsVerb::Top { limit } } => cmd::dns::top(&context, limit).await,
+        Verb::Dns { what: DnsVerb::Failures { limit } } => cmd::dns::failures(&context, limit).await,
         Verb::History { address } => cmd::ask::history(&context, &address).await,
         Verb::Drain { node, announcements: false, end } => cmd::change::drain(&context, &node, end).await,
         Verb::Drain { node, announcements: true, end } => cmd::announcements::drain(&context, &node, end).await,

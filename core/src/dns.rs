@@ -12,6 +12,7 @@
 //! * [`network`], [`admit`]: clients by their networks, and how many connections and, by
 //!   [`rate`], answers they may have; [`cookie`]: whether they have the
 //!   address that they ask from.
+//! * [`top`]: which names are asked for most; [`pace`]: so many in a second.
 
 pub mod admit;
 mod answer;
@@ -25,6 +26,7 @@ pub mod master;
 pub mod message;
 pub mod name;
 pub mod network;
+pub mod pace;
 pub mod rate;
 pub mod record;
 pub mod resolver;
@@ -35,6 +37,7 @@ mod siphash;
 pub mod snapshot;
 pub mod source;
 pub mod text;
+pub mod top;
 pub mod transfer;
 pub mod wire;
 pub mod zones;

@@ -288,6 +288,12 @@ fn the_name_server_is_asked_itself(site: &Site) {
     let data = json(site.polder(&["dig", "db.shop", "-o", "json"]).ok());
     assert_eq!((&data["rcode"], &data["answers"][0]["data"]), (&"NOERROR".into(), &vip.into()));
     fails(site.polder(&["dig", "db.shop", "BANANA"]), 2, &["`BANANA` is not a record type", "RECORD_MALFORMED"]);
+    for (seen, told) in [("top", "queries since "), ("failures", "failures since it started")] {
+        let text = site.polder(&["dns", seen]).ok();
+        assert!(text.starts_with("The server ") && text.contains(told), "{text}");
+        assert!(json(site.polder(&["dns", seen, "-o", "json"]).ok())["server"].is_string());
+        fails(site.polder(&["dns", seen, "--limit", "501"]), 2, &["error: limit: 501 is no number of them", "COUNT_OUT_OF_BOUNDS"]);
+    }
 }
 
 fn refusals_say_what_and_end_with_their_code(site: &Site) {

@@ -7,8 +7,8 @@ mod reply;
 use std::fmt;
 
 pub(super) use self::layout::{CLASS_IN, FIXED, HEADER, MOST_POINTER, QUESTION, pointer, split_records};
-pub use self::query::encode_query;
 pub(super) use self::query::{Edns, Head, Query, Unreadable};
+pub use self::query::{Question, encode_query};
 pub(super) use self::reply::{COOKIE, Reply, Section, cookie_option};
 
 /// The largest answer sent by UDP, whatever the client offers: it fits every path without fragments (DNS flag day 2020).

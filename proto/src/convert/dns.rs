@@ -122,6 +122,8 @@ pub fn zone_page(request: &v1::ListZonesRequest) -> Result<Page<ZoneName>, Refus
 /// How long a wait takes that does not say, and how long it may take.
 const WAIT: Duration = Duration::from_secs(5);
 const MOST_WAIT: Duration = Duration::from_secs(300);
+/// How many of something are told if it is not said.
+const LIMIT: usize = 20;
 
 /// Reads how long to wait.
 ///
@@ -135,6 +137,22 @@ pub fn wait(timeout: Option<prost_types::Duration>) -> Result<Duration, Refusal>
     });
     let within = bad.take("timeout", within);
     bad.finish(within)
+}
+
+/// Reads how many of something are wanted, where there are no pages: 20 if it is not said.
+///
+/// # Errors
+/// A refusal that names the field when it is none, or above `most`.
+pub fn limit(limit: Option<u32>, most: usize) -> Result<usize, Refusal> {
+    let mut bad = Violations::new();
+    let wanted = limit.map_or(LIMIT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let bounded = if (1..=most).contains(&wanted) {
+        Ok(wanted)
+    } else {
+        Err(Malformed::new(Reason::CountOutOfBounds, format!("{wanted} is no number of them; it has to be 1 to {most}")))
+    };
+    let wanted = bad.take("limit", bounded);
+    bad.finish(wanted)
 }
 
 /// Reads the name of a zone.

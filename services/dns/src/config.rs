@@ -16,6 +16,7 @@ use polder_runtime::config::{Configured, Period, ProcessConfig};
 use polder_runtime::entropy;
 use serde::{Deserialize, Serialize};
 
+use crate::seen::LogConfig;
 pub(crate) use guards::Guards;
 pub use guards::{CookieConfig, RateConfig};
 
@@ -91,6 +92,8 @@ pub struct DnsConfig {
     pub rate: RateConfig,
     /// Cookies, by which clients show that their addresses are theirs.
     pub cookies: CookieConfig,
+    /// Which queries the log has a line about.
+    pub log: LogConfig,
 }
 
 impl Default for DnsConfig {
@@ -118,6 +121,7 @@ impl Default for DnsConfig {
             client_ipv6_prefix: Networks::default().ipv6,
             rate: RateConfig::default(),
             cookies: CookieConfig::default(),
+            log: LogConfig::default(),
         }
     }
 }

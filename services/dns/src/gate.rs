@@ -49,11 +49,6 @@ impl Gate {
         Arc::clone(&self.jar)
     }
 
-    /// Whether an answer to this client, which may come later, has to pass here.
-    pub(crate) fn concerns(&self, client: IpAddr, sent: &Sent) -> bool {
-        sent.cookie || self.limits(client)
-    }
-
     fn limits(&self, client: IpAddr) -> bool {
         !self.config.limits.is_none() && !self.config.exempt.contain(client)
     }

@@ -21,6 +21,7 @@ mod progress;
 mod resolver;
 mod rpc;
 mod saved;
+mod seen;
 mod service;
 mod tcp;
 mod transfer;
@@ -44,6 +45,7 @@ use tokio_rustls::TlsAcceptor;
 use config::Guards;
 pub use config::{Config, CookieConfig, DnsConfig, PodNames, RateConfig};
 pub use listen::CannotListen;
+pub use seen::LogConfig;
 #[cfg(feature = "testing")]
 pub use udp::Echo;
 
@@ -56,6 +58,7 @@ use progress::Progress;
 use resolver::{Desk, Resolver};
 use rpc::Rpc;
 use saved::SavedFile;
+use seen::{Eye, Seen};
 use service::Service;
 use tcp::Entrance;
 use transfer::{Teller, Transfers};
@@ -104,6 +107,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let tls_addresses = secured.iter().map(|(address, ..)| *address).collect();
 
     let gate = Arc::new(Gate::new(guards.gate.clone(), settings.seed, Jar::open(guards.secrets.clone())?));
+    let seen = Arc::new(Seen::new(settings.seed, config.log, metrics));
     let queries = QueryMetrics::register(metrics, &domain);
     let (resolver, queue) =
         Resolver::new(settings.seed, metrics, &addresses.first().map_or_else(String::new, |first| format!("dns://{first}")));
@@ -120,7 +124,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let jar = gate.jar();
     let keeper = file.clone().map(|file| Keeper::new(Arc::clone(&names), file));
     let teller = Teller::new(Arc::clone(&names), &config.listen, metrics);
-    let service = Service::new(Arc::clone(&names), Arc::clone(&resolver), name);
+    let service = Service::new(Arc::clone(&names), Arc::clone(&resolver), Arc::clone(&seen), name);
     let zones = Zones::new(ledger.clone(), service.clone(), domain);
     let component = Component::new(NAME)
         .grpc(DnsServiceServer::new(Rpc::new(service, zones)))
@@ -140,7 +144,8 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
         None => component,
     };
     let transfers = Arc::new(Transfers::new(Arc::clone(&names), metrics));
-    let server = Server { config, guards, names, resolver, transfers, gate, queries };
+    let eye = seen.eye("tcp");
+    let server = Server { config, guards, names, resolver, transfers, gate, seen, eye, queries };
     let component = sockets.into_iter().fold(component, |component, bound| server.serve(component, bound));
     let component = secured.into_iter().fold(component, |component, (address, listener, tls)| {
         server.serve_tcp(component, address, server.entrance(listener, Some(tls)))
@@ -156,6 +161,9 @@ struct Server<'a> {
     resolver: Arc<Resolver>,
     transfers: Arc<Transfers>,
     gate: Arc<Gate>,
+    seen: Arc<Seen>,
+    /// Of all connections.
+    eye: Eye,
     queries: QueryMetrics,
 }
 
@@ -172,6 +180,7 @@ impl Server<'_> {
             lane: self.queries.lane(Labels::tcp(address, entrance.tls.is_some()), false),
             transfers: Arc::clone(&self.transfers),
             gate: Arc::clone(&self.gate),
+            eye: self.eye.clone(),
             idle: self.config.tcp_idle.0,
             turn: AtomicU32::new(0),
         };
@@ -193,6 +202,7 @@ impl Server<'_> {
                 lane: self.queries.lane(Labels::udp(bound.address), true),
                 late: Arc::clone(&late),
                 gate: Arc::clone(&self.gate),
+                eye: self.seen.eye("udp"),
                 stop: Arc::clone(&stopping),
             };
             component.vital_task("dns-udp", move |stop| async move {

@@ -1,5 +1,6 @@
 //! `polder.dns.v1.DnsService`: decode, call, encode.
 
+mod seen;
 mod zones;
 
 use std::pin::Pin;
@@ -115,13 +116,19 @@ impl DnsService for Rpc {
         let request = request.get_ref();
         let within = convert::wait(request.timeout).map_err(refuse)?;
         let reached = self.service.wait_for(Revision(request.revision), within).await.map_err(refuse)?;
-        let micros = i64::try_from(reached.since.0).unwrap_or_default();
-        let nanos = i32::try_from(micros % 1_000_000 * 1000).unwrap_or_default();
         Ok(Response::new(WaitForRevisionResponse {
             server: self.service.name().to_owned(),
             serving_revision: reached.revision.0,
-            serving_since: Some(prost_types::Timestamp { seconds: micros / 1_000_000, nanos }),
+            serving_since: Some(seen::time(reached.since)),
         }))
+    }
+
+    async fn get_top_names(&self, request: Request<GetTopNamesRequest>) -> Answer<GetTopNamesResponse> {
+        self.service.on_top_names(request.get_ref())
+    }
+
+    async fn get_recent_failures(&self, request: Request<GetRecentFailuresRequest>) -> Answer<GetRecentFailuresResponse> {
+        self.service.on_recent_failures(request.get_ref())
     }
 
     async fn get_resolver_settings(&self, _: Request<GetResolverSettingsRequest>) -> Answer<GetResolverSettingsResponse> {

@@ -15,6 +15,7 @@ use polder_proto::dns::v1;
 
 use crate::names::{Names, Position};
 use crate::resolver::{Origin, Resolver};
+use crate::seen::Seen;
 
 /// Names with fewer dots are tried with the search list first, as in a pod (`ndots:5`).
 const NDOTS: usize = 5;
@@ -26,6 +27,7 @@ const CLIENT: Client = Client { transport: Transport::Tcp, turn: 0 };
 pub(crate) struct Service {
     names: Arc<Names>,
     resolver: Arc<Resolver>,
+    seen: Arc<Seen>,
     name: Name,
 }
 
@@ -68,13 +70,18 @@ impl Ord for Listed {
 }
 
 impl Service {
-    pub(crate) const fn new(names: Arc<Names>, resolver: Arc<Resolver>, name: Name) -> Self {
-        Self { names, resolver, name }
+    pub(crate) const fn new(names: Arc<Names>, resolver: Arc<Resolver>, seen: Arc<Seen>, name: Name) -> Self {
+        Self { names, resolver, seen, name }
     }
 
     /// The server's name among its replicas.
     pub(crate) fn name(&self) -> &str {
         self.name.as_str()
+    }
+
+    /// What this server has seen of its clients.
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.seen
     }
 
     /// What the configuration of this server says about the cluster's names.

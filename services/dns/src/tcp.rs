@@ -27,6 +27,7 @@ use crate::gate::Gate;
 use crate::metrics::{Lane, Lost};
 use crate::names::Names;
 use crate::resolver::Resolver;
+use crate::seen::{End, Eye, Fate};
 use crate::transfer::{Asked, Transfers};
 
 /// The largest message, with the two bytes of its length before it.
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) lane: Arc<Lane>,
     pub(crate) transfers: Arc<Transfers>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) eye: Eye,
     /// How long a connection may do nothing, and how long one message may take.
     pub(crate) idle: Duration,
     pub(crate) turn: AtomicU32,
@@ -108,17 +110,22 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, 
         timeout_at(until, stream.read_exact(message)).await??;
         idle.end();
         let began = clock::monotonic();
+        let client = Client { transport: Transport::Tcp, turn: shared.turn.fetch_add(1, Ordering::Relaxed) };
+        shared.eye.arrived(client.turn, message);
         let asked = Asked { message, from: *asker, idle: shared.idle };
         if let Some(sent) = shared.transfers.answer(asked, &mut out, &mut stream, stop).await? {
+            let fate = Fate::Answered(sent);
+            shared.eye.ended(client.turn, &End { client: Some(*asker), query: message, fate, origin: None, began });
             let place = shared.lane.answered(&sent, message);
             shared.lane.took(place, 1, began.elapsed());
             idle.begin();
             continue;
         }
-        let client = Client { transport: Transport::Tcp, turn: shared.turn.fetch_add(1, Ordering::Relaxed) };
         let (head, body) = out.split_at_mut(2);
         let outcome = answer(&shared.names.current().load(), client, message, body);
-        let (outcome, _) = shared.resolver.finish((outcome, client.transport), message, body, false).await;
+        let (outcome, origin) = shared.resolver.finish((outcome, client.transport), message, body, false).await;
+        let fate = outcome.sent().map_or(Fate::Lost(Lost::Unreadable), Fate::Answered);
+        shared.eye.ended(client.turn, &End { client: Some(*asker), query: message, fate, origin: origin.as_ref(), began });
         let Some(sent) = outcome.sent() else {
             // What is no query was not sent by a resolver.
             shared.lane.lost(Lost::Unreadable, 1);

@@ -25,6 +25,7 @@ use crate::gate::Gate;
 use crate::metrics::{Lane, Lost, Place};
 use crate::names::Names;
 use crate::resolver::{Deliver, Passed, Resolver};
+use crate::seen::{End, Eye, Fate};
 
 pub(crate) use batch::tell_destinations;
 use batch::{Batch, MOST, Route};
@@ -47,6 +48,7 @@ pub(crate) struct Worker {
     /// Where those count that take answers to clients later.
     pub(crate) late: Arc<Lane>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) eye: Eye,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -62,28 +64,27 @@ impl Worker {
     }
 
     /// Takes an answer that comes later to the client, on the socket that it asked.
-    fn delivery(&self, query: &[u8], outcome: Outcome, (route, began): (Route, Instant)) -> Deliver {
+    fn delivery(&self, query: &[u8], (turn, route, began): (u32, Route, Instant)) -> Deliver {
         let (socket, lane, gate) = (Arc::clone(&self.socket), Arc::clone(&self.late), Arc::clone(&self.gate));
-        let concerned = route.client().zip(outcome.sent()).filter(|(client, sent)| gate.concerns(*client, sent));
-        let kept = concerned.map(|(client, _)| (client, query.to_vec()));
-        let length = query.len();
-        Box::new(move |message, sent, _| {
-            let mut out = [0; MOST_UDP as usize];
-            let (mut outcome, mut message) = (Outcome::Forward(sent), message);
-            if let Some((client, query)) = kept
-                && let Some(place) = out.get_mut(..message.len())
-            {
+        let (query, eye, client) = (query.to_vec(), self.eye.clone(), route.client());
+        Box::new(move |message, sent, origin| {
+            let (mut out, mut outcome) = ([0; MOST_UDP as usize], Outcome::Forward(sent));
+            if let Some((client, place)) = client.zip(out.get_mut(..message.len())) {
                 place.copy_from_slice(message);
                 outcome = gate.by_udp(client, &query, outcome, &mut out);
-                message = outcome.sent().and_then(|sent| out.get(..sent.length)).unwrap_or_default();
             }
-            let Some(sent) = outcome.sent() else { return lane.lost(Lost::Limited, 1) };
-            lane.forwarded(&sent, length, began.elapsed());
+            let end = |fate| eye.ended(turn, &End { client, query: &query, fate, origin: Some(origin), began });
+            let Some(sent) = outcome.sent() else {
+                end(Fate::Lost(Lost::Limited));
+                return lane.lost(Lost::Limited, 1);
+            };
+            lane.forwarded(&sent, query.len(), began.elapsed());
             // Like one of a batch it may be lost; the client asks again.
-            if let Err(error) = route.send(&socket, message) {
+            if let Err(error) = route.send(&socket, out.get(..sent.length).unwrap_or_default()) {
                 lane.lost(Lost::Unsent, 1);
                 tracing::trace!(peer = ?route.peer(), "an answer was not sent: {error}");
             }
+            end(Fate::Answered(sent));
         })
     }
 }
@@ -105,14 +106,19 @@ impl Serving for Shift<'_> {
         let (turn, began) = (&mut self.turn, self.began);
         batch.answer(|query, out, route| {
             *turn = turn.wrapping_add(1);
-            let client = Client { transport: Transport::Udp, turn: *turn };
-            let outcome = answer(names, client, query, out);
-            let later = || Some(worker.delivery(query, outcome, (*route, began)));
-            let passed = worker.resolver.pass((outcome, client.transport), query, out, later);
-            let Passed::Now(found, _) = passed else { return 0 };
-            let outcome = route.client().map_or(found, |client| worker.gate.by_udp(client, query, found, out));
+            worker.eye.arrived(*turn, query);
+            let asked = Client { transport: Transport::Udp, turn: *turn };
+            let outcome = answer(names, asked, query, out);
+            let later = || Some(worker.delivery(query, (*turn, *route, began)));
+            let passed = worker.resolver.pass((outcome, asked.transport), query, out, later);
+            let Passed::Now(found, origin) = passed else { return 0 };
+            let client = route.client();
+            let outcome = client.map_or(found, |client| worker.gate.by_udp(client, query, found, out));
+            let why = if found == Outcome::Dropped { Lost::Unreadable } else { Lost::Limited };
+            let fate = outcome.sent().map_or(Fate::Lost(why), Fate::Answered);
+            worker.eye.ended(*turn, &End { client, query, fate, origin: origin.as_ref(), began });
             let Some(sent) = outcome.sent() else {
-                worker.lane.lost(if found == Outcome::Dropped { Lost::Unreadable } else { Lost::Limited }, 1);
+                worker.lane.lost(why, 1);
                 return 0;
             };
             places.add(worker.lane.answered(&sent, query));

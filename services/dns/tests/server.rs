@@ -24,6 +24,8 @@ mod import;
 mod independent;
 #[path = "server/metrics.rs"]
 mod metrics;
+#[path = "server/seen.rs"]
+mod seen;
 #[path = "server/site.rs"]
 mod site;
 #[path = "server/tls.rs"]

@@ -209,6 +209,31 @@ fn cookie(options: &[u8]) -> Option<Option<Presented>> {
     Some(found)
 }
 
+/// The question of a query, for those who count and tell.
+#[derive(Debug, Clone, Copy)]
+pub struct Question {
+    name: [u8; MOST_BYTES],
+    length: usize,
+    /// The type asked for.
+    pub rtype: RecordType,
+}
+
+impl Question {
+    /// Reads the question, whatever else is in the message; `None` when there is none that can be read.
+    #[must_use]
+    pub fn read(message: &[u8]) -> Option<Self> {
+        let head = Head { id: [0; 2], flags: 0 };
+        let Query { name, length, rtype, .. } = Reader { message, at: HEADER }.question(head)?;
+        Some(Self { name, length, rtype })
+    }
+
+    /// The name asked for, on the wire and in lower case.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        self.name.get(..self.length).unwrap_or_default()
+    }
+}
+
 /// A query for one name and type, with EDNS, as a client sends it.
 #[must_use]
 pub fn encode_query(id: u16, name: &DomainName, rtype: RecordType) -> Vec<u8> {

@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use polder_core::dns::DomainName;
+use polder_core::dns::wire::Question;
 
 use super::lane::Place;
 
 /// Stored zones that are counted by name; the others together are `other`.
 pub(super) const MOST_ZONES: usize = 64;
-/// Where the question's name stands in a query.
-const QUESTION: usize = 12;
 
 /// See the module.
 #[derive(Debug)]
@@ -30,8 +29,9 @@ impl Zones {
 
     /// The place of the stored zone that is the last `length` bytes of the name in this query.
     pub(super) fn place(&self, query: &[u8], length: u8) -> Place {
-        let mut buffer = [0; 255];
-        let Some(zone) = zone_in(query, usize::from(length), &mut buffer) else { return Place::OTHER };
+        let question = Question::read(query);
+        let name = question.as_ref().map_or(&[][..], Question::name);
+        let Some(zone) = name.len().checked_sub(length.into()).and_then(|start| name.get(start..)) else { return Place::OTHER };
         let places = self.places.load();
         match places.get(zone) {
             Some(place) => *place,
@@ -68,20 +68,6 @@ impl Zones {
             }
         }
     }
-}
-
-/// The last `length` bytes of the name in a query, in lower case.
-fn zone_in<'a>(query: &[u8], length: usize, buffer: &'a mut [u8; 255]) -> Option<&'a [u8]> {
-    let mut end = QUESTION;
-    while let label @ 1.. = usize::from(*query.get(end)?) {
-        end += 1 + label;
-    }
-    end += 1;
-    let zone = query.get(end.checked_sub(length)?..end)?;
-    let buffer = buffer.get_mut(..length)?;
-    buffer.copy_from_slice(zone);
-    buffer.make_ascii_lowercase();
-    Some(buffer)
 }
 
 #[cfg(test)]

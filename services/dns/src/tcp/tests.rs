@@ -10,6 +10,7 @@ use tokio::io::duplex;
 use super::*;
 use crate::gate;
 use crate::metrics::{Labels, PublishMetrics, QueryMetrics};
+use crate::seen::{LogConfig, Seen};
 
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -26,6 +27,7 @@ fn shared() -> Shared {
         resolver: Arc::new(resolver),
         lane,
         gate: Arc::new(gate::testing::open()),
+        eye: Arc::new(Seen::new(Seed(1), LogConfig::default(), &metrics)).eye("tcp"),
         idle: IDLE,
         turn: AtomicU32::new(0),
     }

@@ -15,6 +15,12 @@ fn names() -> Vec<Row> {
     wrong.chain([bad("name", text(""), Reason::FieldRequired), good("name", text("."))]).collect()
 }
 
+/// How many are wanted.
+fn limits(most: u64) -> Vec<Row> {
+    let wrong = [0, most + 1, u64::from(u32::MAX)].map(|limit| bad("limit", To::Number(limit), Reason::CountOutOfBounds));
+    wrong.into_iter().chain([1, most].map(|limit| good("limit", To::Number(limit)))).collect()
+}
+
 pub(crate) fn tables(_: &Known) -> Vec<Table> {
     let ask = json!({"name": "web.shop.svc.cluster.local", "type": "A", "namespace": "shop"});
     let types = ["B", "TYPE65536", "AXFR", "IXFR", "OPT"].map(|kind| bad("type", text(kind), Reason::RecordMalformed));
@@ -32,6 +38,8 @@ pub(crate) fn tables(_: &Known) -> Vec<Table> {
             [pages(), tokens([]), vec![no_zone.clone(), bad("zone", text("a..b"), Reason::NameMalformed), good("zone", text(""))]],
         ),
         table("DnsService/ExportZone", json!({"zone": "example.com"}), [zone_names("zone"), vec![no_zone]]),
+        table("DnsService/GetTopNames", json!({}), [limits(500)]),
+        table("DnsService/GetRecentFailures", json!({}), [limits(256)]),
         table(
             "DnsService/WaitForRevision",
             json!({"revision": "1"}),

@@ -10,6 +10,7 @@ use polder_core::dns::{Rcode, RecordType};
 use polder_dns::{CookieConfig, DnsConfig, RateConfig};
 
 use super::dig::{ask, ask_at};
+use super::forward;
 use super::hostile::query;
 use super::site::Site;
 
@@ -113,6 +114,21 @@ async fn a_client_with_a_cookie_that_is_not_good_is_told_so_when_it_is_limited()
     let refused = encode_query(5, &"www.example.com".parse().unwrap(), RecordType::A);
     socket.send(&refused).unwrap();
     assert_eq!(received(&socket).1.rcode, Rcode::Refused);
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_of_others_have_the_cookie_too() {
+    let (_folder, site, _upstream) = forward::shop(|upstream| forward::asking(&[upstream])).await;
+    let mut cookie = None;
+    // Asked for, then kept; learned, then returned.
+    for transport in ["+notcp", "+notcp", "+tcp"] {
+        let with = cookie.as_ref().map(|cookie| format!("={cookie}")).unwrap_or_default();
+        let answer = ask("dig", &site, &format!("+cookie{with} {transport} www.example A"));
+        assert!(answer.contains("status: NOERROR") && answer.contains("ANSWER: "), "{answer}");
+        let given = shown(&answer);
+        assert_eq!(cookie.get_or_insert_with(|| given.clone()), &given);
+    }
     site.stop().await;
 }
 
