@@ -243,6 +243,12 @@ pub enum Verb {
         /// The type of record.
         #[arg(default_value = "A")]
         record_type: String,
+        /// The namespace of the pod that asks: its search list and its view are used.
+        #[arg(short, long, default_value = "default")]
+        namespace: String,
+        /// The address of whoever asks, for the view that it is in.
+        #[arg(long, default_value = "")]
+        client: String,
     },
     /// Show what a name server has seen of its clients; every replica tells its own.
     Dns {

@@ -8,6 +8,7 @@
 //! without data is an empty non-terminal (RFC 8020).
 
 mod apex;
+mod layer;
 mod set;
 mod share;
 
@@ -27,10 +28,12 @@ use super::record::{Record, RecordType};
 use super::serial::{Basis, Heads};
 use super::settings::{PodRecords, Settings};
 use super::source::Source;
+use super::views::Clients;
 use super::zones::ZoneName;
 use crate::cluster::Cluster;
 use crate::id::Revision;
 use crate::ipam::OwnerKind;
+use crate::net::Label;
 
 /// The label of a wildcard, on the wire.
 const WILDCARD: [u8; 2] = [1, b'*'];
@@ -80,6 +83,12 @@ pub struct Snapshot {
     zones: Table<DomainName, Arc<Apex>>,
     /// The zones that others have.
     shared: OrdMap<DomainName, Shared>,
+    /// The view whose zones these are; `None`: they are everybody's.
+    view: Option<Label>,
+    /// Who is in which view.
+    clients: Clients,
+    /// The zones of the views that have any.
+    layers: OrdMap<Label, Self>,
 }
 
 impl Snapshot {
@@ -96,6 +105,9 @@ impl Snapshot {
             reverse: Arc::default(),
             zones: Table::with_hasher(seed),
             shared: OrdMap::new(),
+            view: None,
+            clients: Clients::none(seed),
+            layers: OrdMap::new(),
         }
     }
 
@@ -112,7 +124,7 @@ impl Snapshot {
         let verified = settings.pods == PodRecords::Verified;
         let pods = cluster.ipam.allocations(None).filter(|(_, held)| verified && held.owner.kind == OwnerKind::Pod);
         let services = services.chain(outside).chain(pods.map(|(uid, _)| Source::Pod(uid)));
-        let all = namespaces.chain(services).chain(zones).chain(sets).chain([Source::Zones]).collect();
+        let all = namespaces.chain(services).chain(zones).chain(sets).chain([Source::Zones, Source::Views]).collect();
         let mut snapshot = Self::unsynced(settings);
         snapshot.synced = true;
         snapshot.update(cluster, &all, heads);
@@ -122,18 +134,26 @@ impl Snapshot {
     /// Brings the records of the touched sources to the cluster's state, which stands at `heads`; the same as building it anew when
     /// `touched` has every source that differs ([`super::touched`]).
     pub fn update(&mut self, cluster: &Cluster, touched: &BTreeSet<Source>, heads: Heads) {
+        self.follow_clients(cluster, touched);
+        self.update_layers(cluster, touched, heads);
+        self.update_own(cluster, touched, heads);
+    }
+
+    /// The same of the names that are not those of another view.
+    fn update_own(&mut self, cluster: &Cluster, touched: &BTreeSet<Source>, heads: Heads) {
         // Only where others have a zone anything is noted of how it changes.
         let before = (!self.shared.is_empty()).then(|| self.clone());
         let mut changed = BTreeSet::new();
         self.heads = heads;
-        if touched.contains(&Source::Zones) {
+        if touched.contains(&Source::Zones) && self.view.is_none() {
             self.cover(reverse_apexes(cluster));
         }
-        for source in touched {
+        let view = self.view.clone();
+        for source in touched.iter().filter(|source| layer::belongs(view.as_ref(), source)) {
             if let Source::Zone(name) = source {
                 self.restart(cluster, name);
             }
-            let names = self.replace(source, records(&self.settings, cluster, source));
+            let names = self.replace(source, records(&self.settings, cluster, source, view.as_ref()));
             if before.is_some() {
                 changed.extend(names);
             }

@@ -32,5 +32,7 @@ mod site;
 mod tls;
 #[path = "server/transfer.rs"]
 mod transfer;
+#[path = "server/views.rs"]
+mod views;
 #[path = "server/zones.rs"]
 mod zones;

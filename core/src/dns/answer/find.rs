@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::super::name::suffixes;
 use super::super::record::RecordType;
 use super::super::snapshot::{Node, Set, Snapshot};
+use super::super::views::Sight;
 use super::pods::address_in;
 
 /// What stands at a name.
@@ -27,8 +28,15 @@ pub(super) enum Found<'a> {
 }
 
 /// What stands at `name` for a question of this type.
-pub(super) fn find<'a>(snapshot: &'a Snapshot, name: &[u8], rtype: RecordType) -> Found<'a> {
+pub(super) fn find<'a>(sight: Sight<'a>, name: &[u8], rtype: RecordType) -> Found<'a> {
+    let snapshot = sight.tables(name);
+    if sight.hides(name) {
+        return Found::Missing;
+    }
     let node = snapshot.node(name);
+    if node.is_some_and(|node| sight.hides_names_of(node)) {
+        return Found::Missing;
+    }
     // A name with computed records and nothing else is never in a delegated part: they come first.
     let stored = if node.is_some_and(Node::is_computed) { None } else { snapshot.stored_zone_of(name) };
     if let Some(zone) = stored
