@@ -45,6 +45,7 @@ pub mod wire;
 pub mod zones;
 
 pub use answer::{Client, Outcome, Scope, Sent, Transport, answer, answer_in, bad_cookie, cut_short};
+pub use answer::{Standing, Step, explain};
 pub use hash::Seed;
 pub use name::DomainName;
 pub use record::{Data, Record, RecordType};

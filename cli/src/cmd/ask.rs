@@ -75,15 +75,8 @@ fn verdict(well: bool, answer: String) -> Result<String, Failure> {
 ///
 /// # Errors
 /// What the server refused.
-pub async fn dig(context: &Context, name: &str, record_type: &str, (namespace, client): (&str, &str)) -> Result<String, Failure> {
-    // With a namespace the search list of its pods is tried, so that `web.shop` is enough.
-    let request = object([
-        ("name", json!(name)),
-        ("type", json!(record_type.to_uppercase())),
-        ("namespace", json!(namespace)),
-        ("client", json!(client)),
-    ]);
-    let answer = context.client.call("dns.DnsService/Resolve", Value::Object(request)).await?;
+pub async fn dig(context: &Context, name: &str, record_type: &str, asker: (&str, &str)) -> Result<String, Failure> {
+    let answer = resolve(context, name, record_type, asker).await?;
     if matches!(context.format, Format::Json | Format::Yaml) {
         return data(&answer, context.format);
     }
@@ -106,6 +99,23 @@ pub async fn dig(context: &Context, name: &str, record_type: &str, (namespace, c
         }
     }
     Ok(out)
+}
+
+/// Asks the engine, as a pod of the namespace or the client with this address. The search list of the namespace is tried, so that `web.shop`
+/// is enough.
+pub(super) async fn resolve(
+    context: &Context,
+    name: &str,
+    record_type: &str,
+    (namespace, client): (&str, &str),
+) -> Result<Value, Failure> {
+    let request = object([
+        ("name", json!(name)),
+        ("type", json!(record_type.to_uppercase())),
+        ("namespace", json!(namespace)),
+        ("client", json!(client)),
+    ]);
+    context.client.call("dns.DnsService/Resolve", Value::Object(request)).await
 }
 
 /// The view that the answer is from.

@@ -1,5 +1,6 @@
 //! The answer: one pure function for every transport and for the `Resolve` RPC. No locks, no I/O, no allocation.
 
+mod explain;
 mod find;
 mod pods;
 mod scope;
@@ -7,7 +8,8 @@ mod search;
 
 use std::net::IpAddr;
 
-use self::find::{Found, find};
+pub use self::explain::{Standing, Step, explain};
+use self::find::{Found, find, zone_for};
 pub use self::scope::Scope;
 use self::search::{Completed, complete};
 use super::name::is_under;
@@ -207,7 +209,7 @@ impl<'a> Asked<'a> {
             }
             let zone = match found {
                 Found::Set(_) | Found::Address(_) | Found::Alias(_) | Found::Elsewhere(..) => None,
-                Found::Start | Found::NoData | Found::Missing => match self.sight.tables(name).zone_of(name) {
+                Found::Start | Found::NoData | Found::Missing => match zone_for(self.sight, name, self.query.rtype) {
                     Some(zone) => Some(zone),
                     None if hop == 0 => return forward(reply, rtype),
                     None => return leads(reply, rtype),

@@ -252,6 +252,11 @@ impl Snapshot {
         self.zones.get(zone).map(AsRef::as_ref)
     }
 
+    /// Whether the zone with this apex is stored.
+    pub(super) fn is_stored(&self, zone: &DomainName) -> bool {
+        self.zones.contains_key(zone)
+    }
+
     /// The innermost of our zones that has the name, if it is a stored one: the name's own suffix.
     pub(super) fn stored_zone_of<'a>(&self, name: &'a [u8]) -> Option<&'a [u8]> {
         // The zones first: without any, a name that is not there costs nothing more.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use polder_core::dns::message::Answered;
 use polder_core::dns::views::Sight;
 use polder_core::dns::zones::ZoneName;
-use polder_core::dns::{DomainName, Record, RecordType, Snapshot, Source};
+use polder_core::dns::{DomainName, Record, RecordType, Snapshot, Source, Standing, Step};
 use polder_core::filter::Filter;
 use polder_core::net::{Label, parse_addr};
 use polder_core::reason::{Malformed, Reason, Refusal, Violations, shown};
@@ -24,7 +24,7 @@ use polder_core::reason::{Malformed, Reason, Refusal, Violations, shown};
 use super::common::object;
 use super::page;
 use crate::dns::v1;
-use crate::types::v1::ObjectRef;
+use crate::types::v1::{ConditionStatus, ObjectRef};
 
 /// A question, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -254,6 +254,23 @@ pub fn answered(sight: Sight<'_>, sent: &Answered) -> v1::Record {
         data: sent.data.clone(),
         source: kind.into(),
         object,
+    }
+}
+
+/// A step from a name to its answer.
+#[must_use]
+pub fn step(step: &Step) -> v1::ResolveStep {
+    let (status, reason) = match step.standing {
+        Standing::Well => (ConditionStatus::True, None),
+        Standing::Missing(reason) => (ConditionStatus::False, reason),
+        Standing::Elsewhere => (ConditionStatus::Unknown, None),
+    };
+    v1::ResolveStep {
+        step: step.step.to_owned(),
+        status: status.into(),
+        reason: reason.map_or_else(String::new, |reason| reason.as_str().to_owned()),
+        message: step.message.clone(),
+        objects: step.sources.iter().filter_map(|source| origin(Some(source)).1).collect(),
     }
 }
 

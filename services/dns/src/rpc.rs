@@ -7,17 +7,20 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
+use polder_core::dns::views::Sight;
+use polder_core::dns::{Standing, explain};
 use polder_core::id::Revision;
 use polder_core::reason::Refusal;
 use polder_proto::convert::dns::Question;
 use polder_proto::convert::{dns as convert, page};
 use polder_proto::dns::v1::dns_service_server::DnsService;
 use polder_proto::dns::v1::*;
+use polder_proto::types::v1::ConditionStatus;
 use polder_runtime::clock;
 use polder_runtime::status::refuse;
 use tonic::{Request, Response, Status};
 
-use crate::resolver::Found;
+use crate::resolver::{Found, Origin};
 use crate::service::{Resolution, Service, sight};
 use crate::zones::Zones;
 
@@ -84,7 +87,39 @@ fn resolved(question: &Question, resolution: &Resolution, elapsed: Duration) -> 
         rule: origin.as_ref().map(|origin| convert::resolver::rule(&origin.rule)).unwrap_or_default(),
         age: age.and_then(|age| prost_types::Duration::try_from(age).ok()),
         view: sight.view().map(ToString::to_string).unwrap_or_default(),
+        steps: steps(sight, question, resolution),
     }
+}
+
+/// How the answer came about; where others were asked, what became of it.
+fn steps(sight: Sight<'_>, question: &Question, resolution: &Resolution) -> Vec<ResolveStep> {
+    let Resolution { name, message, tried, origin, .. } = resolution;
+    let missed = tried.iter().map(|name| ResolveStep {
+        step: "name".to_owned(),
+        status: ConditionStatus::Unknown.into(),
+        message: format!("`{name}`, on the search path of the namespace, has no such records"),
+        ..ResolveStep::default()
+    });
+    let own = explain(sight, name, question.rtype);
+    let is_elsewhere = own.last().is_some_and(|step| step.standing == Standing::Elsewhere && step.step != "delegation");
+    let upstream = is_elsewhere.then(|| {
+        let rcode = &message.rcode;
+        let (found, text) = match origin {
+            None => (false, format!("no upstream is asked for such names: {rcode}")),
+            Some(Origin { by: None, .. }) => (false, format!("no upstream answers: {rcode}")),
+            Some(Origin { by: Some(by), found, age, .. }) => {
+                let how = match found {
+                    Found::Asked => "was asked now".to_owned(),
+                    Found::Kept => format!("said it {} s ago", age.as_secs()),
+                    Found::Stale => format!("said it {} s ago, which is too long, and none answers now", age.as_secs()),
+                };
+                (!message.answer.is_empty(), format!("`{by}` {how}: {rcode}, {} records", message.answer.len()))
+            }
+        };
+        let status = if found { ConditionStatus::True } else { ConditionStatus::False };
+        ResolveStep { step: "upstream".to_owned(), status: status.into(), message: text, ..ResolveStep::default() }
+    });
+    missed.chain(own.iter().map(convert::step)).chain(upstream).collect()
 }
 
 #[tonic::async_trait]

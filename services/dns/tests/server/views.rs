@@ -73,6 +73,14 @@ async fn split(store: Store) {
     let branch = (vec!["10.0.0.1".to_owned()], "corp.example.@branch".to_owned(), "branch".to_owned());
     assert_eq!(resolved(&mut client, "www.corp.example.", "", "127.0.9.8").await, branch);
     assert_eq!(resolved(&mut client, "web", "shop", "").await.2, "tenant");
+    let request = ResolveRequest {
+        name: "web.shop.svc.cluster.local.".to_owned(),
+        client: "127.0.9.8".to_owned(),
+        ..ResolveRequest::default()
+    };
+    let steps = client.resolve(request).await.unwrap().into_inner().steps;
+    let last = steps.last().unwrap();
+    assert_eq!((steps[0].step.as_str(), steps[2].step.as_str(), last.step.as_str()), ("view", "view", "name"), "{steps:?}");
     let everybodys = (vec!["198.51.100.1".to_owned()], "corp.example.".to_owned(), String::new());
     assert_eq!(resolved(&mut client, "www.corp.example.", "", "").await, everybodys);
 
