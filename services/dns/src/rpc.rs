@@ -57,7 +57,7 @@ fn resolved(resolution: &Resolution, elapsed: Duration) -> ResolveResponse {
     };
     let zone = || names.zone_containing(name).map(|zone| zone.to_string());
     let answered_by = match origin {
-        Some(origin) => origin.by.map(|by| by.to_string()),
+        Some(origin) => origin.by.as_ref().map(ToString::to_string),
         None => zone(),
     };
     let kept = origin.as_ref().filter(|origin| origin.found != Found::Asked);
