@@ -3,7 +3,7 @@
 #
 #   tools/deps.sh PURPOSE...
 #       run       building: cargo and a C compiler to link with
-#       test      etcd, DNS and network tools, Knot as a secondary, a browser, grpcurl
+#       test      etcd, DNS and network tools, Knot as a secondary, Unbound as an upstream, a browser, grpcurl
 #       bench     what 'make bench' measures Polder beside: etcd, dnsperf, NSD, Knot, CoreDNS
 #       check     rustfmt, clippy, cargo-deny, shellcheck, and npm for buf
 #       compose   a container engine with the compose and buildx plugins
@@ -34,6 +34,7 @@ test_packages() {
     want dig bind9-dnsutils
     want kdig knot-dnsutils
     want knotd knot
+    want unbound unbound
     want drill ldnsutils
     [ -e /usr/lib/python3/dist-packages/dns ] || packages+=(python3-dnspython)
     want musl-gcc musl-tools

@@ -9,7 +9,7 @@
 //! * [`zones`]: what operators store, and the decisions about it.
 //! * [`master`]: zone files, read.
 //! * [`resolver`]: names outside: the settings, the questions to others, what they answer, what is kept of it.
-//! * [`message`]: reading an answer again, for people.
+//! * [`message`]: reading an answer again, for people; [`server`]: the addresses of other servers.
 //! * [`network`], [`admit`]: clients by their networks, and how many connections and, by
 //!   [`rate`], answers they may have; [`cookie`]: whether they have the
 //!   address that they ask from.
@@ -33,6 +33,7 @@ pub mod record;
 pub mod resolver;
 mod reverse;
 mod serial;
+pub mod server;
 mod settings;
 mod siphash;
 pub mod snapshot;

@@ -294,9 +294,10 @@ fn the_name_server_is_asked_itself(site: &Site) {
         "namespace `shop` has no service `nope` (SERVICE_NOT_FOUND)",
         "try:   polder get services -A; polder explain SERVICE_NOT_FOUND",
     ];
-    fails(site.polder(&["why", "name", "nope.shop.svc.cluster.local"]), 1, &said);
-    let outside = "✖ upstream: no upstream is asked for such names: REFUSED";
-    fails(site.polder(&["why", "name", "www.example.com.", "aaaa"]), 1, &[outside]);
+    let why = site.polder(&["why", "name", "nope.shop.svc.cluster.local"]);
+    assert!(why.code == 1 && said.iter().all(|line| why.out.contains(line)), "{why:?}");
+    let why = site.polder(&["why", "name", "www.example.com.", "aaaa"]);
+    assert!(why.code == 1 && why.out.contains("✖ upstream: no upstream is asked for such names: REFUSED"), "{why:?}");
     fails(site.polder(&["dig", "db.shop", "--client", "nowhere"]), 2, &["ADDRESS_MALFORMED"]);
     fails(site.polder(&["dig", "db.shop", "BANANA"]), 2, &["`BANANA` is not a record type", "RECORD_MALFORMED"]);
     for (seen, told) in [("top", "queries since "), ("failures", "failures since it started")] {

@@ -30,6 +30,10 @@ impl Secret {
     pub const fn new(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
+
+    pub(super) const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -135,7 +139,7 @@ fn server_cookie(cookie: [u8; CLIENT], client: IpAddr, secret: Secret, (reserved
         IpAddr::V4(address) => put(&address.octets()),
         IpAddr::V6(address) => put(&address.octets()),
     }
-    let hash = siphash(&secret.0, message.get(..length).unwrap_or_default()).to_le_bytes();
+    let hash = siphash(secret.as_bytes(), message.get(..length).unwrap_or_default()).to_le_bytes();
     let ([r0, r1, r2], [t0, t1, t2, t3], [h0, h1, h2, h3, h4, h5, h6, h7]) = (reserved, made.to_be_bytes(), hash);
     [VERSION, r0, r1, r2, t0, t1, t2, t3, h0, h1, h2, h3, h4, h5, h6, h7]
 }

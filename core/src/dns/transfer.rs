@@ -23,5 +23,5 @@ pub(super) use content::servers;
 pub(super) use history::History;
 pub use notify::{Notifier, Notify, Told};
 pub(super) use secondaries::network;
-pub use secondaries::{MOST_NETWORKS, Secondaries, networks};
+pub use secondaries::{MOST_NETWORKS, MOST_NOTIFIED, Secondaries, networks, notified};
 pub use send::{Filled, Form, Kind, Transfer, ask};

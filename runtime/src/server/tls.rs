@@ -15,6 +15,9 @@ use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 use super::listener::Security;
 use crate::config::TlsConfig;
 
+/// Where the system keeps the authorities that it trusts: PEM, as the package `ca-certificates` writes it.
+pub const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -71,15 +74,17 @@ fn accepting(
     Ok(TlsAcceptor::from(Arc::new(server)))
 }
 
-/// The client's side of a protocol of its own: trusts the authorities of the file.
+/// The client's side of a protocol of its own: trusts the authorities of the file, or without one those that the system trusts
+/// ([`SYSTEM_AUTHORITIES`]).
 ///
 /// # Errors
 /// [`TlsError`] for a file that cannot be used.
-pub fn connector(authorities: &Path, protocol: &[u8]) -> Result<TlsConnector, TlsError> {
+pub fn connector(authorities: Option<&Path>, protocol: &[u8]) -> Result<TlsConnector, TlsError> {
+    let roots = authorities.map_or_else(|| trusted(Path::new(SYSTEM_AUTHORITIES)), roots)?;
     let mut client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(unfit)?
-        .with_root_certificates(roots(authorities)?)
+        .with_root_certificates(roots)
         .with_no_client_auth();
     client.alpn_protocols = vec![protocol.to_vec()];
     Ok(TlsConnector::from(Arc::new(client)))
@@ -120,6 +125,15 @@ fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
         roots.add(certificate).map_err(|error| bad(path, error))?;
     }
     Ok(roots)
+}
+
+/// The authorities of a bundle that others keep: one that cannot be understood does not spoil the rest.
+fn trusted(path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    match roots.add_parsable_certificates(certificates(path)?) {
+        (0, ignored) => Err(bad(path, format!("none of its {ignored} certificates can be understood"))),
+        _ => Ok(roots),
+    }
 }
 
 fn unfit(error: rustls::Error) -> TlsError {

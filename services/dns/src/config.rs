@@ -7,8 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use polder_core::dns::network::Networks;
-use polder_core::dns::resolver::check::upstreams;
-use polder_core::dns::transfer::{Secondaries, networks};
+use polder_core::dns::transfer::{Secondaries, networks, notified};
 use polder_core::dns::{PodRecords, Seed, Settings};
 use polder_core::net::Name;
 use polder_core::reason::{Malformed, Reason, Refusal, Violations};
@@ -55,6 +54,8 @@ pub struct DnsConfig {
     pub tls_cert_file: PathBuf,
     /// The key of the certificate: PEM.
     pub tls_key_file: PathBuf,
+    /// The authorities that certify upstreams which are asked over TLS: PEM. Empty: those that the system trusts.
+    pub upstream_ca_file: PathBuf,
     /// The cluster domain.
     pub domain: String,
     /// Seconds for which a resolver may keep a record.
@@ -103,6 +104,7 @@ impl Default for DnsConfig {
             tls_listen: Vec::new(),
             tls_cert_file: PathBuf::new(),
             tls_key_file: PathBuf::new(),
+            upstream_ca_file: PathBuf::new(),
             domain: Settings::DEFAULT_ZONE.to_owned(),
             ttl: Settings::DEFAULT_TTL,
             negative_ttl: Settings::DEFAULT_TTL,
@@ -158,7 +160,7 @@ impl DnsConfig {
     pub(crate) fn secondaries(&self) -> Result<Secondaries, Refusal> {
         let mut bad = Violations::new();
         let transfer_to = networks(&self.transfer_to, "dns.transfer_to", &mut bad);
-        let notify = upstreams(&self.notify, "dns.notify", &mut bad);
+        let notify = notified(&self.notify, "dns.notify", &mut bad);
         bad.finish(Some(Secondaries { transfer_to, notify }))
     }
 

@@ -55,7 +55,7 @@ use listen::Sockets;
 use metrics::{Labels, PublishMetrics, QueryMetrics};
 use names::Names;
 use progress::Progress;
-use resolver::{Desk, Resolver};
+use resolver::{Desk, Resolver, Trust};
 use rpc::Rpc;
 use saved::SavedFile;
 use seen::{Eye, Seen};
@@ -109,8 +109,12 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let gate = Arc::new(Gate::new(guards.gate.clone(), settings.seed, Jar::open(guards.secrets.clone())?));
     let seen = Arc::new(Seen::new(settings.seed, config.log, metrics));
     let queries = QueryMetrics::register(metrics, &domain);
-    let (resolver, queue) =
-        Resolver::new(settings.seed, metrics, &addresses.first().map_or_else(String::new, |first| format!("dns://{first}")));
+    let (resolver, queue) = Resolver::new(
+        settings.seed,
+        Trust::open(&config.upstream_ca_file)?,
+        metrics,
+        &addresses.first().map_or_else(String::new, |first| format!("dns://{first}")),
+    );
     let resolver = Arc::new(resolver);
     let names = Arc::new(Names::new(settings, PublishMetrics::register(metrics)));
     let clock: Clock = Arc::new(clock::now);

@@ -3,7 +3,8 @@
 //! * [`Resolver::pass`]: what becomes of a query after our own zones have looked at it. It never waits: what cannot be answered at once
 //!   goes into a bounded queue, and when that is full the client gets SERVFAIL. Our own names are answered before it comes to this.
 //! * [`desk`]: the one task that knows which questions are being asked, so that equal ones are asked once.
-//! * [`exchange`]: one question to upstreams. [`servers`]: what is known of them. [`cache`]: what is kept, in memory only.
+//! * [`exchange`]: one question to upstreams, [`plain`] by UDP and TCP, [`lines`] over TLS. [`servers`]: what is known of them.
+//! * [`cache`]: what is kept, in memory only.
 //!
 //! A question that an upstream asks us in turn waits for its own answer: a loop costs a client its answer, and never makes more
 //! questions of one. So that it is found out, every upstream is asked now and then for a name that nobody can guess; when that comes
@@ -12,16 +13,21 @@
 mod cache;
 mod desk;
 mod exchange;
+mod lines;
 mod metrics;
+mod plain;
 mod servers;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use polder_core::dns::cookie::Secret;
 use polder_core::dns::resolver::reply::{FLAG_RECURSION_AVAILABLE, Life, Why};
 use polder_core::dns::resolver::{Answer, Asked, Looked, Spec, Upstream};
 use polder_core::dns::{DomainName, Outcome, Rcode, Seed, Sent, Transport};
+use polder_runtime::entropy;
 use polder_runtime::metrics::Metrics;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -30,7 +36,8 @@ use self::cache::Cache;
 pub(crate) use self::desk::Desk;
 use self::desk::{Job, Waiter};
 use self::metrics::{ForwardMetrics, Hit};
-use self::servers::{Route, State};
+use self::servers::{Means, Route, State};
+pub(crate) use self::trust::Trust;
 
 /// Questions that wait to be looked at by the desk.
 const MOST_WAITING: usize = 1024;
@@ -79,9 +86,10 @@ pub(crate) struct Resolver {
 impl Resolver {
     /// A resolver that asks nobody until it is [told](Self::set) otherwise, and the queue of its desk.
     /// `server` is what metrics call it.
-    pub(crate) fn new(seed: Seed, metrics: &Metrics, server: &str) -> (Self, mpsc::Receiver<Job>) {
+    pub(crate) fn new(seed: Seed, trust: Trust, metrics: &Metrics, server: &str) -> (Self, mpsc::Receiver<Job>) {
         let (desk, queue) = mpsc::channel(MOST_WAITING);
-        let (state, metrics) = (State::nothing(), ForwardMetrics::register(metrics, server));
+        let means = Means { trust: Arc::new(trust), secret: Secret::new(entropy::draw().0.to_be_bytes()) };
+        let (state, metrics) = (State::nothing(means), ForwardMetrics::register(metrics, server));
         let cache = Cache::new(state.spec.cache, seed, metrics.clone());
         (Self { state: ArcSwap::from_pointee(state), cache, desk, metrics }, queue)
     }
@@ -137,7 +145,7 @@ impl Resolver {
 
     /// `None`: the message in `out` is all there is to say.
     fn answer(&self, route: &Route, asked: Asked, out: &mut [u8], deliver: impl FnOnce() -> Option<Deliver>) -> Option<Passed> {
-        let origin = |answer: &Answer, found, age| Origin { rule: route.domain.clone(), by: answer.by, found, age };
+        let origin = |answer: &Answer, found, age| Origin { rule: route.domain.clone(), by: answer.by.clone(), found, age };
         let now = |sent: Option<Sent>, origin| sent.map(|sent| Passed::Now(Outcome::Forward(sent), Some(origin)));
         if route.is_own_probe(&asked.key.name) {
             let refusal = Answer::empty(Rcode::Refused);

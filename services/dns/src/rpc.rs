@@ -66,7 +66,7 @@ fn resolved(question: &Question, resolution: &Resolution, elapsed: Duration) -> 
         part.zone_containing(name).map(|zone| format!("{zone}{view}"))
     };
     let answered_by = match origin {
-        Some(origin) => origin.by.map(|by| by.to_string()),
+        Some(origin) => origin.by.as_ref().map(ToString::to_string),
         None => zone(),
     };
     let kept = origin.as_ref().filter(|origin| origin.found != Found::Asked);

@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use super::super::name::DomainName;
-use super::settings::{Stub, Upstream};
+use super::settings::Stub;
+use super::upstream::Upstream;
 use crate::reason::{Malformed, Reason, Violations};
 
 /// The most servers of all names, and of one stub domain.

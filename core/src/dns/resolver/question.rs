@@ -1,16 +1,17 @@
-//! A client's query, as far as its answer depends on it, and the query that an upstream gets.
+//! A client's query, as far as its answer depends on it.
 
 use super::super::answer::{Transport, most};
 use super::super::cookie::Presented;
 use super::super::name::DomainName;
 use super::super::record::RecordType;
-use super::super::wire::{HEADER, Head, MOST_UDP, Query};
+use super::super::wire::{Head, Query};
+use super::asking::Asking;
 use super::response::Leading;
 
-const FLAG_RECURSION_DESIRED: u8 = 0x01;
-const FLAG_AUTHENTIC: u8 = 0x20;
-const FLAG_CHECKING_DISABLED: u8 = 0x10;
-const CLASS_IN: u16 = 1;
+pub(super) const FLAG_RECURSION_DESIRED: u8 = 0x01;
+pub(super) const FLAG_AUTHENTIC: u8 = 0x20;
+pub(super) const FLAG_CHECKING_DISABLED: u8 = 0x10;
+pub(super) const CLASS_IN: u16 = 1;
 
 /// What an upstream's answer depends on: equal keys may share one answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,26 +33,10 @@ impl Key {
         Self { name, rtype, dnssec_ok: false, checking_disabled: false }
     }
 
-    /// The query to an upstream under the number `id`. It says that we understand the AD bit (RFC 6840 §5.7); with `edns` also how
-    /// large an answer we take by UDP. What clients sent besides the question stays with us: their addresses, cookies, options.
+    /// The plain query for it under the number `id`, with or without EDNS.
     #[must_use]
     pub fn encode(&self, id: u16, edns: bool) -> Vec<u8> {
-        let checking = if self.checking_disabled { FLAG_CHECKING_DISABLED } else { 0 };
-        let mut message = Vec::with_capacity(HEADER + self.name.as_wire().len() + 4 + 11);
-        message.extend_from_slice(&id.to_be_bytes());
-        message.extend_from_slice(&[FLAG_RECURSION_DESIRED, FLAG_AUTHENTIC | checking]);
-        message.extend_from_slice(&[0, 1, 0, 0, 0, 0, 0, u8::from(edns)]);
-        message.extend_from_slice(self.name.as_wire());
-        message.extend_from_slice(&self.rtype.0.to_be_bytes());
-        message.extend_from_slice(&CLASS_IN.to_be_bytes());
-        if edns {
-            let dnssec_ok = if self.dnssec_ok { 0x80 } else { 0 };
-            message.push(0);
-            message.extend_from_slice(&RecordType::OPT.0.to_be_bytes());
-            message.extend_from_slice(&MOST_UDP.to_be_bytes());
-            message.extend_from_slice(&[0, 0, dnssec_ok, 0, 0, 0]);
-        }
-        message
+        Asking { id, edns, ..Asking::default() }.encode(self)
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::name::{DomainName, is_under};
 use super::super::record::RecordType;
 use super::super::wire::Rcode;
 use super::question::Key;
-use super::settings::Upstream;
+use super::upstream::Upstream;
 
 /// The longest chain of aliases that is followed.
 const MOST_ALIASES: usize = 16;
@@ -28,6 +28,8 @@ pub enum Unusable {
     Foreign,
     /// Not all of it came; it is to be asked for by TCP.
     Truncated,
+    /// Somebody else may have sent it: it lacks what the server has always sent back before. It is to be asked for by TCP.
+    Doubtful,
     /// It cannot be read.
     Malformed,
     /// The server says that it cannot answer.

@@ -1,7 +1,8 @@
 //! Which servers a name is asked of, and in which order.
 
 use super::super::name::DomainName;
-use super::settings::{Policy, Spec, Upstream};
+use super::settings::{Policy, Spec};
+use super::upstream::Upstream;
 
 /// The servers of one domain and all below it that no longer domain has.
 #[derive(Debug, Clone, PartialEq, Eq)]

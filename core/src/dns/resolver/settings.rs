@@ -1,56 +1,11 @@
 //! What an operator says about names outside.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::super::name::DomainName;
 use super::super::views::View;
+use super::upstream::Upstream;
 use crate::meta::Meta;
-use crate::reason::{Malformed, Reason, shown};
-
-/// The port of name servers.
-const PORT: u16 = 53;
-
-/// A server that is asked, by UDP and TCP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Upstream(pub SocketAddr);
-
-impl fmt::Display for Upstream {
-    /// Without the port where it is the usual one.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.port() == PORT { self.0.ip().fmt(f) } else { self.0.fmt(f) }
-    }
-}
-
-impl FromStr for Upstream {
-    type Err = Malformed;
-
-    /// An address, or an address and a port.
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        if text.contains("://") {
-            let description = format!("`{}`: servers are asked by UDP and TCP; other transports are not offered yet", shown(text));
-            return Err(Malformed::new(Reason::NotImplemented, description));
-        }
-        let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let alone = bracketed.unwrap_or(text).parse::<IpAddr>().map(|address| SocketAddr::new(address, PORT));
-        let address = alone.or_else(|_| text.parse::<SocketAddr>()).map_err(|_| {
-            let description = format!("`{}` is not a server such as `192.0.2.53` or `[2001:db8::53]:5353`", shown(text));
-            Malformed::new(Reason::AddressMalformed, description)
-        })?;
-        if address.port() == 0 {
-            return Err(Malformed::new(Reason::PortMalformed, format!("`{}` has port 0; ports are 1 to 65535", shown(text))));
-        }
-        let ip = address.ip();
-        let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
-        if ip.is_unspecified() || ip.is_multicast() || broadcast {
-            let description = format!("`{}` is not the address of one server", shown(text));
-            return Err(Malformed::new(Reason::AddressMalformed, description));
-        }
-        Ok(Self(SocketAddr::new(ip, address.port())))
-    }
-}
 
 /// The servers of a domain.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! Messages of made-up upstreams, by hand: a builder that writes what honest servers send, and what others do.
 
 mod cache;
+mod marks;
+mod pipeline;
 mod question;
 mod response;
 mod settings;

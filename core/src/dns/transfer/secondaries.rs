@@ -4,13 +4,15 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::super::resolver::Upstream;
 use super::super::resolver::check::distinct;
+use super::super::server::ServerAddress;
 use crate::net::{parse_addr, parse_host_net};
 use crate::reason::{Malformed, Reason, Violations, shown};
 
 /// The most networks that may have one zone.
 pub const MOST_NETWORKS: usize = 16;
+/// The most servers that are told of the changes of one zone.
+pub const MOST_NOTIFIED: usize = 16;
 
 /// The other servers of a zone. By default there are none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,7 +20,7 @@ pub struct Secondaries {
     /// Where those come from who may have the zone: nobody else may.
     pub transfer_to: Vec<IpNet>,
     /// Who is told when the zone has changed.
-    pub notify: Vec<Upstream>,
+    pub notify: Vec<ServerAddress>,
 }
 
 impl Secondaries {
@@ -39,6 +41,20 @@ impl Secondaries {
 /// A list of networks, every bad one named; a single address stands for itself.
 pub fn networks(texts: &[String], field: &str, bad: &mut Violations) -> Vec<IpNet> {
     distinct(texts, (MOST_NETWORKS, "networks"), network, field, bad)
+}
+
+/// A list of servers to be told, every bad one named.
+pub fn notified(texts: &[String], field: &str, bad: &mut Violations) -> Vec<ServerAddress> {
+    distinct(texts, (MOST_NOTIFIED, "servers"), told, field, bad)
+}
+
+fn told(text: &str) -> Result<ServerAddress, Malformed> {
+    if !text.contains("://") {
+        return text.parse();
+    }
+    let description =
+        format!("`{}`: servers are told by UDP alone; write the address, and the port where it is not 53", shown(text));
+    Err(Malformed::new(Reason::AddressMalformed, description))
 }
 
 /// A network, or a single address.
@@ -101,5 +117,22 @@ mod tests {
         ];
         assert_eq!(bad, expected.map(|(field, reason)| (field.to_owned(), reason)));
         assert_eq!(read(&["10.0.0.1"; 17]).unwrap_err(), [("to".to_owned(), Reason::CountOutOfBounds)]);
+    }
+
+    #[test]
+    fn every_bad_server_to_be_told_is_named() {
+        let texts = ["192.0.2.1", "192.0.2.1:53", "tls://192.0.2.2", "ns1.example", "[2001:db8::1]:0"].map(str::to_owned);
+        let mut bad = Violations::new();
+        notified(&texts, "notify", &mut bad);
+        let refused = bad.finish(None::<()>).unwrap_err();
+        let fields: Vec<(&str, Reason)> = refused.violations.iter().map(|bad| (bad.field.as_str(), bad.reason)).collect();
+        let expected = [
+            ("notify[1]", Reason::DuplicateValue),
+            ("notify[2]", Reason::AddressMalformed),
+            ("notify[3]", Reason::AddressMalformed),
+            ("notify[4]", Reason::PortMalformed),
+        ];
+        assert_eq!(fields, expected);
+        assert!(refused.violations[1].description.contains("told by UDP"), "{}", refused.violations[1].description);
     }
 }

@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use polder_core::cluster::Cluster;
 use polder_core::dns::DomainName;
-use polder_core::dns::resolver::check::upstreams;
-use polder_core::dns::transfer::{Secondaries, networks};
+use polder_core::dns::transfer::{Secondaries, networks, notified};
 use polder_core::dns::zones::check::{self, MOST_NEGATIVE_TTL, MOST_SERVERS, MOST_TIMER, MOST_TTL};
 use polder_core::dns::zones::{Decision, Move, Zone, ZoneDraft, ZoneName, ZoneSpec};
 use polder_core::meta::Meta;
@@ -89,7 +88,7 @@ impl Written for pb::Zone {
         let mailbox = given(&self.mailbox, "mailbox", check::mailbox, bad);
         let name_servers = name_servers(&self.name_servers, bad);
         let transfer_to = networks(&self.transfer_to, &at("transfer_to"), bad);
-        let secondaries = Secondaries { transfer_to, notify: upstreams(&self.notify, &at("notify"), bad) };
+        let secondaries = Secondaries { transfer_to, notify: notified(&self.notify, &at("notify"), bad) };
         let labels = labels(self.labels, &at("labels"), bad);
         let (ttl, negative_ttl) = (ttl?, negative_ttl?);
         let (refresh, retry, expire, publish_services) = (refresh?, retry?, expire?, self.publish_services);

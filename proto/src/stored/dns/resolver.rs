@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use polder_core::dns::resolver::{CacheSpec, Policy, Resolver, Spec, Stub, Upstream};
+use polder_core::dns::resolver::{CacheSpec, Policy, Resolver, Shows, Spec, Stub, Upstream};
 use polder_core::dns::views::View;
 use polder_core::net::Label;
 use prost::Message;
@@ -67,11 +67,26 @@ fn write_view(view: &View) -> pb::View {
 }
 
 fn read_upstream(stored: &pb::Upstream) -> Result<Upstream, String> {
-    Ok(Upstream(SocketAddr::new(read_address(&stored.address)?, read_port(stored.port)?)))
+    let address = SocketAddr::new(read_address(&stored.address)?, read_port(stored.port)?);
+    let tls = match (stored.tls, stored.tls_name.as_str()) {
+        (false, "") => None,
+        (false, name) => return Err(format!("its server {address} has the name `{name}` and is not asked over TLS")),
+        (true, "") => Some(Shows::Address),
+        (true, name) => Some(Shows::Name(read_text(name)?)),
+    };
+    Ok(Upstream { address, tls })
 }
 
 fn write_upstreams(upstreams: &[Upstream]) -> Vec<pb::Upstream> {
-    let write = |Upstream(address): &Upstream| pb::Upstream { address: write_address(address.ip()), port: address.port().into() };
+    let write = |Upstream { address, tls }: &Upstream| pb::Upstream {
+        address: write_address(address.ip()),
+        port: address.port().into(),
+        tls: tls.is_some(),
+        tls_name: match tls {
+            Some(Shows::Name(name)) => name.as_str().to_owned(),
+            Some(Shows::Address) | None => String::new(),
+        },
+    };
     upstreams.iter().map(write).collect()
 }
 

@@ -46,6 +46,8 @@ fn settings() -> Change {
     use polder_core::dns::resolver::{CacheSpec, Policy, Resolver, Spec, Stub};
     use polder_core::dns::views::View;
     let stub = Stub { domain: "corp.example".parse().unwrap(), upstreams: vec!["10.0.0.2:5353".parse().unwrap()] };
+    let secret = ["tls://10.0.0.3", "tls://[fd00::3]:8853#dns.example"].map(|text| text.parse().unwrap());
+    let secret = Stub { domain: "secret.example".parse().unwrap(), upstreams: secret.into() };
     let cache = CacheSpec { entries: 1, bytes: 65_536, ttl: 2, negative_ttl: 3, minimum: 4, stale: 5, prefetch: 6 };
     let view = View {
         name: "branch".parse().unwrap(),
@@ -55,7 +57,7 @@ fn settings() -> Change {
     };
     let spec = Spec {
         upstreams: ["192.0.2.53", "[2001:db8::53]:5353"].map(|text| text.parse().unwrap()).into(),
-        stubs: vec![stub],
+        stubs: vec![stub, secret],
         policy: Policy::Sequential,
         timeout: std::time::Duration::from_millis(700),
         tries: 2,
@@ -118,7 +120,7 @@ fn the_stored_bytes_stay_as_they_are() {
 const ZONE: &str = "080112260a10000000000000000000000000000001021003188080f9c0c1c48203208180f9c0c1c482031a0a0a04736974651202313222146e73312e736974652d31322e6578616d706c652e2a15615c2e622e736974652d31322e6578616d706c652e32146e73312e736974652d31322e6578616d706c652e320c6e73322e6578616d706c652e383c400a48a13850890e5881a305a00101aa0105c000020018aa0111fd00000000000000000000000000000780b2010a3139322e302e322e3533b2010e5b666430303a3a375d3a35333533";
 const SET: &str = "080112260a10000000000000000000000000000001021003188080f9c0c1c48203208180f9c0c1c482031a0a0a04736974651202313220052a18000a046d61696c07736974652d3132076578616d706c65002a13001407736974652d3132076578616d706c6500";
 
-const SETTINGS: &str = "080112260a10000000000000000000000000000001021003188080f9c0c1c48203208180f9c0c1c482031a080a04c000023510351a150a1020010db800000000000000000000005310e929221a0a0d636f72702e6578616d706c652e12090a040a00000210e929280230bc0538024007480150808004580260036804700578068201330a066272616e63681205c000020018121120010db8000000000000000000000001801a0473686f70220473686f702203706179";
+const SETTINGS: &str = "080112260a10000000000000000000000000000001021003188080f9c0c1c48203208180f9c0c1c482031a080a04c000023510351a150a1020010db800000000000000000000005310e929221a0a0d636f72702e6578616d706c652e12090a040a00000210e92922440a0f7365637265742e6578616d706c652e120b0a040a00000310d506180112240a10fd0000000000000000000000000000031095451801220b646e732e6578616d706c65280230bc0538024007480150808004580260036804700578068201330a066272616e63681205c000020018121120010db8000000000000000000000001801a0473686f70220473686f702203706179";
 
 #[test]
 fn damage_is_told() {
@@ -142,4 +144,16 @@ fn damage_is_told() {
     assert!(told("records/a.example/www/A/A", &good).contains("is not a record type"));
     assert!(told("zones/a..b", b"").contains("is not the name of a zone"));
     assert_eq!(decode("serving/dns-1", Some(b"x")), Ok(None));
+    let upstream = pb::Upstream { address: vec![192, 0, 2, 53], port: 53, tls: false, tls_name: "dns.example".to_owned() };
+    let stored = |upstream: pb::Upstream| {
+        let meta = Some(write_meta(&META));
+        pb::ResolverSettings { version: 1, meta, upstreams: vec![upstream], ..pb::ResolverSettings::default() }.encode_to_vec()
+    };
+    assert!(decode("resolver", Some(&stored(pb::Upstream { tls: true, ..upstream.clone() }))).is_ok());
+    assert_eq!(
+        told("resolver", &stored(upstream.clone())),
+        "its server 192.0.2.53:53 has the name `dns.example` and is not asked over TLS"
+    );
+    let starred = pb::Upstream { tls: true, tls_name: "*".to_owned(), ..upstream };
+    assert!(told("resolver", &stored(starred)).contains("a certificate can be for"));
 }

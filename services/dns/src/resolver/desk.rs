@@ -188,7 +188,7 @@ impl Desk {
                 None => (Arc::new(Answer::failure()), Life::Stale, Why::Unreachable, Found::Asked, Duration::ZERO),
             },
         };
-        let origin = Origin { rule, by: answer.by, found, age };
+        let origin = Origin { rule, by: answer.by.clone(), found, age };
         for waiter in flight.waiters {
             self.deliver(waiter, &answer, (life, why), &origin);
         }
@@ -202,7 +202,7 @@ impl Desk {
         let waiters = std::mem::take(&mut flight.waiters);
         self.waiting -= waiters.len();
         let rule = self.resolver.state.load().route(&key.name).map_or_else(DomainName::root, |route| route.domain.clone());
-        let origin = Origin { rule, by: answer.by, found: Found::Stale, age };
+        let origin = Origin { rule, by: answer.by.clone(), found: Found::Stale, age };
         for waiter in waiters {
             self.deliver(waiter, &answer, (Life::Stale, Why::Stale), &origin);
         }
@@ -224,7 +224,7 @@ impl Desk {
         let rule = state.route(&waiter.asked.key.name).map_or_else(DomainName::root, |route| route.domain.clone());
         match self.resolver.cache.look(&waiter.asked.key) {
             Looked::Stale { answer, age, .. } => {
-                let origin = Origin { rule, by: answer.by, found: Found::Stale, age };
+                let origin = Origin { rule, by: answer.by.clone(), found: Found::Stale, age };
                 self.deliver(waiter, &answer, (Life::Stale, Why::Stale), &origin);
             }
             Looked::Fresh { .. } | Looked::Missing => {
@@ -260,7 +260,7 @@ impl Desk {
     }
 
     fn probed(&self, server: &Server) {
-        let upstream = server.upstream;
+        let upstream = &server.upstream;
         match server.end_probe() {
             Some(true) => tracing::error!(
                 %upstream,

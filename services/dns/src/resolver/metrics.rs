@@ -137,25 +137,25 @@ impl ForwardMetrics {
         registry.register("served_stale", "Answers given after their end", self.stale.clone());
     }
 
-    fn to(upstream: Upstream) -> ToLabels {
-        ToLabels { to: upstream.0.to_string() }
+    fn to(upstream: &Upstream) -> ToLabels {
+        ToLabels { to: upstream.label() }
     }
 
-    pub(super) fn asked(&self, upstream: Upstream) {
+    pub(super) fn asked(&self, upstream: &Upstream) {
         self.requests.get_or_create(&Self::to(upstream)).inc();
     }
 
-    pub(super) fn answered(&self, upstream: Upstream, rcode: Rcode, took: Duration) {
-        let labels = ResponseLabels { to: upstream.0.to_string(), rcode: rcode.to_string() };
+    pub(super) fn answered(&self, upstream: &Upstream, rcode: Rcode, took: Duration) {
+        let labels = ResponseLabels { to: upstream.label(), rcode: rcode.to_string() };
         self.responses.get_or_create(&labels).inc();
         self.duration.get_or_create(&Self::to(upstream)).observe(took.as_secs_f64());
     }
 
-    pub(super) fn silent(&self, upstream: Upstream) {
+    pub(super) fn silent(&self, upstream: &Upstream) {
         self.failures.get_or_create(&Self::to(upstream)).inc();
     }
 
-    pub(super) fn looped(&self, upstream: Upstream, looped: bool) {
+    pub(super) fn looped(&self, upstream: &Upstream, looped: bool) {
         self.looped.get_or_create(&Self::to(upstream)).set(i64::from(looped));
     }
 

@@ -4,18 +4,40 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use polder_core::dns::DomainName;
+use polder_core::dns::cookie::Secret;
 use polder_core::dns::resolver::{Spec, Upstream, order};
 use polder_runtime::entropy;
+
+use super::lines::Lines;
+use super::plain::Plain;
+use super::trust::Trust;
 
 /// A server that has not answered so often in a row counts as down.
 const MOST_FAILURES: u32 = 2;
 /// How the names of our own probes begin.
 const PROBE: &str = "polder-loop-";
 
+/// How a server is asked.
+pub(super) enum Way {
+    /// By UDP and TCP.
+    Plain(Plain),
+    /// Over TLS.
+    Tls(Lines),
+}
+
+/// What servers are asked with.
+#[derive(Clone)]
+pub(super) struct Means {
+    /// Whom those that are asked over TLS are certified by.
+    pub(super) trust: Arc<Trust>,
+    /// What cookies for the others are made with.
+    pub(super) secret: Secret,
+}
+
 /// A server of one route.
-#[derive(Debug)]
 pub(super) struct Server {
     pub(super) upstream: Upstream,
+    pub(super) way: Way,
     /// How often in a row it has not answered.
     failures: AtomicU32,
     /// What it is asked comes back to us: it is not asked.
@@ -25,8 +47,18 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn new(upstream: Upstream) -> Self {
-        Self { upstream, failures: AtomicU32::new(0), looped: AtomicBool::new(false), probe: Mutex::new(None) }
+    fn new(upstream: &Upstream, means: &Means) -> Self {
+        let way = match &upstream.tls {
+            None => Way::Plain(Plain::new(upstream.address, means.secret)),
+            Some(shows) => Way::Tls(Lines::new(upstream.address, shows.clone(), Arc::clone(&means.trust))),
+        };
+        Self {
+            upstream: upstream.clone(),
+            way,
+            failures: AtomicU32::new(0),
+            looped: AtomicBool::new(false),
+            probe: Mutex::new(None),
+        }
     }
 
     pub(super) fn answered(&self) {
@@ -35,11 +67,11 @@ impl Server {
         }
     }
 
-    pub(super) fn was_silent(&self) {
+    pub(super) fn was_silent(&self, why: &str) {
         let before = self.failures.load(Ordering::Relaxed);
         self.failures.store(before.saturating_add(1), Ordering::Relaxed);
         if before + 1 == MOST_FAILURES {
-            tracing::warn!(upstream = %self.upstream, "an upstream does not answer; it is asked last until it does");
+            tracing::warn!(upstream = %self.upstream, "an upstream does not answer: {why}; it is asked last until it does");
         }
     }
 
@@ -82,7 +114,6 @@ impl Server {
 }
 
 /// A domain with its servers.
-#[derive(Debug)]
 pub(super) struct Route {
     /// The root for all names that no other route has.
     pub(super) domain: DomainName,
@@ -109,18 +140,18 @@ impl Route {
 }
 
 /// The settings in force.
-#[derive(Debug)]
 pub(super) struct State {
     pub(super) spec: Spec,
     /// Longer domains first.
     pub(super) routes: Vec<Arc<Route>>,
     /// Counts the changes of the routes: what was asked under an older one is not kept.
     pub(super) generation: u64,
+    means: Means,
 }
 
 impl State {
-    pub(super) fn nothing() -> Self {
-        Self { spec: Spec::default(), routes: Vec::new(), generation: 0 }
+    pub(super) fn nothing(means: Means) -> Self {
+        Self { spec: Spec::default(), routes: Vec::new(), generation: 0, means }
     }
 
     /// The state under new settings. Routes that stay as they were keep what is known of their servers.
@@ -129,13 +160,13 @@ impl State {
             let known = self.routes.iter().find(|known| known.domain == route.domain);
             let server = |upstream: &Upstream| {
                 let before = known.iter().flat_map(|known| &known.servers).find(|server| server.upstream == *upstream);
-                before.map_or_else(|| Arc::new(Server::new(*upstream)), Arc::clone)
+                before.map_or_else(|| Arc::new(Server::new(upstream, &self.means)), Arc::clone)
             };
             let servers = route.upstreams.iter().map(server).collect();
             Arc::new(Route { domain: route.domain, servers, turn: AtomicU64::new(0) })
         });
         let same = (&self.spec.upstreams, &self.spec.stubs) == (&spec.upstreams, &spec.stubs);
-        Self { routes: routes.collect(), generation: self.generation + u64::from(!same), spec }
+        Self { routes: routes.collect(), generation: self.generation + u64::from(!same), spec, means: self.means.clone() }
     }
 
     /// Who is asked for a name.

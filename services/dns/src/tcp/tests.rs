@@ -1,6 +1,7 @@
 //! Conversations that never end by themselves. Time stands still until all wait: an hour passes at once.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use polder_core::dns::wire::encode_query;
 use polder_core::dns::{RecordType, Seed, Settings};
@@ -10,6 +11,7 @@ use tokio::io::duplex;
 use super::*;
 use crate::gate;
 use crate::metrics::{Labels, PublishMetrics, QueryMetrics};
+use crate::resolver::Trust;
 use crate::seen::{LogConfig, Seen};
 
 const IDLE: Duration = Duration::from_secs(10);
@@ -17,7 +19,7 @@ const IDLE: Duration = Duration::from_secs(10);
 fn shared() -> Shared {
     let metrics = Metrics::new("test", "0");
     let settings = Settings::new("cluster.local".parse().unwrap(), Seed(1)).unwrap();
-    let (resolver, _) = Resolver::new(settings.seed, &metrics, "dns://127.0.0.1:53");
+    let (resolver, _) = Resolver::new(settings.seed, Trust::open(Path::new("")).unwrap(), &metrics, "dns://127.0.0.1:53");
     let labels = Labels::tcp("127.0.0.1:53".parse().unwrap(), false);
     let lane = QueryMetrics::register(&metrics, settings.zone()).lane(labels, false);
     let names = Arc::new(Names::new(settings, PublishMetrics::register(&metrics)));

@@ -42,7 +42,13 @@ fn servers(field: &str) -> Vec<Row> {
     rows.extend([
         bad(field, list(["192.0.2.53:0"]), Reason::PortMalformed).naming(&*first),
         bad(field, list(["192.0.2.1", "192.0.2.1:53"]), Reason::DuplicateValue).naming(format!("{field}[1]")),
-        refused(field, list(["tls://192.0.2.53"]), Code::Unimplemented, Reason::NotImplemented).naming(&*first),
+        refused(field, list(["https://192.0.2.53"]), Code::Unimplemented, Reason::NotImplemented).naming(&*first),
+        bad(field, list(["tls://dns.example"]), Reason::AddressMalformed).naming(&*first),
+        bad(field, list(["tls://192.0.2.53:0"]), Reason::PortMalformed).naming(&*first),
+        bad(field, list(["tls://192.0.2.53#"]), Reason::NameMalformed).naming(&*first),
+        bad(field, list(["tls://192.0.2.53#*.example"]), Reason::NameMalformed).naming(&*first),
+        bad(field, list(["tls://192.0.2.1", "tls://192.0.2.1:853"]), Reason::DuplicateValue).naming(format!("{field}[1]")),
+        good(field, list(["192.0.2.1", "tls://192.0.2.1", "tls://192.0.2.1#a.example"])),
         bad(field, many(17, |nth| format!("192.0.2.{nth}")), Reason::CountOutOfBounds),
         good(field, many(16, |nth| format!("192.0.2.{nth}"))),
     ]);

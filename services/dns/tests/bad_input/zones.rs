@@ -63,7 +63,7 @@ fn secondaries() -> Vec<Row> {
     rows.extend(hosts.map(|text| server_of(text, Reason::AddressMalformed)));
     rows.extend([
         server_of("10.0.0.1:0", Reason::PortMalformed),
-        refused(&*servers, list(["tls://10.0.0.1"]), Code::Unimplemented, Reason::NotImplemented).naming(&*server),
+        bad(&*servers, list(["tls://10.0.0.1"]), Reason::AddressMalformed).naming(&*server),
         bad(&*networks, list(["10.0.0.1", "10.0.0.1/32"]), Reason::DuplicateValue).naming(at("transfer_to[1]")),
         bad(&*servers, list(["10.0.0.1", "10.0.0.1:53"]), Reason::DuplicateValue).naming(at("notify[1]")),
         bad(&*networks, many(17, |nth| format!("10.0.{nth}.0/24")), Reason::CountOutOfBounds),

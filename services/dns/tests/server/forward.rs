@@ -1,11 +1,19 @@
-//! Names outside: asked of made-up upstreams that lose, cut, forge and fall silent, and of another server of ours.
+//! Names outside: asked of made-up upstreams that lose, cut, forge and fall silent, by UDP, TCP and TLS, and of another server of ours.
 
+#[path = "forward/marks.rs"]
+mod marks;
 #[path = "forward/outage.rs"]
 mod outage;
+#[path = "forward/real.rs"]
+mod real;
+#[path = "forward/secret.rs"]
+mod secret;
 #[path = "forward/settings.rs"]
 mod settings;
 #[path = "forward/upstream.rs"]
 mod upstream;
+
+use std::time::Duration;
 
 use polder_core::reason::Refusal;
 use polder_proto::dns::v1::{
@@ -56,6 +64,13 @@ pub(crate) fn metric(site: &Site, name: &str) -> u64 {
     let text = site.metrics();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map_or(0, |value| value.parse().unwrap())
+}
+
+/// Waits until a metric has the value.
+async fn until(site: &Site, name: &str, value: u64) {
+    while metric(site, name) != value {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,6 +27,12 @@ use tonic::transport::Channel;
 const META: Meta = Meta { uid: Uid(7), version: 1, created: Timestamp(1), updated: Timestamp(1) };
 pub(crate) const PROGRAM: Program = Program { name: "polder-dns", version: "0", descriptors: polder_proto::FILE_DESCRIPTOR_SET };
 
+/// An address of loopback that no other process of tests takes; `last` is for one test of this one.
+pub(crate) fn own_address(last: u8) -> Ipv4Addr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 64 | high, low, last)
+}
+
 /// A running server.
 pub(crate) struct Site {
     pub(crate) running: Running,

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use super::dig::{ask, short};
 use super::forward::metric;
-use super::site::{Site, commit, outside, put, service, shop};
+use super::site::{Site, commit, outside, own_address, put, service, shop};
 use super::zones::{Client, first_view, new_set, new_zone};
 
 /// Everybody here may have the cluster's domain.
@@ -247,12 +247,6 @@ impl Knot {
     /// Below the ports that are given to whoever asks for a free one.
     const PORT: u16 = 10_053;
 
-    /// An address of loopback that no other process of tests takes.
-    fn own_address() -> Ipv4Addr {
-        let [.., high, low] = std::process::id().to_be_bytes();
-        Ipv4Addr::new(127, 64 | high, low, 53)
-    }
-
     fn of(site: &Site, address: Ipv4Addr, zones: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (at, primary) = (folder.path().display(), site.dns());
@@ -304,7 +298,7 @@ impl Knot {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secondary_is_told_and_serves_the_same() {
-    let address = Knot::own_address();
+    let address = own_address(53);
     let notify = vec![format!("{address}:{}", Knot::PORT)];
     let (_folder, site) = Site::shop_with(DnsConfig { notify: notify.clone(), ..open() }).await;
     let mut client = first_view(&site).await;

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use super::super::check;
 use super::super::plan::{check_etag, update};
 use super::super::route::order;
-use super::super::settings::{Policy, Spec, Stub, Upstream};
+use super::super::settings::{Policy, Spec, Stub};
+use super::super::upstream::Upstream;
 use super::name;
 use crate::cluster::{Change, Cluster};
 use crate::dns::zones;
@@ -28,10 +29,22 @@ fn servers_are_addresses_with_or_without_a_port() {
         ("2001:db8::53", "2001:db8::53"),
         ("[2001:db8::53]", "2001:db8::53"),
         ("[2001:db8::53]:5353", "[2001:db8::53]:5353"),
+        ("tls://192.0.2.53", "tls://192.0.2.53"),
+        ("tls://192.0.2.53:853#dns.example", "tls://192.0.2.53#dns.example"),
+        ("tls://192.0.2.53:53#DNS.Example.", "tls://192.0.2.53:53#dns.example"),
+        ("tls://2001:db8::53#dns.example", "tls://[2001:db8::53]#dns.example"),
+        ("tls://[2001:db8::53]:8853", "tls://[2001:db8::53]:8853"),
     ] {
         let server: Upstream = text.parse().unwrap();
         assert_eq!(server.to_string(), shown);
         assert_eq!(shown.parse::<Upstream>().unwrap(), server);
+    }
+    for (text, label) in [
+        ("192.0.2.53", "192.0.2.53:53"),
+        ("tls://2001:db8::53", "tls://[2001:db8::53]:853"),
+        ("tls://192.0.2.53#dns.example", "tls://192.0.2.53:853#dns.example"),
+    ] {
+        assert_eq!(text.parse::<Upstream>().unwrap().label(), label);
     }
     for (text, reason) in [
         ("", Reason::AddressMalformed),
@@ -42,7 +55,20 @@ fn servers_are_addresses_with_or_without_a_port() {
         ("0.0.0.0", Reason::AddressMalformed),
         ("255.255.255.255", Reason::AddressMalformed),
         ("ff02::1", Reason::AddressMalformed),
-        ("tls://192.0.2.53", Reason::NotImplemented),
+        ("192.0.2.53#dns.example", Reason::AddressMalformed),
+        ("https://192.0.2.53", Reason::NotImplemented),
+        ("tls://", Reason::AddressMalformed),
+        ("tls://dns.example", Reason::AddressMalformed),
+        ("tls://[::]", Reason::AddressMalformed),
+        ("tls://192.0.2.53:0", Reason::PortMalformed),
+        ("tls://192.0.2.53#", Reason::NameMalformed),
+        ("tls://192.0.2.53#.", Reason::NameMalformed),
+        ("tls://192.0.2.53#a..b", Reason::NameMalformed),
+        ("tls://192.0.2.53#-a.example", Reason::NameMalformed),
+        ("tls://192.0.2.53#a\\.b", Reason::NameMalformed),
+        ("tls://192.0.2.53#192.0.2.53", Reason::NameMalformed),
+        ("tls://192.0.2.53#*.example", Reason::NameMalformed),
+        ("tls://192.0.2.53#a#b", Reason::NameMalformed),
     ] {
         assert_eq!(text.parse::<Upstream>().unwrap_err().reason, reason, "{text}");
     }
@@ -50,7 +76,7 @@ fn servers_are_addresses_with_or_without_a_port() {
 
 #[test]
 fn every_bad_server_is_named() {
-    let texts = ["192.0.2.1", "x", "192.0.2.1:53", "tls://192.0.2.2"].map(str::to_owned);
+    let texts = ["192.0.2.1", "x", "192.0.2.1:53", "quic://192.0.2.2", "tls://192.0.2.1"].map(str::to_owned);
     let mut bad = Violations::new();
     check::upstreams(&texts, "settings.upstreams", &mut bad);
     let refusal = bad.finish(None::<()>).unwrap_err();

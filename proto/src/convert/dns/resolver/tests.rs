@@ -7,7 +7,7 @@ use super::*;
 fn full() -> pb::ResolverSettings {
     let stub = pb::StubDomain { domain: "corp.example".to_owned(), upstreams: vec!["10.0.0.2:5353".to_owned()] };
     pb::ResolverSettings {
-        upstreams: vec!["192.0.2.53".to_owned(), "[2001:db8::53]:5353".to_owned()],
+        upstreams: vec!["192.0.2.53".to_owned(), "[2001:db8::53]:5353".to_owned(), "tls://192.0.2.53#dns.example".to_owned()],
         stub_domains: vec![stub],
         policy: pb::UpstreamPolicy::Sequential.into(),
         timeout_milliseconds: Some(700),
@@ -73,7 +73,7 @@ fn every_bad_field_is_named() {
     };
     let settings = pb::ResolverSettings {
         upstreams: vec!["192.0.2.53:0".to_owned()],
-        stub_domains: vec![stub("", &["192.0.2.1"]), stub("a.example", &[]), stub("b.example", &["tls://192.0.2.1"])],
+        stub_domains: vec![stub("", &["192.0.2.1"]), stub("a.example", &[]), stub("b.example", &["quic://192.0.2.1"])],
         policy: 9,
         timeout_milliseconds: Some(0),
         tries: Some(6),

@@ -11,7 +11,7 @@ use polder_proto::dns::v1::{AnswerSource, ResolverSettings};
 use super::super::dig::{ask, short};
 use super::super::site::Site;
 use super::upstream::Upstream;
-use super::{asking, metric, resolve, set, shop};
+use super::{asking, metric, resolve, set, shop, until};
 
 fn socket(site: &Site) -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -28,13 +28,6 @@ fn next(socket: &UdpSocket) -> Message {
     let mut buffer = [0; 4096];
     let length = socket.recv(&mut buffer).unwrap();
     Message::read(&buffer[..length]).unwrap()
-}
-
-/// Waits until a metric has the value.
-async fn until(site: &Site, name: &str, value: u64) {
-    while metric(site, name) != value {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,7 +71,7 @@ async fn settings_act_at_once() {
 async fn bad_settings_change_nothing_and_name_every_field() {
     let (_folder, site) = Site::shop().await;
     let bad = ResolverSettings {
-        upstreams: vec!["tls://192.0.2.1".to_owned(), "x".to_owned()],
+        upstreams: vec!["quic://192.0.2.1".to_owned(), "x".to_owned()],
         tries: Some(0),
         ..ResolverSettings::default()
     };

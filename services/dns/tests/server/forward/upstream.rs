@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hickory_proto::op::{Message, MessageType, Query, ResponseCode};
+use hickory_proto::op::{Edns, Message, MessageType, Query, ResponseCode};
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::rdata::{A, CNAME, SOA};
 use hickory_proto::rr::{Name, RData, Record};
 
@@ -112,7 +113,7 @@ impl Shared {
             stream.read_exact(&mut buffer).unwrap();
             let query = Message::from_vec(&buffer).unwrap();
             if self.note(&query, true) {
-                let answer = honest(&query).to_vec().unwrap();
+                let answer = by_tcp(&query).to_vec().unwrap();
                 stream.write_all(&u16::try_from(answer.len()).unwrap().to_be_bytes()).unwrap();
                 stream.write_all(&answer).unwrap();
             }
@@ -126,20 +127,22 @@ impl Shared {
     }
 }
 
-fn label(query: &Message) -> String {
+pub(super) fn label(query: &Message) -> String {
     let name = query.queries[0].name().to_string().to_lowercase();
     name.split(['.', '-']).next().unwrap().to_owned()
 }
 
 /// What it sends by UDP, to the `nth` question of this kind.
 fn packets(query: &Message, nth: usize) -> Vec<Vec<u8>> {
-    let answer = honest(query);
+    let answer = with_cookie(query, honest(query));
     let with = |change: &dyn Fn(&mut Message)| {
         let mut other = answer.clone();
         change(&mut other);
         other.to_vec().unwrap()
     };
     let good = answer.to_vec().unwrap();
+    let poison = |other: &mut Message| other.answers[0].data = RData::A(A::new(192, 0, 2, 66));
+    let question = &query.queries[0];
     match label(query).as_str() {
         "lost" if nth == 1 => vec![],
         "never" => vec![],
@@ -147,23 +150,78 @@ fn packets(query: &Message, nth: usize) -> Vec<Vec<u8>> {
         "once" if nth == 1 => vec![with(&|other| failed(other, ResponseCode::ServFail))],
         "garbage" if nth == 1 => vec![good[..20].to_vec()],
         "forged" => {
-            let poison = |other: &mut Message| other.answers[0].data = RData::A(A::new(192, 0, 2, 66));
             let number = with(&|other| {
                 poison(other);
                 other.metadata.id ^= 1;
             });
-            let question = with(&|other| {
+            let another = with(&|other| {
                 poison(other);
                 other.queries[0].set_name(Name::from_ascii("other.example.com.").unwrap());
             });
-            vec![number, question, vec![1, 2, 3], good]
+            vec![number, another, vec![1, 2, 3], good]
         }
+        "guessed" => vec![with(&|other| {
+            poison(other);
+            other.queries[0].set_name(question.name().to_lowercase());
+        })],
+        "small" => vec![with(&|other| _ = other.queries[0].set_name(question.name().to_lowercase()))],
+        "crumb" if !shows_cookie(query) => vec![with(&|other| failed(other, ResponseCode::BADCOOKIE))],
+        "stale" => vec![with(&|other| failed(other, ResponseCode::BADCOOKIE))],
+        "stolen" => {
+            let other = with(&|other| {
+                poison(other);
+                give(other, b"guessed!something");
+            });
+            vec![other, good]
+        }
+        "bare" => vec![with(&|other| {
+            poison(other);
+            other.edns = None;
+        })],
         "big" => vec![with(&|other| {
             other.answers.clear();
             other.metadata.truncation = true;
         })],
         _ => vec![good],
     }
+}
+
+/// What it sends by TCP.
+fn by_tcp(query: &Message) -> Message {
+    let mut answer = with_cookie(query, honest(query));
+    if label(query) == "small" {
+        answer.queries[0].set_name(query.queries[0].name().to_lowercase());
+    }
+    answer
+}
+
+/// The server's part of its cookies.
+const GIVEN: &[u8] = b"given by us";
+
+fn cookie(query: &Message) -> Option<Vec<u8>> {
+    match query.edns.as_ref()?.option(EdnsCode::Cookie)? {
+        EdnsOption::Unknown(_, data) => Some(data.clone()),
+        other => panic!("{other:?} is no cookie"),
+    }
+}
+
+fn shows_cookie(query: &Message) -> bool {
+    cookie(query).is_some_and(|cookie| cookie.get(8..) == Some(GIVEN))
+}
+
+fn give(message: &mut Message, cookie: &[u8]) {
+    let mut edns = Edns::new();
+    edns.options_mut().insert(EdnsOption::Unknown(10, cookie.to_vec()));
+    message.edns = Some(edns);
+}
+
+/// With a cookie, where it has them: it has them for some names.
+fn with_cookie(query: &Message, mut answer: Message) -> Message {
+    let has = ["crumb", "stale", "stolen", "bare"].contains(&label(query).as_str());
+    if let Some(shown) = cookie(query).filter(|_| has) {
+        give(&mut answer, &[&shown[..8], GIVEN].concat());
+    }
+    answer
 }
 
 fn failed(message: &mut Message, code: ResponseCode) {
@@ -173,7 +231,7 @@ fn failed(message: &mut Message, code: ResponseCode) {
 }
 
 /// The right answer.
-fn honest(query: &Message) -> Message {
+pub(super) fn honest(query: &Message) -> Message {
     let question: &Query = &query.queries[0];
     let name = question.name().clone();
     let mut answer = Message::query();
