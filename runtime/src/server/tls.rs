@@ -153,3 +153,28 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
 fn bad(path: &Path, why: impl std::fmt::Display) -> TlsError {
     TlsError::File { path: path.to_owned(), why: why.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_of_others_is_used_as_far_as_it_is_understood() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bundle");
+        let told = |path: &Path| trusted(path).unwrap_err().to_string();
+        assert!(told(&path).contains("bundle cannot be used"), "{}", told(&path));
+        let key = rcgen::KeyPair::generate().unwrap();
+        let good = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap().self_signed(&key).unwrap().pem();
+        let strange = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+        for (text, usable) in [("", false), (strange, false), (&good, true), (&format!("{strange}{good}"), true)] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(trusted(&path).is_ok(), usable, "{text}");
+            assert_eq!(
+                connector(Some(&path), b"dot").is_ok(),
+                usable && text == good,
+                "what an operator names has to be whole: {text}"
+            );
+        }
+    }
+}

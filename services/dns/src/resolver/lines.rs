@@ -53,7 +53,7 @@ struct Open {
 struct Line {
     calls: mpsc::Sender<Call>,
     room: Arc<Semaphore>,
-    /// How many messages have come.
+    /// How often something has come: the handshake, then messages.
     heard: AtomicU64,
     /// Nothing comes any more.
     lost: CancellationToken,
@@ -97,7 +97,8 @@ impl Lines {
                 Ok(Err(ended)) if is_new || !ended.was_made => return silent(&ended.why),
                 Ok(Err(_)) => {}
                 Err(_) => {
-                    if line.heard.load(Ordering::Relaxed) == heard {
+                    // One that is being made goes on: the next question may find it ready.
+                    if heard > 0 && line.heard.load(Ordering::Relaxed) == heard {
                         line.lost.cancel();
                     }
                     return silent("it did not answer in time");

@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 use super::{Call, Ended, Heard, Line, MOST_EACH, Peer};
 use crate::resolver::plain::framed;
 
-/// How long a connection may take to be made, and for how long it is kept when nobody asks.
+/// How long a connection may take to be made or to be closed, and for how long it is kept when nobody asks.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(10);
 /// Bytes that wait to be written, from which on no more questions are taken.
@@ -38,6 +38,7 @@ pub(super) async fn hold(peer: Arc<Peer>, line: Arc<Line>, mut calls: mpsc::Rece
             Ok(Err(why)) => return never(&why),
             Err(_) => return never("it takes too long to connect"),
         };
+        line.heard.fetch_add(1, Ordering::Relaxed);
         let why = match Talk::new(&line, stream).run(&mut calls, &mut waiting).await {
             Ok(why) => why.into(),
             Err(error) => format!("the connection broke: {error}").into(),
@@ -97,7 +98,7 @@ impl<'a> Talk<'a> {
                     waiting.forget(Waiter::is_closed);
                     if waiting.is_empty() {
                         // The server closes the connection too, whether it hears this or not.
-                        drop(self.writer.shutdown().await);
+                        drop(timeout(HANDSHAKE, self.writer.shutdown()).await);
                         return Ok("nobody had asked on it for a while");
                     }
                     self.idle = clock::monotonic() + IDLE;

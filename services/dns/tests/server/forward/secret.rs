@@ -95,6 +95,7 @@ impl Shared {
             match label(&query).as_str() {
                 "many" if many.len() < MANY => continue,
                 "cut" if is_first => return Ok(()),
+                "mute" if is_first => std::future::pending().await,
                 _ => {}
             }
             for answer in many.drain(..).rev() {
@@ -176,6 +177,18 @@ async fn a_connection_that_is_cut_costs_no_try() {
     assert!(asked.len() == 2 && asked[0] != asked[1], "{asked:?}");
     assert_eq!(short(&site, "a-2.example.com A"), ["192.0.2.1"]);
     assert_eq!(secret.asked("a-2.example.com."), asked[1..], "the new one is kept");
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_on_which_nothing_comes_is_left() {
+    let (_folder, _files, secret, _store, site) = shop().await;
+    let twice = ResolverSettings { tries: Some(2), timeout_milliseconds: Some(2000), ..once(secret.text("#dns.test")) };
+    set(&site, twice).await;
+    assert_eq!(short(&site, "www.example.com A"), ["192.0.2.1"]);
+    assert_eq!(short(&site, "mute.example.com A"), ["192.0.2.1"]);
+    let asked = secret.asked("mute.example.com.");
+    assert!(asked.len() == 2 && asked[0] != asked[1], "{asked:?}");
     site.stop().await;
 }
 
