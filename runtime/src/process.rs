@@ -140,6 +140,12 @@ impl Process {
         self.stop.clone()
     }
 
+    /// How long the process has to end.
+    #[must_use]
+    pub const fn drain_timeout(&self) -> std::time::Duration {
+        self.config.drain_timeout.0
+    }
+
     /// The sockets that somebody else had before, for components that listen by themselves.
     #[must_use]
     pub const fn inheritance(&self) -> &Inheritance {
