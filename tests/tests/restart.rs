@@ -55,8 +55,15 @@ impl Line {
         Process::start_with(self.folder.path(), label, "polder-dns", &arguments(before, store), &Self::environment("60s", &path))
     }
 
+    /// The first one, once it has read the store: nobody answered before it.
     fn first(&self) -> Process {
-        self.server("first", None, &self.etcd.url())
+        let server = self.server("first", None, &self.etcd.url());
+        let client = socket(&server.address("dns"));
+        eventually("it has read the store", || {
+            client.send(&query(1, NAME)).unwrap();
+            if receive(&client, 1) == (0, ADDRESS) { Ok(()) } else { Err(server.log()) }
+        });
+        server
     }
 
     /// A server that wants to follow `before`, of which nothing else is known yet.
@@ -141,12 +148,20 @@ fn what_is_asked_after_the_old_one_died_in_the_middle_is_answered_by_the_next_on
     next.wait().unwrap();
 }
 
+/// The sockets of a service manager, at the same port.
+fn manager() -> (UdpSocket, TcpListener) {
+    eventually("a port is free for both", || {
+        let udp = UdpSocket::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+        let tcp = udp.local_addr().and_then(TcpListener::bind).map_err(|error| error.to_string())?;
+        Ok((udp, tcp))
+    })
+}
+
 #[test]
 fn what_is_asked_while_no_process_runs_waits_in_sockets_that_the_manager_has() {
     let line = Line::new();
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (udp, tcp) = manager();
     let at = udp.local_addr().unwrap().to_string();
-    let tcp = TcpListener::bind(&at).unwrap();
     let arguments = |dns: &str| {
         let (store, any) = (line.etcd.url(), "127.0.0.1:0");
         ["--store", &store, "--grpc-listen", any, "--metrics-listen", any, "--dns-listen", dns].map(str::to_owned).to_vec()

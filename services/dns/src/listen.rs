@@ -130,8 +130,7 @@ impl Sockets {
 
     /// A socket as the threads want it. What is set here is the same in all processes that have it.
     fn fitted(udp: Socket, address: SocketAddr) -> io::Result<Socket> {
-        // The kernel gives what its limits allow; less than asked for is no failure.
-        if let Err(error) = udp.set_recv_buffer_size(RECEIVE_BUFFER).and_then(|()| udp.set_send_buffer_size(SEND_BUFFER)) {
+        if let Err(error) = grow(&udp) {
             tracing::debug!(%address, "buffers stay as they are: {error}");
         }
         if address.ip().is_unspecified() {
@@ -141,6 +140,23 @@ impl Sockets {
         udp.set_read_timeout(Some(LOOK_UP))?;
         Ok(udp)
     }
+}
+
+/// Asks for the buffers. The kernel gives what its limits allow; less than asked for is no failure. A service manager may give more than
+/// these, and asking anew would take that away.
+fn grow(udp: &Socket) -> io::Result<()> {
+    if room(udp.recv_buffer_size()?) < RECEIVE_BUFFER {
+        udp.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    }
+    if room(udp.send_buffer_size()?) < SEND_BUFFER {
+        udp.set_send_buffer_size(SEND_BUFFER)?;
+    }
+    Ok(())
+}
+
+/// Linux reports twice what it was asked for: one half is for its own bookkeeping.
+const fn room(reported: usize) -> usize {
+    reported / 2
 }
 
 /// One socket for each thread. No socket stays without a thread, whatever the threads that are wanted: what it holds would be lost. Nor
@@ -158,8 +174,7 @@ fn shares(sockets: &[Arc<UdpSocket>], place: usize, socket: &Arc<UdpSocket>) -> 
 
 /// Says how large the receive buffers of an address are. All are asked for alike.
 fn log_room(address: SocketAddr, udp: &Socket) -> io::Result<()> {
-    // Linux reports twice what it was asked for: one half is for its own bookkeeping.
-    let bytes = udp.recv_buffer_size()? / 2;
+    let bytes = room(udp.recv_buffer_size()?);
     if bytes < RECEIVE_BUFFER {
         let advice = "queries may be lost in bursts; raise net.core.rmem_max to have what is wanted";
         tracing::info!(%address, bytes, wanted = RECEIVE_BUFFER, "a small receive buffer: {advice}");

@@ -116,7 +116,7 @@ pub(crate) fn framed(query: &[u8]) -> Vec<u8> {
 
 /// The response code of an answer to `id`, and the IPv4 address at its end.
 pub(crate) fn read(id: u16, answer: &[u8]) -> (u8, [u8; 4]) {
-    assert_eq!(answer[..2], id.to_be_bytes(), "it answers something else");
+    assert_eq!(answer[..2], id.to_be_bytes(), "it answers something else: {answer:?}");
     (answer[3] & 0xf, *answer.last_chunk().unwrap())
 }
 
