@@ -84,7 +84,7 @@ impl Passed {
     /// Looks what a socket is; `name` is for people.
     ///
     /// # Errors
-    /// [`InheritError::Useless`] for what is neither UDP nor a TCP listener, and for one of IPv6 that takes IPv4 too.
+    /// [`InheritError::Useless`] for what is neither UDP nor a TCP listener.
     pub(crate) fn new(socket: OwnedFd, name: String) -> Result<Self, InheritError> {
         match look(&socket) {
             Ok((kind, address)) => Ok(Self { socket, kind, address, name }),
@@ -105,10 +105,6 @@ fn look(socket: &OwnedFd) -> Result<(Kind, SocketAddr), String> {
         SocketType::STREAM => return Err("it is a connection, and no listener (the unit has to say Accept=no)".to_owned()),
         _ => return Err("it is neither UDP nor TCP".to_owned()),
     };
-    // An answer's family would be in doubt, and that cannot be changed any more.
-    if family == AddressFamily::INET6 && !sockopt::ipv6_v6only(socket).map_err(system)? {
-        return Err("it takes IPv4 too: let the unit say BindIPv6Only=ipv6-only, and list the addresses of IPv4".to_owned());
-    }
     let address = getsockname(socket).map_err(system)?;
     let address = SocketAddr::try_from(address).map_err(system)?;
     Ok((kind, address))

@@ -29,7 +29,7 @@ use crate::server::health::Health;
 use crate::server::listener::{Connections, Listener, Security};
 use crate::server::tls::{self, TlsError};
 use crate::server::{BadDescriptors, BindError, Grpc, Stack, side};
-use crate::tasks::Tasks;
+use crate::tasks::{Lost, Tasks};
 
 pub use drain::{Ended, Running};
 pub use handover::{Handover, HandoverError};
@@ -70,6 +70,9 @@ pub enum StartError {
     /// No other process could follow this one.
     #[error(transparent)]
     Handover(#[from] HandoverError),
+    /// A task that it cannot do without was lost before it was ready.
+    #[error(transparent)]
+    Lost(#[from] Lost),
     /// It did not get ready, and the process whose place it was to take goes on.
     #[error("not ready after {after:?}, so the process before goes on: {why}")]
     NotReady {

@@ -10,12 +10,13 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use polder_proto::dns::v1::dns_service_client::DnsServiceClient;
-use polder_proto::dns::v1::{ResolverSettings, UpdateResolverSettingsRequest, WaitForRevisionRequest};
+use polder_proto::dns::v1::{GetResolverSettingsRequest, ResolverSettings, UpdateResolverSettingsRequest, WaitForRevisionRequest};
 use polder_store::testing::Etcd;
 use polder_tests::process::binary;
 use polder_tests::{Process, eventually};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tonic::transport::Channel;
 
 use asker::{ADDRESS, Asker, NAME, connection, framed, query, receive, receive_framed, socket};
 
@@ -96,6 +97,11 @@ fn servers_follow_each_other_and_no_question_is_lost() {
         let next = line.server(label, Some(&server), &line.etcd.url());
         assert_eq!(server.ended(), Some(0), "it ends by itself:\n{}", server.log());
         assert_eq!(next.address("dns"), server.address("dns"));
+        let settings = line.runtime.block_on(async {
+            let mut client = client(&next).await;
+            client.get_resolver_settings(GetResolverSettingsRequest::default()).await
+        });
+        assert!(settings.is_ok(), "{settings:?}");
         asker.goes_on();
         server = next;
     }
@@ -199,9 +205,14 @@ fn what_is_asked_while_no_process_runs_waits_in_sockets_that_the_manager_has() {
     assert!(!elsewhere.status.success() && said.contains(&format!("UDP {at} (file descriptor 3)")), "{said}");
 }
 
+/// Asks a server at its gRPC address.
+async fn client(server: &Process) -> DnsServiceClient<Channel> {
+    DnsServiceClient::connect(format!("http://{}", server.address("grpc"))).await.unwrap()
+}
+
 /// Tells the cluster's servers whom to ask, and waits until this one knows.
 async fn ask_outside(server: &Process, upstream: &str) {
-    let mut client = DnsServiceClient::connect(format!("http://{}", server.address("grpc"))).await.unwrap();
+    let mut client = client(server).await;
     let settings =
         ResolverSettings { upstreams: vec![upstream.to_owned()], timeout_milliseconds: Some(5000), ..ResolverSettings::default() };
     let request = UpdateResolverSettingsRequest { settings: Some(settings), ..UpdateResolverSettingsRequest::default() };

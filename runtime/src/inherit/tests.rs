@@ -50,9 +50,8 @@ fn what_cannot_be_listened_on_is_refused_with_its_name() {
     let (at, _listener) = tcp();
     let connection = std::net::TcpStream::connect(at).unwrap();
     let file = std::fs::File::open("/dev/null").unwrap();
-    let both = UdpSocket::bind("[::]:0").unwrap();
-    let sockets: [OwnedFd; 4] = [unix.into(), file.into(), both.into(), connection.into()];
-    for (socket, why) in sockets.into_iter().zip(["neither of IPv4", "the system says", "BindIPv6Only", "Accept=no"]) {
+    let sockets: [OwnedFd; 3] = [unix.into(), file.into(), connection.into()];
+    for (socket, why) in sockets.into_iter().zip(["neither of IPv4", "the system says", "Accept=no"]) {
         let refused = Passed::new(socket, "`odd`".to_owned()).unwrap_err().to_string();
         assert!(refused.contains("`odd`") && refused.contains(why), "{refused}");
     }

@@ -57,15 +57,20 @@ impl Running {
     /// Opens the doors, at once or when everything is ready.
     ///
     /// # Errors
-    /// [`StartError::NotReady`] when the process before has to go on, [`StartError::Handover`] when no next one could follow;
-    /// everything has been stopped then.
+    /// [`StartError::NotReady`] when the process before has to go on, [`StartError::Lost`] for a task that was lost meanwhile,
+    /// [`StartError::Handover`] when no next one could follow; everything has been stopped then.
     pub(super) async fn begin(self) -> Result<Self, StartError> {
         let (succession, stop) = (self.process.succession(), self.process.stop_token());
         let (handover, predecessor) = succession.map(|it| (it.handover, it.predecessor)).unzip();
         let predecessor = predecessor.flatten();
         if let Some(giver) = self.process.inheritance.from() {
             let limit = if giver == Giver::Manager { WARM_UP } else { handover.as_ref().map_or(WARM_UP, |it| it.warm_up) };
-            let warm = stop.run_until_cancelled(timeout(limit, warm(self.health.clone()))).await;
+            let tasks = self.process.tasks.clone();
+            let warm = stop.run_until_cancelled(timeout(limit, warm(self.health.clone())));
+            let warm = tokio::select! {
+                lost = tasks.lost() => return Err(self.end(lost.into()).await),
+                warm = warm => warm,
+            };
             match warm {
                 // It was asked to stop: nothing was taken out of any socket.
                 None => return Ok(self),

@@ -9,7 +9,8 @@
 //!
 //! With the store gone it goes on answering from the last snapshot, for ever; started without it, from what it saved in a file, and
 //! without that SERVFAIL until it has read the store once: it does not know yet which names are ours. A crash before a commit leaves
-//! nothing, after it everything, the answer to the request id included; any number of replicas may serve and change at once.
+//! nothing, after it everything, the answer to the request id included; any number of replicas may serve and change at once. What waits in
+//! sockets outlives a crash where somebody else has them too: the service manager, or the process that takes this one's place.
 
 mod config;
 mod ending;

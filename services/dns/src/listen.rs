@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use polder_runtime::inherit::Inheritance;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::udp::tell_destinations;
 
@@ -97,7 +97,7 @@ impl Sockets {
         let udp: Vec<Socket> = if udp.is_empty() {
             (0..workers).map(|_| Self::udp(address)).collect::<io::Result<_>>()?
         } else {
-            udp.into_iter().map(|udp| Self::fitted(udp.into(), address)).collect::<io::Result<_>>()?
+            udp.into_iter().map(|udp| Self::passed(udp.into(), address)).collect::<io::Result<_>>()?
         };
         udp.first().map_or(Ok(()), |socket| log_room(address, socket))?;
         Ok(Self { address, udp: spread(udp, workers), tcp })
@@ -105,7 +105,7 @@ impl Sockets {
 
     fn tcp(address: SocketAddr, passed: Option<TcpListener>) -> io::Result<TcpListener> {
         let tcp = match passed {
-            Some(passed) => passed,
+            Some(passed) => one_family(SockRef::from(&passed), address).map(|()| passed)?,
             None => Self::bind_tcp(address)?,
         };
         tcp.set_nonblocking(true)?;
@@ -128,6 +128,11 @@ impl Sockets {
         Ok(udp)
     }
 
+    fn passed(udp: Socket, address: SocketAddr) -> io::Result<Socket> {
+        one_family(SockRef::from(&udp), address)?;
+        Self::fitted(udp, address)
+    }
+
     /// A socket as the threads want it. What is set here is the same in all processes that have it.
     fn fitted(udp: Socket, address: SocketAddr) -> io::Result<Socket> {
         if let Err(error) = grow(&udp) {
@@ -140,6 +145,15 @@ impl Sockets {
         udp.set_read_timeout(Some(LOOK_UP))?;
         Ok(udp)
     }
+}
+
+/// Refuses a socket of IPv6 that takes IPv4 too: whose address a client has would be in doubt, and it cannot be changed any more.
+fn one_family(socket: SockRef<'_>, address: SocketAddr) -> io::Result<()> {
+    if address.is_ipv6() && address.ip().is_unspecified() && !socket.only_v6()? {
+        let advice = "let its unit say BindIPv6Only=ipv6-only, and list addresses of IPv4 beside it";
+        return Err(io::Error::other(format!("the socket that was passed takes IPv4 too; {advice}")));
+    }
+    Ok(())
 }
 
 /// Asks for the buffers. The kernel gives what its limits allow; less than asked for is no failure. A service manager may give more than

@@ -101,6 +101,20 @@ async fn one_that_does_not_get_ready_leaves_everything_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_that_loses_a_task_does_not_take_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("next");
+    let first = ready("first", ANY, &path).await;
+    let second = Process::new(PROGRAM, ProcessConfig::default()).unwrap();
+    second.succeed(handover(&path, AMPLE)).await.unwrap();
+    let never = || Err(Refusal::new(Reason::NotSynced, "It waits."));
+    let component = Component::new("test").vital_task("short", |_| async { Ok(()) }).ready_when(never);
+    let refused = second.start(vec![component]).await.unwrap_err();
+    assert!(matches!(refused, StartError::Lost(_)), "{refused}");
+    assert_eq!(ask(first.addresses().http.unwrap()).await, "first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_comes_while_nobody_is_ready_waits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("next");

@@ -25,3 +25,14 @@ fn what_is_bound_is_one_address_with_a_socket_for_each_thread() {
     assert!(opened.udp.iter().all(|udp| udp.local_addr().unwrap() == opened.address));
     assert_eq!(opened.tcp.local_addr().unwrap(), opened.address);
 }
+
+#[test]
+fn a_passed_socket_of_both_families_is_refused() {
+    let both = UdpSocket::bind("[::]:0").unwrap();
+    let address = both.local_addr().unwrap();
+    let refused = Sockets::complete(address, 1, (vec![both], None)).err().unwrap().to_string();
+    assert!(refused.contains("BindIPv6Only"), "{refused}");
+    let one = UdpSocket::bind("[::1]:0").unwrap();
+    let address = one.local_addr().unwrap();
+    assert_eq!(Sockets::complete(address, 2, (vec![one], None)).unwrap().udp.len(), 2);
+}
