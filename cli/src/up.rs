@@ -112,10 +112,15 @@ pub fn run(args: &UpArgs) -> ExitCode {
 
 async fn serve(process: Process, config: UpConfig, manifests: &[PathBuf]) -> Result<(), Failure> {
     let manifest = apply::read(manifests).map_err(|failure| failure.text())?;
+    if config.dns.handover().is_some() {
+        let text =
+            "`dns.handover_path` is for `polder-dns`: `polder up` has its store for itself, no second process can start beside it";
+        return Err(text.into());
+    }
     let store = Store::open(&config.store_url()).await?;
     let ipam = polder_ipam::build(&config.ipam, store.clone(), process.metrics())?;
     let lb = polder_lb::build(&config.lb()?, store.clone(), &process)?;
-    let dns = polder_dns::build(&config.dns, store, process.metrics())?;
+    let dns = polder_dns::build(&config.dns, store, &process)?;
     let links = Upstreams { ipam: process.local(&ipam), lb: process.local(&lb), dns: process.local(&dns.component) };
     let options = polder_gateway::Options { body_limit: config.process.limits.message_bytes, ..polder_gateway::Options::default() };
     let gateway = polder_gateway::build(&options, &links, &process.stop_token())?;

@@ -8,6 +8,7 @@
 //! * [`call`]: a call that asks for a change, as the journal has it.
 //! * [`freshness`]: how old what is read may be.
 //! * [`node_stream`]: streams that one node opens, a message and an answer at a time.
+//! * [`inherit`]: listening sockets that somebody else had before.
 //! * [`link`]: calls to services, in this process or elsewhere.
 //! * [`tasks`]: the only place that spawns; signals.
 //! * [`component`], [`process`]: parts that are ready to run, and the process that runs them to an orderly end.
@@ -27,6 +28,7 @@ pub mod context;
 pub mod entropy;
 pub mod freshness;
 mod grpc_timeout;
+pub mod inherit;
 pub mod link;
 pub mod metrics;
 pub mod node_stream;

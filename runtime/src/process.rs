@@ -5,7 +5,9 @@
 //! gets what is left of the drain timeout, but at least a second. A second signal ends the process at once.
 
 mod announce;
+mod begin;
 mod drain;
+mod handover;
 mod run;
 
 use std::collections::BTreeSet;
@@ -19,6 +21,7 @@ use tower::ServiceExt;
 
 use crate::component::Component;
 use crate::config::{ProcessConfig, TlsConfig};
+use crate::inherit::{InheritError, Inheritance};
 use crate::link::{Link, LinkError};
 use crate::metrics::Metrics;
 use crate::server::ending::EndsOnDrain;
@@ -26,9 +29,10 @@ use crate::server::health::Health;
 use crate::server::listener::{Connections, Listener, Security};
 use crate::server::tls::{self, TlsError};
 use crate::server::{BadDescriptors, BindError, Grpc, Stack, side};
-use crate::tasks::Tasks;
+use crate::tasks::{Lost, Tasks};
 
 pub use drain::{Ended, Running};
+pub use handover::{Handover, HandoverError};
 pub use run::{RunError, run};
 
 /// What a program is.
@@ -60,6 +64,23 @@ pub enum StartError {
     /// Two components serve the same gRPC service.
     #[error("the service {0} is there twice")]
     Twice(&'static str),
+    /// Sockets were passed that cannot be used.
+    #[error(transparent)]
+    Inherit(#[from] InheritError),
+    /// No other process could follow this one.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
+    /// A task that it cannot do without was lost before it was ready.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    /// It did not get ready, and the process whose place it was to take goes on.
+    #[error("not ready after {after:?}, so the process before goes on: {why}")]
+    NotReady {
+        /// How long it had.
+        after: std::time::Duration,
+        /// What was not ready, and why.
+        why: String,
+    },
 }
 
 /// A process that does not serve yet: what components are built with.
@@ -71,6 +92,8 @@ pub struct Process {
     stack: Stack,
     tasks: Tasks,
     stop: CancellationToken,
+    inheritance: Inheritance,
+    succession: begin::Place,
 }
 
 /// Makes links to elsewhere with a process's own certificates. Cheap to clone.
@@ -97,7 +120,9 @@ impl Process {
     pub fn new(program: Program, config: ProcessConfig) -> Result<Self, StartError> {
         let metrics = Metrics::new(program.name, program.version);
         let stack = Stack::new(&[program.descriptors], &config.limits, metrics.clone())?;
-        Ok(Self { program, config, metrics, stack, tasks: Tasks::new(), stop: CancellationToken::new() })
+        let (tasks, stop) = (Tasks::new(), CancellationToken::new());
+        let (inheritance, succession) = (Inheritance::default(), begin::Place::default());
+        Ok(Self { program, config, metrics, stack, tasks, stop, inheritance, succession })
     }
 
     /// The registry, for a component's own metrics.
@@ -116,6 +141,18 @@ impl Process {
     #[must_use]
     pub fn stop_token(&self) -> CancellationToken {
         self.stop.clone()
+    }
+
+    /// How long the process has to end.
+    #[must_use]
+    pub const fn drain_timeout(&self) -> std::time::Duration {
+        self.config.drain_timeout.0
+    }
+
+    /// The sockets that somebody else had before, for components that listen by themselves.
+    #[must_use]
+    pub const fn inheritance(&self) -> &Inheritance {
+        &self.inheritance
     }
 
     /// A link to a component of this process.
@@ -144,7 +181,8 @@ impl Process {
         Dialer(self.config.tls.clone())
     }
 
-    /// Binds the ports, starts everything, and serves. When this returns, every port answers.
+    /// Binds the ports, starts everything, and serves. When this returns, every port answers. With sockets that another process has,
+    /// or that waited for this one, it is ready before it takes anything out of them.
     ///
     /// # Errors
     /// [`StartError`]; nothing is left running then.
@@ -155,11 +193,13 @@ impl Process {
         let grpc = self.stack.wrap(self.all_routes(&components, &health)?);
         let pages = components.iter_mut().filter_map(Component::take_http).reduce(axum::Router::merge);
         let probes = side::routes(self.metrics.clone(), health.clone());
-        let sockets = Sockets::bind(&self.config, pages.is_some()).await?;
+        let sockets = Sockets::bind(&self.config, pages.is_some(), &self.inheritance).await?;
+        self.inheritance.all_claimed()?;
         let addresses = sockets.addresses();
 
         let connections = Tasks::new();
-        let serving = Serving { drain: self.stack.drain_token(), limit: self.config.limits.connections, connections };
+        let (drain, inheritance) = (self.stack.drain_token(), self.inheritance.clone());
+        let serving = Serving { drain, limit: self.config.limits.connections, connections, inheritance };
         if let Some(listener) = sockets.grpc {
             serving.spawn("grpc", listener, true, move |peer| {
                 let grpc = grpc.clone();
@@ -178,7 +218,7 @@ impl Process {
         }
         self.tasks.spawn("health", |stop| health.clone().keep_reporting(stop));
         let closing = components.into_iter().flat_map(|component| component.start(&self.tasks)).collect();
-        Ok(Running::new(self, addresses, health, serving.connections, closing))
+        Running::new(self, addresses, health, serving.connections, closing).begin().await
     }
 
     fn all_routes(&self, components: &[Component], health: &Health) -> Result<Routes, StartError> {
@@ -216,12 +256,12 @@ struct Sockets {
 }
 
 impl Sockets {
-    async fn bind(config: &ProcessConfig, has_pages: bool) -> Result<Self, StartError> {
+    async fn bind(config: &ProcessConfig, has_pages: bool, inheritance: &Inheritance) -> Result<Self, StartError> {
         let tls = tls::server(&config.tls)?;
         // Scrapers and probes have no certificates of ours, and can change nothing.
         let open_tls = tls::server(&TlsConfig { ca_file: None, ..config.tls.clone() })?;
         let bind = async |address: Option<SocketAddr>, tls: Option<Security>| match address {
-            Some(address) => Listener::bind(address, tls, config.insecure).await.map(Some),
+            Some(address) => Listener::bind(address, tls, config.insecure, inheritance).await.map(Some),
             None => Ok(None),
         };
         Ok(Self {
@@ -242,6 +282,7 @@ struct Serving {
     drain: CancellationToken,
     limit: usize,
     connections: Tasks,
+    inheritance: Inheritance,
 }
 
 impl Serving {
@@ -272,7 +313,12 @@ impl Serving {
         B: http_body::Body<Data = bytes::Bytes, Error: Into<crate::tasks::Failure>> + Send + 'static,
     {
         let shared = Connections { h2_only, limit: self.limit, drain: self.drain.clone(), tasks: self.connections.clone() };
-        self.connections.spawn(name, |_| listener.serve(service, shared));
+        let (opened, drain) = (self.inheritance.opened(), self.drain.clone());
+        self.connections.spawn(name, |_| async move {
+            if drain.run_until_cancelled(opened).await.is_some() {
+                listener.serve(service, shared).await;
+            }
+        });
     }
 }
 

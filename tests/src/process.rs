@@ -1,6 +1,7 @@
 //! One child process: its address book, its log, its end.
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -45,14 +46,40 @@ impl Process {
     /// As [`Self::start`].
     #[must_use]
     pub fn start_with(folder: &Path, label: &str, program: &str, arguments: &[String], environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(binary(program));
+        command.args(arguments).envs(environment.iter().copied());
+        let log = log(folder, label);
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file handle can be copied")).stderr(log);
+        Self::launch(folder, label, command)
+    }
+
+    /// As [`Self::start_with`], with a UDP socket and a TCP listener that are passed as systemd does it.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn start_with_sockets(
+        (folder, label): (&Path, &str),
+        (program, arguments): (&str, &[String]),
+        environment: &[(&str, &str)],
+        sockets: (OwnedFd, OwnedFd),
+    ) -> Self {
+        // The shell becomes the program, so its number is that of the program.
+        const PASS: &str =
+            r#"exec 3<&0 4<&1 0</dev/null 1>&2; export LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=dns:dns; exec "$@""#;
+        let mut command = Command::new("sh");
+        command.args(["-c", PASS, "sh"]).arg(binary(program)).args(arguments).envs(environment.iter().copied());
+        command.stdin(sockets.0).stdout(sockets.1).stderr(log(folder, label));
+        Self::launch(folder, label, command)
+    }
+
+    fn launch(folder: &Path, label: &str, mut command: Command) -> Self {
         let (log, ready) = (folder.join(format!("{label}.log")), folder.join(format!("{label}.ready")));
         let _ = std::fs::remove_file(&ready);
-        let output = File::options().create(true).append(true).open(&log).expect("the log can be opened");
-        let mut command = Command::new(binary(program));
-        command.args(arguments).arg("--ready-file").arg(&ready).env("RUST_BACKTRACE", "1").stdin(Stdio::null());
-        command.envs(environment.iter().copied());
-        command.stdout(output.try_clone().expect("a file handle can be copied")).stderr(output);
+        command.arg("--ready-file").arg(&ready).env("RUST_BACKTRACE", "1");
         let mut child = command.spawn().expect("the binary starts");
+        // What was passed is open here too as long as the command lives.
+        drop(command);
         let addresses = eventually(&format!("{label} serves"), || {
             if let Ok(Some(status)) = child.try_wait() {
                 panic!("{label} ended with {status}:\n{}", std::fs::read_to_string(&log).unwrap_or_default());
@@ -85,7 +112,15 @@ impl Process {
     pub fn terminate(&mut self) -> Option<i32> {
         let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         assert!(status.is_ok_and(|status| status.success()), "the signal can be sent");
-        eventually("the process drains", || self.child.try_wait().ok().flatten().ok_or_else(|| "still running".to_owned())).code()
+        self.ended()
+    }
+
+    /// Waits until it has ended, and gives its exit code.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub fn ended(&mut self) -> Option<i32> {
+        eventually("the process ends", || self.child.try_wait().ok().flatten().ok_or_else(|| "still running".to_owned())).code()
     }
 
     /// Everything it has logged so far.
@@ -93,6 +128,10 @@ impl Process {
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
+}
+
+fn log(folder: &Path, label: &str) -> File {
+    File::options().create(true).append(true).open(folder.join(format!("{label}.log"))).expect("the log can be opened")
 }
 
 impl Drop for Process {

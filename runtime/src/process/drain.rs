@@ -18,7 +18,7 @@ const LEAST: Duration = Duration::from_secs(1);
 pub struct Running {
     pub(super) process: Process,
     pub(super) addresses: Addresses,
-    health: Health,
+    pub(super) health: Health,
     connections: Tasks,
     closing: Closing,
 }
@@ -73,10 +73,12 @@ impl Running {
         }
     }
 
-    async fn drain(self) -> Result<(), Stuck> {
+    pub(super) async fn drain(self) -> Result<(), Stuck> {
         tracing::info!("draining");
+        self.process.stop.cancel();
         let until = clock::monotonic() + self.process.config.drain_timeout.0;
         self.health.drain().await;
+        self.process.inheritance.forget();
         self.process.stack.drain_token().cancel();
         let calls = self.connections.drain(left(until)).await;
         let tasks = self.process.tasks.drain(left(until)).await;

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Ended, Process, Program, StartError};
 use crate::config::{self, ConfigError, Configured, Override, ProcessFlags, Sources};
+use crate::inherit::{self, Giver, InheritError, Passed};
 use crate::tasks::Failure;
 use crate::tasks::signals::Signals;
 use crate::telemetry::{Telemetry, TelemetryError};
@@ -21,6 +22,9 @@ pub enum RunError {
     /// Its configuration is refused.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The sockets that the service manager passed cannot be used.
+    #[error(transparent)]
+    Inherit(#[from] InheritError),
     /// Telemetry cannot be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
@@ -89,6 +93,7 @@ where
     B: FnOnce(Process, C) -> F,
     F: Future<Output = Result<(), Failure>>,
 {
+    let passed = inherit::passed()?;
     let overrides = [flags.overrides(), more].concat();
     let config: C = config::load(&Sources::of_process(flags.config_file(), overrides))?;
     if flags.dump_config {
@@ -96,12 +101,12 @@ where
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(conduct(program, config, body));
+    let result = runtime.block_on(conduct(program, config, passed, body));
     runtime.shutdown_timeout(LINGER);
     result
 }
 
-async fn conduct<C, B, F>(program: Program, config: C, body: B) -> Result<(), RunError>
+async fn conduct<C, B, F>(program: Program, config: C, passed: Vec<Passed>, body: B) -> Result<(), RunError>
 where
     C: Configured,
     B: FnOnce(Process, C) -> F,
@@ -109,6 +114,7 @@ where
 {
     let telemetry = Telemetry::install(program.name, program.version, &config.process().telemetry)?;
     let process = Process::new(program, config.process().clone())?;
+    process.inheritance.adopt(Giver::Manager, passed);
     let stop = process.stop_token();
     let mut signals = Signals::install()?;
     let result = {

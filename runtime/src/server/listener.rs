@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use crate::context::Peer;
+use crate::inherit::Inheritance;
 use crate::tasks::Tasks;
 
 /// How long a client may take to say what it wants: its first byte, the TLS handshake, the head of an HTTP/1 request.
@@ -81,13 +82,23 @@ pub(crate) struct Connections {
 }
 
 impl Listener {
-    /// Binds `address`; port 0 takes a free one.
-    pub(crate) async fn bind(address: SocketAddr, tls: Option<Security>, insecure: bool) -> Result<Self, BindError> {
+    /// Takes the listener that was passed for `address`, or binds it; port 0 takes a free one.
+    pub(crate) async fn bind(
+        address: SocketAddr,
+        tls: Option<Security>,
+        insecure: bool,
+        inheritance: &Inheritance,
+    ) -> Result<Self, BindError> {
         if tls.is_none() && !insecure && !address.ip().is_loopback() {
             return Err(BindError::NotSecured { address });
         }
         let refused = |source| BindError::Refused { address, source };
-        let tcp = TcpListener::bind(address).await.map_err(refused)?;
+        let tcp = match inheritance.tcp(address) {
+            Some(passed) => passed.set_nonblocking(true).and_then(|()| TcpListener::from_std(passed)),
+            None => TcpListener::bind(address).await,
+        };
+        let tcp = tcp.map_err(refused)?;
+        inheritance.keep(&tcp).map_err(refused)?;
         let address = tcp.local_addr().map_err(refused)?;
         Ok(Self { tcp, address, tls })
     }

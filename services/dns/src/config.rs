@@ -13,6 +13,7 @@ use polder_core::net::Name;
 use polder_core::reason::{Malformed, Reason, Refusal, Violations};
 use polder_runtime::config::{Configured, Period, ProcessConfig};
 use polder_runtime::entropy;
+use polder_runtime::process::Handover;
 use serde::{Deserialize, Serialize};
 
 use crate::seen::LogConfig;
@@ -77,6 +78,10 @@ pub struct DnsConfig {
     pub server_name: String,
     /// A file in which the names are kept, to be served by a server that starts while the store is away. Empty: none.
     pub saved_file: PathBuf,
+    /// A Unix socket at which the next process asks for the sockets of this one, to take its place. Empty: none.
+    pub handover_path: PathBuf,
+    /// How long a process that takes the place of another may take to be ready; after that the other one goes on.
+    pub handover_warm_up: Period,
     /// UDP threads per listen address; 0 is one for each core.
     pub workers: usize,
     /// Open TCP connections per listen address; one more takes the place of the one that has been idle for longest.
@@ -115,6 +120,8 @@ impl Default for DnsConfig {
             notify: Vec::new(),
             server_name: String::new(),
             saved_file: PathBuf::new(),
+            handover_path: PathBuf::new(),
+            handover_warm_up: Period(Duration::from_secs(60)),
             workers: 0,
             tcp_connections: 512,
             tcp_client_connections: 128,
@@ -173,6 +180,13 @@ impl DnsConfig {
             "" => format!("dns-{:08x}", entropy::draw().0 & 0xffff_ffff).parse(),
             name => name.parse(),
         }
+    }
+
+    /// How this server is followed by another one, where it is.
+    #[must_use]
+    pub fn handover(&self) -> Option<Handover> {
+        let path = Some(self.handover_path.clone()).filter(|path| !path.as_os_str().is_empty())?;
+        Some(Handover { path, warm_up: self.handover_warm_up.0 })
     }
 
     /// UDP threads per listen address.

@@ -9,9 +9,11 @@
 //!
 //! With the store gone it goes on answering from the last snapshot, for ever; started without it, from what it saved in a file, and
 //! without that SERVFAIL until it has read the store once: it does not know yet which names are ours. A crash before a commit leaves
-//! nothing, after it everything, the answer to the request id included; any number of replicas may serve and change at once.
+//! nothing, after it everything, the answer to the request id included; any number of replicas may serve and change at once. What waits in
+//! sockets outlives a crash where somebody else has them too: the service manager, or the process that takes this one's place.
 
 mod config;
+mod ending;
 mod gate;
 mod keeper;
 mod listen;
@@ -35,7 +37,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use polder_proto::dns::v1::dns_service_server::DnsServiceServer;
 use polder_proto::stored::Stored;
 use polder_runtime::component::Component;
-use polder_runtime::metrics::Metrics;
+use polder_runtime::inherit::Inheritance;
+use polder_runtime::process::Process;
 use polder_runtime::server::tls;
 use polder_runtime::tasks::Failure;
 use polder_runtime::{clock, entropy, telemetry};
@@ -49,6 +52,7 @@ pub use seen::LogConfig;
 #[cfg(feature = "testing")]
 pub use udp::Echo;
 
+use ending::Ending;
 use gate::{Gate, Jar};
 use keeper::Keeper;
 use listen::Sockets;
@@ -90,20 +94,20 @@ impl Dns {
     }
 }
 
-/// Builds the name server over a store. Must be called inside a runtime.
+/// Builds the name server over a store, for a process, with the sockets that this has. Must be called inside a runtime.
 ///
 /// # Errors
 /// [`CannotListen`] for a port that cannot be had; a refusal of the domain or the times to live; a certificate that cannot be used;
 /// when the ledger cannot be started.
-pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns, Failure> {
+pub fn build(config: &DnsConfig, store: Store, process: &Process) -> Result<Dns, Failure> {
     let (mut settings, name, guards) = (config.settings()?, config.name()?, config.guards()?);
     settings.secondaries = config.secondaries()?;
     polder_store::etcd::set_trace_injector(telemetry::inject);
-    let domain = settings.zone().clone();
-    let sockets = config.listen.iter().map(|address| Sockets::bind(*address, config.worker_count()));
+    let (domain, metrics, inheritance) = (settings.zone().clone(), process.metrics(), process.inheritance());
+    let sockets = config.listen.iter().map(|address| Sockets::open(*address, config.worker_count(), inheritance));
     let sockets: Vec<Sockets> = sockets.collect::<Result<_, _>>()?;
     let addresses: Vec<SocketAddr> = sockets.iter().map(|bound| bound.address).collect();
-    let secured = secured(config)?;
+    let secured = secured(config, inheritance)?;
     let tls_addresses = secured.iter().map(|(address, ..)| *address).collect();
 
     let gate = Arc::new(Gate::new(guards.gate.clone(), settings.seed, Jar::open(guards.secrets.clone())?));
@@ -128,6 +132,8 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let jar = gate.jar();
     let keeper = file.clone().map(|file| Keeper::new(Arc::clone(&names), file));
     let teller = Teller::new(Arc::clone(&names), &config.listen, metrics);
+    let ending = Ending::within(process.drain_timeout());
+    let outlasting = ending.clone();
     let service = Service::new(Arc::clone(&names), Arc::clone(&resolver), Arc::clone(&seen), name);
     let zones = Zones::new(ledger.clone(), service.clone(), domain);
     let component = Component::new(NAME)
@@ -135,7 +141,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
         .ready_when(move || ready.ready())
         .vital_task("dns-names", move |stop| async move { following.follow(&followed, file, stop).await })
         .vital_task("dns-resolver", move |stop| async move {
-            desk.run(position, stop).await;
+            outlasting.outlast(stop, |stop| desk.run(position, stop)).await;
             Ok(())
         })
         .task("dns-progress", move |stop| progress.run(stop))
@@ -149,7 +155,7 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     };
     let transfers = Arc::new(Transfers::new(Arc::clone(&names), metrics));
     let eye = seen.eye("tcp");
-    let server = Server { config, guards, names, resolver, transfers, gate, seen, eye, queries };
+    let server = Server { config, guards, names, resolver, transfers, gate, seen, eye, queries, ending, inheritance };
     let component = sockets.into_iter().fold(component, |component, bound| server.serve(component, bound));
     let component = secured.into_iter().fold(component, |component, (address, listener, tls)| {
         server.serve_tcp(component, address, server.entrance(listener, Some(tls)))
@@ -169,11 +175,14 @@ struct Server<'a> {
     /// Of all connections.
     eye: Eye,
     queries: QueryMetrics,
+    ending: Ending,
+    inheritance: &'a Inheritance,
 }
 
 impl Server<'_> {
-    const fn entrance(&self, listener: TcpListener, tls: Option<TlsAcceptor>) -> Entrance {
-        Entrance { listener, tls, bounds: self.guards.connections, networks: self.guards.networks }
+    fn entrance(&self, listener: TcpListener, tls: Option<TlsAcceptor>) -> Entrance {
+        let (bounds, networks) = (self.guards.connections, self.guards.networks);
+        Entrance { listener, tls, bounds, networks, farewell: self.ending.farewell() }
     }
 
     /// Adds the task of one address for connections.
@@ -188,8 +197,13 @@ impl Server<'_> {
             idle: self.config.tcp_idle.0,
             turn: AtomicU32::new(0),
         };
+        let (opened, busy) = (self.inheritance.opened(), self.ending.busy());
         component.vital_task("dns-tcp", move |stop| async move {
-            tcp::serve(entrance, Arc::new(shared), stop).await.map_err(Failure::from)
+            let _busy = busy;
+            if stop.run_until_cancelled(opened).await.is_some() {
+                tcp::serve(entrance, Arc::new(shared), stop).await?;
+            }
+            Ok(())
         })
     }
 
@@ -200,7 +214,7 @@ impl Server<'_> {
         bound.udp.into_iter().fold(component, |component, socket| {
             let stopping = Arc::new(AtomicBool::new(false));
             let worker = Worker {
-                socket: Arc::new(socket),
+                socket,
                 names: Arc::clone(&self.names),
                 resolver: Arc::clone(&self.resolver),
                 lane: self.queries.lane(Labels::udp(bound.address), true),
@@ -208,8 +222,14 @@ impl Server<'_> {
                 gate: Arc::clone(&self.gate),
                 eye: self.seen.eye("udp"),
                 stop: Arc::clone(&stopping),
+                busy: self.ending.busy(),
             };
+            let opened = self.inheritance.opened();
             component.vital_task("dns-udp", move |stop| async move {
+                if stop.run_until_cancelled(opened).await.is_none() {
+                    // What waits in the socket is for whoever has it too.
+                    return Ok(());
+                }
                 // A thread cannot be cancelled: the flag asks it, also when this task is cut off.
                 let _asked = Asks(Arc::clone(&stopping));
                 let mut thread = tokio::task::spawn_blocking(move || worker.run());
@@ -227,12 +247,13 @@ impl Server<'_> {
 }
 
 /// The addresses at which DNS is served over TLS.
-fn secured(config: &DnsConfig) -> Result<Vec<(SocketAddr, TcpListener, TlsAcceptor)>, Failure> {
+fn secured(config: &DnsConfig, inheritance: &Inheritance) -> Result<Vec<(SocketAddr, TcpListener, TlsAcceptor)>, Failure> {
     if config.tls_listen.is_empty() {
         return Ok(Vec::new());
     }
     let tls = tls::acceptor(&config.tls_cert_file, &config.tls_key_file, DOT)?;
-    let bind = |address: &SocketAddr| Ok(Sockets::bind_tls(*address).map(|(address, tcp)| (address, tcp, tls.clone()))?);
+    let bind =
+        |address: &SocketAddr| Ok(Sockets::open_tls(*address, inheritance).map(|(address, tcp)| (address, tcp, tls.clone()))?);
     config.tls_listen.iter().map(bind).collect()
 }
 

@@ -32,8 +32,11 @@ fn main() -> ExitCode {
 }
 
 async fn serve(process: Process, config: Config) -> Result<(), Failure> {
+    if let Some(handover) = config.dns.handover() {
+        process.succeed(handover).await?;
+    }
     let store = Store::open(&config.process.store).await?;
-    let dns = polder_dns::build(&config.dns, store, process.metrics())?;
+    let dns = polder_dns::build(&config.dns, store, &process)?;
     let bound = dns.bound();
     let running = process.start(vec![dns.component]).await?;
     running.announce(&bound)?;

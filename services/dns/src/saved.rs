@@ -1,8 +1,8 @@
 //! The state that names follow from, in a file: a server that starts while the store is away answers with it.
 //!
 //! The file has the stored form of every record that names are computed from, so that a later build, or one with other settings,
-//! makes its own names of it. It is written under another name and then takes the place of the one before: a crash leaves the old
-//! file or the new one. A sum over everything tells a damaged file, which is not read.
+//! makes its own names of it. It is written under another name, by one process at a time, and then takes the place of the one before: a
+//! crash leaves the old file or the new one. A sum over everything tells a damaged file, which is not read.
 //!
 //! ```text
 //! "polder names 2\n", revision u64, time of saving u64 (microseconds), where the parts of the state stand u64 each
@@ -12,8 +12,9 @@
 
 mod file;
 
-use std::fs::File;
+use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,7 +54,7 @@ pub(crate) struct Saved {
 /// Those of the file system; the file is what it was then.
 fn save(path: &Path, state: &State, at: Timestamp) -> io::Result<u64> {
     let partial = partial(path);
-    let mut out = Summed::new(BufWriter::new(File::create(&partial)?));
+    let mut out = Summed::new(BufWriter::new(alone(&partial)?));
     out.write_all(MAGIC)?;
     for number in [state.revision.0, at.0].into_iter().chain(state.heads.to_numbers()) {
         out.write_all(&number.to_be_bytes())?;
@@ -73,6 +74,23 @@ fn save(path: &Path, state: &State, at: Timestamp) -> io::Result<u64> {
     // The new name lasts only when the folder is on the disk too.
     File::open(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new(".")))?.sync_all()?;
     Ok(length + SUM as u64)
+}
+
+/// The file under its other name, empty, for this process alone: one that takes the place of another saves to the same file.
+fn alone(partial: &Path) -> io::Result<File> {
+    let file = File::options().write(true).create(true).truncate(false).open(partial)?;
+    let taken = || io::Error::new(io::ErrorKind::WouldBlock, "another process saves to it just now");
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => taken(),
+        TryLockError::Error(error) => error,
+    })?;
+    // Whoever had the lock may have given the file its name meanwhile: it must not be written to any more.
+    let place = |file: Metadata| (file.dev(), file.ino());
+    if std::fs::metadata(partial).map(place).ok() != Some(place(file.metadata()?)) {
+        return Err(taken());
+    }
+    file.set_len(0)?;
+    Ok(file)
 }
 
 /// What the file has; `None` where there is none.
@@ -214,6 +232,19 @@ mod tests {
             assert_eq!(stored(&saved.cluster).len(), 2);
         }
         assert!(!partial(&path).exists());
+    }
+
+    #[test]
+    fn two_processes_never_write_to_the_same_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("names");
+        save(&path, &state(7), Timestamp(9)).unwrap();
+        let other = alone(&partial(&path)).unwrap();
+        assert_eq!(save(&path, &state(8), Timestamp(9)).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(load(&path).unwrap().unwrap().revision, Revision(7));
+        drop(other);
+        save(&path, &state(8), Timestamp(9)).unwrap();
+        assert_eq!(load(&path).unwrap().unwrap().revision, Revision(8));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use polder_core::dns::{Client, Transport, answer};
 use polder_runtime::clock;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -51,8 +51,27 @@ pub(crate) struct Shared {
 struct Visit {
     client: IpAddr,
     idle: Arc<Idle>,
-    /// The connection ends after the query in hand.
-    stop: CancellationToken,
+    closing: Closing,
+}
+
+/// How a connection is ended from this side.
+#[derive(Clone)]
+struct Closing {
+    /// The connection ends when nothing is asked.
+    begun: CancellationToken,
+    /// For so long.
+    grace: Duration,
+    /// It ends now.
+    cut: CancellationToken,
+}
+
+impl Closing {
+    /// Waits until a connection on which nothing is asked from now on may end. Whatever was asked just before is on its way, and
+    /// would be lost.
+    async fn may_end(&self) {
+        self.begun.cancelled().await;
+        sleep(self.grace).await;
+    }
 }
 
 /// Since when a connection has been idle.
@@ -94,14 +113,14 @@ async fn open(stream: TcpStream, tls: Option<TlsAcceptor>, shared: &Shared, visi
 }
 
 async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, visit: &Visit) -> io::Result<()> {
-    let Visit { client: asker, idle, stop } = visit;
+    let Visit { client: asker, idle, closing } = visit;
     let mut stream = BufReader::new(stream);
     // Zeroed memory that is not touched takes no room.
     let (mut query, mut out) = (vec![0; MOST_FRAME], vec![0; MOST_FRAME]);
     loop {
         // Its first byte may take its time, the others come with it.
         let first = tokio::select! {
-            () = stop.cancelled() => return Ok(()),
+            () = closing.may_end() => return Ok(()),
             first = timeout(shared.idle, stream.read_u8()) => first??,
         };
         let until = clock::monotonic() + shared.idle;
@@ -114,7 +133,7 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, 
         let client = Client { transport: Transport::Tcp, turn, address: Some(*asker) };
         shared.eye.arrived(client.turn, message);
         let asked = Asked { message, from: *asker, idle: shared.idle };
-        if let Some(sent) = shared.transfers.answer(asked, &mut out, &mut stream, stop).await? {
+        if let Some(sent) = shared.transfers.answer(asked, &mut out, &mut stream, &closing.cut).await? {
             let fate = Fate::Answered(sent);
             shared.eye.ended(client.turn, &End { client: Some(*asker), query: message, fate, origin: None, began });
             let place = shared.lane.answered(&sent, message);

@@ -20,6 +20,7 @@ use polder_core::dns::wire::MOST_UDP;
 use polder_core::dns::{Client, Outcome, Snapshot, Transport, answer};
 use polder_runtime::clock;
 use tokio::time::Instant;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::gate::Gate;
 use crate::metrics::{Lane, Lost, Place};
@@ -28,7 +29,7 @@ use crate::resolver::{Deliver, Passed, Resolver};
 use crate::seen::{End, Eye, Fate};
 
 pub(crate) use batch::tell_destinations;
-use batch::{Batch, MOST, Route};
+use batch::{Batch, MOST, Route, Wait};
 #[cfg(feature = "testing")]
 pub use echo::Echo;
 
@@ -50,6 +51,8 @@ pub(crate) struct Worker {
     pub(crate) gate: Arc<Gate>,
     pub(crate) eye: Eye,
     pub(crate) stop: Arc<AtomicBool>,
+    /// Held until this thread has ended, and every answer that comes later has gone.
+    pub(crate) busy: TaskTrackerToken,
 }
 
 impl Worker {
@@ -66,8 +69,9 @@ impl Worker {
     /// Takes an answer that comes later to the client, on the socket that it asked.
     fn delivery(&self, query: &[u8], (turn, route, began): (u32, Route, Instant)) -> Deliver {
         let (socket, lane, gate) = (Arc::clone(&self.socket), Arc::clone(&self.late), Arc::clone(&self.gate));
-        let (query, eye, client) = (query.to_vec(), self.eye.clone(), route.client());
+        let (query, eye, client, busy) = (query.to_vec(), self.eye.clone(), route.client(), self.busy.clone());
         Box::new(move |message, sent, origin| {
+            let _busy = busy;
             let (mut out, mut outcome) = ([0; MOST_UDP as usize], Outcome::Forward(sent));
             if let Some((client, place)) = client.zip(out.get_mut(..message.len())) {
                 place.copy_from_slice(message);
@@ -187,14 +191,14 @@ fn serve(socket: &UdpSocket, stop: &AtomicBool, mut serving: impl Serving) -> io
     loop {
         if until.is_none() && stop.load(Ordering::Relaxed) {
             until = Some(clock::monotonic() + LINGER);
-            socket.set_read_timeout(Some(PAUSE))?;
         }
         if until.is_some_and(|until| clock::monotonic() >= until) {
             return Ok(());
         }
-        match batch.receive(socket) {
+        // The socket stays as it is set: another process may have it too.
+        match batch.receive(socket, if until.is_some() { Wait::No } else { Wait::ForOne }) {
             Ok(()) => {}
-            Err(error) if is_idle(&error) && until.is_some() => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && until.is_some() => return Ok(()),
             Err(error) if is_idle(&error) => continue,
             Err(error) => {
                 failures += 1;

@@ -16,6 +16,8 @@ mod dig;
 mod follow;
 #[path = "server/forward.rs"]
 mod forward;
+#[path = "server/handover.rs"]
+mod handover;
 #[path = "server/hostile.rs"]
 mod hostile;
 #[path = "server/import.rs"]

@@ -10,6 +10,7 @@ use polder_core::dns::network::{Networks, Prefixes};
 use polder_core::dns::rate::Limits;
 use polder_core::net::parse_net;
 use polder_core::reason::{Reason, Refusal, Violations};
+use polder_runtime::config::Period;
 use serde::{Deserialize, Serialize};
 
 use super::DnsConfig;
@@ -18,6 +19,8 @@ use crate::gate::{GateConfig, Source};
 /// The most connections per address that may be set: each may take as much memory as its longest query and its longest answer.
 const MOST_CONNECTIONS: usize = 65_536;
 const IDLE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+/// The process before waits as long.
+const WARM_UP: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(600);
 /// Every prefix costs a look at the address of every query.
 const MOST_EXEMPT: usize = 64;
 /// A connection that has been idle for less gives way to no other, unless all time that it has is short.
@@ -77,11 +80,9 @@ impl DnsConfig {
         bounded(&mut bad, "dns.tcp_client_connections", self.tcp_client_connections, 1..=MOST_CONNECTIONS);
         bounded(&mut bad, "dns.client_ipv4_prefix", self.client_ipv4_prefix, 0..=32);
         bounded(&mut bad, "dns.client_ipv6_prefix", self.client_ipv6_prefix, 0..=128);
+        lasting(&mut bad, "dns.tcp_idle", self.tcp_idle, &IDLE);
+        lasting(&mut bad, "dns.handover_warm_up", self.handover_warm_up, &WARM_UP);
         let idle = self.tcp_idle.0;
-        if !IDLE.contains(&idle) {
-            let text = format!("`{}` is too short or too long; it has to be {:?} to {:?}", self.tcp_idle, IDLE.start(), IDLE.end());
-            bad.add("dns.tcp_idle", Reason::CountOutOfBounds, text);
-        }
         let networks = Networks { ipv4: self.client_ipv4_prefix, ipv6: self.client_ipv6_prefix };
         let connections = Bounds { all: self.tcp_connections, each: self.tcp_client_connections, grace: GRACE.min(idle / 4) };
         let (limits, exempt) = self.rate.checked(&mut bad);
@@ -113,6 +114,13 @@ fn bounded<T: PartialOrd + Display>(bad: &mut Violations, key: &str, value: T, r
     }
 }
 
+fn lasting(bad: &mut Violations, key: &str, period: Period, range: &RangeInclusive<Duration>) {
+    if !range.contains(&period.0) {
+        let text = format!("`{period}` is too short or too long; it has to be {:?} to {:?}", range.start(), range.end());
+        bad.add(key, Reason::CountOutOfBounds, text);
+    }
+}
+
 /// At the start there are no details beside the message: every bad key has to be in it.
 fn all_named<T>(checked: Result<T, Refusal>) -> Result<T, Refusal> {
     checked.map_err(|refusal| {
@@ -123,8 +131,6 @@ fn all_named<T>(checked: Result<T, Refusal>) -> Result<T, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use polder_runtime::config::Period;
-
     use super::*;
 
     #[test]
@@ -136,6 +142,7 @@ mod tests {
             tcp_idle: Period(Duration::ZERO),
             client_ipv4_prefix: 33,
             client_ipv6_prefix: 129,
+            handover_warm_up: Period(Duration::from_secs(601)),
             rate: RateConfig {
                 positive: u32::MAX,
                 exempt: vec!["10.0.0.0/8".to_owned(), "10.0.0".to_owned()],
@@ -145,7 +152,7 @@ mod tests {
         };
         let message = bad.guards().unwrap_err().message.clone();
         let keys = ["tcp_connections", "tcp_client_connections", "tcp_idle", "client_ipv4_prefix", "client_ipv6_prefix"];
-        for key in keys.into_iter().chain(["rate.positive", "rate.exempt[1]"]) {
+        for key in keys.into_iter().chain(["handover_warm_up", "rate.positive", "rate.exempt[1]"]) {
             assert!(message.contains(&format!("`dns.{key}`")), "{message}");
         }
     }

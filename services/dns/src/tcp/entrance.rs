@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use polder_core::dns::admit::{Admission, Bounds, Held, admit};
 use polder_core::dns::network::{Network, Networks};
+use polder_runtime::clock;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::sleep_until;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{Idle, Shared, Visit, open};
+use super::{Closing, Idle, Shared, Visit, open};
+use crate::ending::Farewell;
 use crate::metrics::Closed;
 
 /// After a refused accept (no file descriptors left, say) others may end first; and how often one that waits is looked at.
@@ -29,6 +32,7 @@ pub(crate) struct Entrance {
     pub(crate) bounds: Bounds,
     /// Who is one client.
     pub(crate) networks: Networks,
+    pub(crate) farewell: Farewell,
 }
 
 /// One open connection.
@@ -44,19 +48,21 @@ struct Places {
     bounds: Bounds,
     networks: Networks,
     shared: Arc<Shared>,
-    stop: CancellationToken,
+    closing: Closing,
     tasks: JoinSet<()>,
     open: HashMap<Id, Place>,
 }
 
-/// Serves connections until `stop`; those that are open finish the query in hand.
+/// Serves connections until `stop`. Those that are open then may go on asking for a while; those that wait in the listener are for
+/// whoever has it next.
 ///
 /// # Errors
 /// When the listener cannot be used.
 pub(crate) async fn serve(entrance: Entrance, shared: Arc<Shared>, stop: CancellationToken) -> io::Result<()> {
-    let Entrance { listener, tls, bounds, networks } = entrance;
+    let Entrance { listener, tls, bounds, networks, farewell } = entrance;
     let listener = TcpListener::from_std(listener)?;
-    let mut places = Places { tls, bounds, networks, shared, stop: stop.clone(), tasks: JoinSet::new(), open: HashMap::new() };
+    let closing = Closing { begun: stop.clone(), grace: farewell.grace, cut: CancellationToken::new() };
+    let mut places = Places { tls, bounds, networks, shared, closing, tasks: JoinSet::new(), open: HashMap::new() };
     let mut waiting = None;
     while !stop.is_cancelled() {
         tokio::select! {
@@ -68,10 +74,8 @@ pub(crate) async fn serve(entrance: Entrance, shared: Arc<Shared>, stop: Cancell
         }
         waiting = waiting.and_then(|(stream, client)| places.admit(stream, client));
     }
-    drop((listener, waiting));
-    while let Some(ended) = places.tasks.join_next_with_id().await {
-        places.end(ended);
-    }
+    drop(listener);
+    places.close(waiting, farewell.most).await;
     Ok(())
 }
 
@@ -107,17 +111,39 @@ impl Places {
             Admission::Wait => return Some((stream, client)),
         }
         let idle = Arc::new(Idle::new());
-        let visit = Visit { client, idle: Arc::clone(&idle), stop: self.stop.clone() };
+        let visit = Visit { client, idle: Arc::clone(&idle), closing: self.closing.clone() };
         let (shared, tls) = (Arc::clone(&self.shared), self.tls.clone());
         let task = self.tasks.spawn(async move {
+            let ended = tokio::select! {
+                // What is cut off by itself says so first.
+                biased;
+                ended = open(stream, tls, &shared, &visit) => ended,
+                () = visit.closing.cut.cancelled() => return,
+            };
             // Clients come and go as they like; only their queries matter.
-            if let Err(error) = open(stream, tls, &shared, &visit).await {
+            if let Err(error) = ended {
                 tracing::trace!("a connection ended: {error}");
             }
         });
         self.open.insert(task.id(), Place { network, idle, task });
         self.shared.lane.connections(self.open.len());
         None
+    }
+
+    /// Lets the connections end, for so long at most.
+    async fn close(&mut self, mut waiting: Option<(TcpStream, IpAddr)>, most: Duration) {
+        let until = clock::monotonic() + most;
+        while !self.tasks.is_empty() || waiting.is_some() {
+            tokio::select! {
+                () = sleep_until(until), if !self.closing.cut.is_cancelled() => {
+                    waiting = None;
+                    self.closing.cut.cancel();
+                }
+                Some(ended) = self.tasks.join_next_with_id() => self.end(ended),
+                () = tokio::time::sleep(PAUSE), if waiting.is_some() => {}
+            }
+            waiting = waiting.and_then(|(stream, client)| self.admit(stream, client));
+        }
     }
 
     fn end(&mut self, ended: Result<(Id, ()), JoinError>) {

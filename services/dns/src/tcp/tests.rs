@@ -40,11 +40,16 @@ fn framed() -> Vec<u8> {
     [&u16::try_from(query.len()).unwrap().to_be_bytes(), query.as_slice()].concat()
 }
 
+fn visit(idle: Arc<Idle>) -> Visit {
+    let closing = Closing { begun: CancellationToken::new(), grace: Duration::from_secs(1), cut: CancellationToken::new() };
+    Visit { client: Ipv4Addr::LOCALHOST.into(), idle, closing }
+}
+
 /// How long the server bears with a client.
 async fn borne(client: impl AsyncFnOnce(tokio::io::DuplexStream)) -> Duration {
     let (ours, theirs) = duplex(64);
     let (shared, idle) = (shared(), Arc::new(Idle::new()));
-    let visit = Visit { client: Ipv4Addr::LOCALHOST.into(), idle: Arc::clone(&idle), stop: CancellationToken::new() };
+    let visit = visit(Arc::clone(&idle));
     let began = clock::monotonic();
     let served = async {
         assert!(converse(ours, &shared, &visit).await.is_err(), "it was cut");
@@ -61,7 +66,7 @@ async fn a_client_that_sends_a_byte_a_second_is_cut() {
             if client.write_all(&[byte]).await.is_err() {
                 return;
             }
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            sleep(Duration::from_secs(1)).await;
         }
         panic!("it could say all of it");
     };
@@ -97,8 +102,28 @@ async fn a_client_that_takes_an_answer_byte_by_byte_is_cut() {
     let slowly = async |mut client: tokio::io::DuplexStream| {
         client.write_all(&[framed(), framed()].concat()).await.unwrap();
         while client.read_u8().await.is_ok() {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            sleep(Duration::from_secs(1)).await;
         }
     };
     assert!(borne(slowly).await <= 2 * IDLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_may_ask_on_when_the_server_ends_until_it_has_nothing_to_ask() {
+    let (ours, mut theirs) = duplex(64);
+    let (shared, visit) = (shared(), visit(Arc::new(Idle::new())));
+    let began = clock::monotonic();
+    let client = async {
+        visit.closing.begun.cancel();
+        for _ in 0..3 {
+            sleep(Duration::from_millis(900)).await;
+            theirs.write_all(&framed()).await.unwrap();
+            let mut answer = vec![0; usize::from(theirs.read_u16().await.unwrap())];
+            theirs.read_exact(&mut answer).await.unwrap();
+        }
+        assert!(theirs.read_u8().await.is_err(), "it is closed");
+    };
+    let (served, ()) = tokio::join!(converse(ours, &shared, &visit), client);
+    served.unwrap();
+    assert_eq!(began.elapsed().as_millis(), 3 * 900 + 1000);
 }

@@ -117,6 +117,24 @@ impl Slot {
     }
 }
 
+/// What is done where no datagram is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// One is waited for, as long as the socket's read timeout says.
+    ForOne,
+    /// None is.
+    No,
+}
+
+impl Wait {
+    const fn flag(self) -> c_int {
+        match self {
+            Self::ForOne => libc::MSG_WAITFORONE,
+            Self::No => libc::MSG_DONTWAIT,
+        }
+    }
+}
+
 /// Up to [`MOST`] datagrams with room for their answers.
 pub(super) struct Batch {
     slots: Box<[Slot]>,
@@ -132,11 +150,11 @@ impl Batch {
         Ok(Self { slots: std::iter::repeat_with(Slot::new).take(MOST).collect(), filled: 0, control })
     }
 
-    /// Waits for a datagram, as long as the socket's read timeout says, and takes those that wait behind it.
+    /// Takes the datagrams that wait, as many as there is room for.
     ///
     /// # Errors
-    /// Those of the socket; the batch is empty then.
-    pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<()> {
+    /// Those of the socket, [`io::ErrorKind::WouldBlock`] where there are none; the batch is empty then.
+    pub(super) fn receive(&mut self, socket: &UdpSocket, wait: Wait) -> io::Result<()> {
         self.filled = 0;
         let mut parts = [NO_PART; MOST];
         let mut messages = [empty(); MOST];
@@ -148,7 +166,7 @@ impl Batch {
         // SAFETY: every message points to its own part and to its own slot, with the lengths of what they point to; nothing else
         // touches them during the call, and there is no time-out to point to.
         let received = unsafe {
-            let flags = libc::MSG_WAITFORONE as _;
+            let flags = wait.flag() as _;
             libc::recvmmsg(socket.as_raw_fd(), messages.as_mut_ptr(), MOST as u32, flags, ptr::null_mut())
         };
         self.filled = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;

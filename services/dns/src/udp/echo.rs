@@ -2,7 +2,10 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+use polder_runtime::inherit::Inheritance;
 
 use super::batch::Batch;
 use super::serve;
@@ -13,7 +16,7 @@ use crate::listen::{CannotListen, Sockets};
 pub struct Echo {
     /// Where, with the port that was really bound.
     pub address: SocketAddr,
-    sockets: Vec<UdpSocket>,
+    sockets: Vec<Arc<UdpSocket>>,
 }
 
 impl Echo {
@@ -22,7 +25,7 @@ impl Echo {
     /// # Errors
     /// When the address cannot be had.
     pub fn bind(address: SocketAddr) -> Result<Self, CannotListen> {
-        let bound = Sockets::bind(address, 1)?;
+        let bound = Sockets::open(address, 1, &Inheritance::default())?;
         Ok(Self { address: bound.address, sockets: bound.udp })
     }
 

@@ -3,14 +3,16 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 
-use super::batch::MOST_QUERY;
+use polder_runtime::inherit::Inheritance;
+
+use super::batch::{MOST_QUERY, Wait};
 use super::*;
 use crate::listen::Sockets;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn bound(address: impl Into<IpAddr>) -> (SocketAddr, UdpSocket) {
-    let mut sockets = Sockets::bind(SocketAddr::new(address.into(), 0), 1).unwrap();
+fn bound(address: impl Into<IpAddr>) -> (SocketAddr, Arc<UdpSocket>) {
+    let mut sockets = Sockets::open(SocketAddr::new(address.into(), 0), 1, &Inheritance::default()).unwrap();
     (sockets.address, sockets.udp.pop().unwrap())
 }
 
@@ -140,7 +142,7 @@ fn a_peer_that_cannot_be_sent_to_holds_up_nobody() {
     let client = client(address);
     (0..9_u8).for_each(|number| _ = client.send(&[number]).unwrap());
     let mut batch = Batch::new(&socket).unwrap();
-    batch.receive(&socket).unwrap();
+    batch.receive(&socket, Wait::ForOne).unwrap();
     batch.answer(|query, out, _| echo(query, out));
     // Nobody can be sent to at port 0: the first, one in between, the last.
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

@@ -176,6 +176,6 @@ async fn a_server_without_its_secret_does_not_start() {
     let missing = with_secret(Path::new("/nothing/secret"));
     let process = polder_runtime::process::Process::new(super::site::PROGRAM, polder_runtime::config::ProcessConfig::default());
     let (_store, store) = polder_store::testing::embedded();
-    let refused = polder_dns::build(&missing, store, process.unwrap().metrics()).unwrap_err();
+    let refused = polder_dns::build(&missing, store, &process.unwrap()).unwrap_err();
     assert!(refused.to_string().contains("/nothing/secret"), "{refused}");
 }

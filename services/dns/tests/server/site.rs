@@ -59,7 +59,7 @@ impl Site {
             ..config
         };
         let process = Process::new(PROGRAM, ProcessConfig::default().with_grpc(0).with_metrics(0)).unwrap();
-        let dns = polder_dns::build(&config, store.clone(), process.metrics()).unwrap();
+        let dns = polder_dns::build(&config, store.clone(), &process).unwrap();
         let running = process.start(vec![dns.component]).await.unwrap();
         Self { running, addresses: dns.addresses, tls_addresses: dns.tls_addresses, store }
     }

@@ -73,6 +73,6 @@ async fn a_server_without_its_certificate_does_not_start() {
     let missing = DnsConfig { tls_cert_file: folder.path().join("nothing"), ..Files::in_folder(folder.path()).config() };
     let process = polder_runtime::process::Process::new(super::site::PROGRAM, polder_runtime::config::ProcessConfig::default());
     let (_store, store) = polder_store::testing::embedded();
-    let refused = polder_dns::build(&missing, store, process.unwrap().metrics()).unwrap_err();
+    let refused = polder_dns::build(&missing, store, &process.unwrap()).unwrap_err();
     assert!(refused.to_string().contains("nothing"), "{refused}");
 }
