@@ -237,6 +237,6 @@ async fn a_server_without_its_authorities_does_not_start() {
     let process =
         polder_runtime::process::Process::new(super::super::site::PROGRAM, polder_runtime::config::ProcessConfig::default());
     let (_store, store) = polder_store::testing::embedded();
-    let refused = polder_dns::build(&config, store, process.unwrap().metrics()).unwrap_err();
+    let refused = polder_dns::build(&config, store, &process.unwrap()).unwrap_err();
     assert!(refused.to_string().contains("/nothing/authorities"), "{refused}");
 }
