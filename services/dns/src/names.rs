@@ -101,7 +101,7 @@ impl Names {
             if let Some(file) = file
                 && mirror.synced(PATIENCE).await.is_err()
             {
-                self.recall(mirror, &file).await;
+                self.recall(mirror, &file).await?;
             }
             loop {
                 // What is served meanwhile stays.
@@ -114,14 +114,22 @@ impl Names {
     }
 
     /// Serves what was saved, unless the store has been read meanwhile.
-    async fn recall(&self, mirror: &Mirror<Stored>, file: &SavedFile) {
-        let Some(saved) = file.load().await else { return };
-        let names = Snapshot::build(self.settings(), &saved.cluster, saved.heads);
+    async fn recall(&self, mirror: &Mirror<Stored>, file: &SavedFile) -> Result<(), Refusal> {
+        let Some(saved) = file.load().await else { return Ok(()) };
+        let names = self.build(&saved.cluster, saved.heads).await?;
         if mirror.readable().is_err() {
             let (revision, age) = (saved.revision, clock::now().since(saved.at));
             tracing::warn!(%revision, ?age, "the store cannot be read; names are served as they were saved");
             self.publish(&names, State { cluster: saved.cluster, heads: saved.heads, revision, is_read: false });
         }
+        Ok(())
+    }
+
+    /// All names of a state, on a thread where nobody else waits: with many services that takes a while.
+    async fn build(&self, cluster: &Cluster, heads: Heads) -> Result<Snapshot, Refusal> {
+        let (settings, cluster) = (self.settings(), cluster.clone());
+        let building = tokio::task::spawn_blocking(move || Snapshot::build(settings, &cluster, heads)).await;
+        building.map_err(|error| Refusal::new(Reason::Internal, format!("The names could not be made: {error}.")))
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -133,7 +141,7 @@ impl Names {
         let (start, mut changes) = mirror.subscribe();
         let mut cluster = start.view.clone();
         let heads = Heads::of(|domain| start.heads.get(domain));
-        let mut names = Snapshot::build(self.settings(), &cluster, heads);
+        let mut names = self.build(&cluster, heads).await?;
         let read = |cluster: &Cluster, heads, revision| State { cluster: cluster.clone(), heads, revision, is_read: true };
         self.publish(&names, read(&cluster, heads, start.revision));
         drop(start);
