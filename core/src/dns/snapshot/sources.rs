@@ -15,11 +15,11 @@ pub(super) fn all(settings: &Settings, cluster: &Cluster) -> impl Iterator<Item 
     let stored = cluster.ipam.namespaces().map(|namespace| &namespace.name);
     let namespaces: BTreeSet<Label> = stored.chain(cluster.ipam.namespaces_in_use()).cloned().collect();
     let namespaces = namespaces.into_iter().map(Source::Namespace);
-    let services = cluster.lb.services().map(|service| Source::Service(service.key.clone()));
+    let services = cluster.lb.keys().map(Source::Service);
     let zones = cluster.dns.zones().map(|zone| Source::Zone(zone.name.clone()));
     let sets = cluster.dns.all_sets().map(|set| Source::RecordSet(Arc::clone(&set.key)));
     let publishes = cluster.dns.zones().any(|zone| zone.spec.publish_services);
-    let outside = cluster.lb.services().filter(move |_| publishes).map(|service| Source::External(service.key.clone()));
+    let outside = cluster.lb.keys().filter(move |_| publishes).map(Source::External);
     let verified = settings.pods == PodRecords::Verified;
     let pods = cluster.ipam.allocations(None).filter(move |(_, held)| verified && held.owner.kind == OwnerKind::Pod);
     let services = services.chain(outside).chain(pods.map(|(uid, _)| Source::Pod(uid)));
