@@ -26,6 +26,7 @@ use imbl::{GenericHashMap, OrdMap};
 pub(super) use self::apex::{Apex, Start};
 use self::names::Names;
 pub(super) use self::set::Set;
+use self::set::Sets;
 pub(super) use self::share::Shared;
 use self::sources::{Sources, all};
 use super::computed::{records, reverse_apexes};
@@ -59,17 +60,17 @@ pub(super) struct Node {
     /// How many names in the table are one label longer.
     children: u32,
     /// One for each type that has records here.
-    sets: Arc<[Set]>,
+    sets: Sets,
 }
 
 impl Node {
     /// The answer to this type.
-    pub(super) fn set(&self, rtype: RecordType) -> Option<&Set> {
+    pub(super) fn set(&self, rtype: RecordType) -> Option<Set<'_>> {
         self.sets.iter().find(|set| set.rtype() == rtype)
     }
 
     /// The answers to every type.
-    pub(super) fn sets(&self) -> impl Iterator<Item = &Set> {
+    pub(super) fn sets(&self) -> impl Iterator<Item = Set<'_>> {
         self.sets.iter()
     }
 
