@@ -12,8 +12,9 @@ use super::super::name::DomainName;
 use super::Node;
 use std::hash::BuildHasher as _;
 
-/// How many names a bucket has on average, at most; below a quarter of it buckets are merged.
-const FILL: usize = 8;
+/// How many names a bucket has on average, at most; below a quarter of it buckets are merged. Whoever looks for a name reads them one after
+/// the other, and whoever adds one writes them again; fewer would have more memory be buckets.
+const FILL: usize = 4;
 
 #[derive(Debug, Clone)]
 struct Entry {
