@@ -128,7 +128,8 @@ fn records(cluster: &Cluster) -> impl Iterator<Item = Change> {
     let named = cluster.ipam.allocations(None).filter(|(_, held)| held.is_held() && held.owner.namespace.is_some());
     let pods = named.map(|(uid, held)| ipam::Change::Allocation(uid, Some(Arc::clone(held))));
     let services = cluster.lb.keys().filter_map(|key| {
-        let brief = cluster.lb.brief(&key)?.clone();
+        let made = || cluster.lb.named(&key).map(|service| lb::Brief::of(&service));
+        let brief = cluster.lb.brief(&key).cloned().or_else(made)?;
         Some(lb::Change::Brief(key, Some(brief)))
     });
     let zones = cluster.dns.zones().map(|zone| Zone(zone.name.clone(), Some(Arc::clone(zone))));
