@@ -13,7 +13,7 @@ pub(super) use self::table::Briefs;
 use super::record::{Endpoint, Protocol, Service, ServiceKey, ServicePort, ServiceSpec, ServiceType, TargetPort, Vip};
 use crate::id::Uid;
 use crate::meta::Meta;
-use crate::net::{Family, Labels};
+use crate::net::{Family, Labels, Selector};
 use crate::time::Timestamp;
 
 /// No name tells when a service was made, or which of several by one name it is.
@@ -28,9 +28,9 @@ impl Brief {
     #[must_use]
     pub fn of(service: &Service) -> Self {
         let (spec, mut out) = (&service.spec, Writer::default());
+        out.text(&spec.selector.to_string());
         out.number(spec.service_type as usize);
         out.flag(spec.publish_not_ready);
-        out.text(&spec.selector.to_string());
         out.each(&spec.ports, write_port);
         out.each(&spec.families, |out, family| out.flag(*family == Family::V6));
         for vips in [&service.cluster, &service.external] {
@@ -53,9 +53,9 @@ impl Brief {
     #[must_use]
     pub fn service(&self, key: &ServiceKey) -> Option<Service> {
         let mut read = Reader(&self.0);
+        let selector = read.text()?.parse().ok()?;
         let service_type = read_type(read.number()?)?;
-        let mut spec = ServiceSpec { service_type, publish_not_ready: read.flag()?, ..ServiceSpec::default() };
-        spec.selector = read.text()?.parse().ok()?;
+        let mut spec = ServiceSpec { selector, service_type, publish_not_ready: read.flag()?, ..ServiceSpec::default() };
         spec.ports = read.each(read_port)?;
         spec.families = read.each(|read| Some(if read.flag()? { Family::V6 } else { Family::V4 }))?;
         let vip = |read: &mut Reader<'_>| Some(Vip { address: read.address()?, pool: read.text()?.parse().ok()? });
@@ -64,6 +64,11 @@ impl Brief {
         spec.endpoints = read.each(read_endpoint)?;
         let (key, labels) = (key.clone(), Labels::default());
         Some(Service { key, meta: META, labels, annotations: [].into(), spec, cluster, external, conditions: Vec::new() })
+    }
+
+    /// The selector, unless it is empty: it comes first, for whoever needs nothing else.
+    fn selector(&self) -> Option<Selector> {
+        Reader(&self.0).text().filter(|text| !text.is_empty())?.parse().ok()
     }
 }
 

@@ -46,13 +46,11 @@ fn keys<'a>(namespace: &'a Label, here: &'a OrdMap<Label, Brief>) -> impl Iterat
 impl View {
     /// Moves the view by a service in brief.
     pub(in crate::lb) fn put_brief(&mut self, key: &ServiceKey, brief: Option<&Brief>) {
-        let before = self.briefs.put(key, brief).and_then(|before| before.service(key));
-        if let Some(before) = before.filter(|before| !before.spec.selector.is_empty()) {
-            self.selecting.remove(key, &before.spec.selector);
+        if let Some(before) = self.briefs.put(key, brief).and_then(|before| before.selector()) {
+            self.selecting.remove(key, &before);
         }
-        let after = brief.and_then(|after| after.service(key));
-        if let Some(after) = after.filter(|after| !after.spec.selector.is_empty()) {
-            self.selecting.insert(key, &after.spec.selector);
+        if let Some(after) = brief.and_then(Brief::selector) {
+            self.selecting.insert(key, &after);
         }
     }
 
