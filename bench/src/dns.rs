@@ -12,9 +12,10 @@ mod propagation;
 mod queries;
 mod row;
 mod servers;
+mod starts;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 use polder_runtime::tasks::Failure;
@@ -41,7 +42,7 @@ pub struct Options {
     #[arg(long, default_value = "10000,100000", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub services: Vec<u32>,
     /// What to measure.
-    #[arg(long, value_enum, default_value = "queries,propagation", value_delimiter = ',')]
+    #[arg(long, value_enum, default_value = "start,queries,propagation", value_delimiter = ',')]
     pub cases: Vec<Case>,
     /// Who is asked, in turns.
     #[arg(long, value_enum, default_value = "polder,echo,nsd,knot,coredns", value_delimiter = ',')]
@@ -82,6 +83,8 @@ pub struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Case {
+    /// From the start of the server until it serves, from the store and from its file of saved names, and what it takes of memory then.
+    Start,
     /// What queries cost.
     Queries,
     /// From the making of a service until it is served.
@@ -126,8 +129,12 @@ pub async fn run(options: &Options, mut each: impl FnMut(&dyn fmt::Display)) -> 
     for services in options.services.iter().copied() {
         let bed = Bed::fresh(Engine::Etcd).await;
         State { services, pods: 0, nodes: 0, routers: 0 }.fill(bed.store()).await?;
+        if options.cases.contains(&Case::Start) {
+            starts::measure(options, &bed, (services, empty), &mut |what, value, unit| report.figure(&mut each, what, value, unit))
+                .await?;
+        }
         if options.cases.contains(&Case::Queries) {
-            queries::measure(options, &bed, (services, empty), &mut report, &mut each).await?;
+            queries::measure(options, &bed, services, &mut report, &mut each).await?;
         }
         if options.cases.contains(&Case::Propagation) {
             propagation::measure(options, &bed, services, &mut |what, value, unit| report.figure(&mut each, what, value, unit))
@@ -139,16 +146,21 @@ pub async fn run(options: &Options, mut each: impl FnMut(&dyn fmt::Display)) -> 
 
 /// A process of ours on a store, with free ports; a name server has one UDP thread, as the others have.
 async fn start(program: &str, bed: &Bed, options: &Options) -> Result<Running, Failure> {
+    start_with(program, &format!("etcd://{}", bed.etcd_members().join(",")), None, options).await
+}
+
+/// The same on any store; a name server keeps its names in the file.
+async fn start_with(program: &str, store: &str, file: Option<&Path>, options: &Options) -> Result<Running, Failure> {
     let folder = tempfile::tempdir()?;
     let config = folder.path().join("polder.toml");
     let free = "127.0.0.1:0";
     let mut arguments = vec!["--grpc-listen", free, "--metrics-listen", free];
     if program == "polder-dns" {
-        std::fs::write(&config, "[dns]\nworkers = 1\n")?;
+        let file = file.map(|file| format!("saved_file = {:?}\n", file.display().to_string())).unwrap_or_default();
+        std::fs::write(&config, format!("[dns]\nworkers = 1\n{file}"))?;
         arguments.extend(["--dns-listen", free, "--config", config.to_str().ok_or("the temporary folder is not text")?]);
     }
-    let store = format!("etcd://{}", bed.etcd_members().join(","));
-    arguments.extend(["--store", &store]);
+    arguments.extend(["--store", store]);
     let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
     Running::start(program, &arguments, options.binaries.as_deref()).await
 }

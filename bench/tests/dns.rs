@@ -18,7 +18,12 @@ async fn queries_and_changes_are_measured() {
     let (polder, echo) = (&report.rows[0], &report.rows[1]);
     assert!(polder.of_polder.is_none() && polder.pss_mib > Some(0.0));
     assert!(echo.of_polder.is_some() && echo.pss_mib.is_none());
-    for what in ["PSS of each", "asked for until served, p50", "answered until served, p99"] {
+    for what in [
+        "from the store, start to SERVING",
+        "from its file, PSS of each",
+        "asked for until served, p50",
+        "answered until served, p99",
+    ] {
         assert!(lines.iter().any(|line| line.contains(what)), "{what}: {lines:#?}");
     }
     assert!(report.missing.is_empty());

@@ -8,6 +8,9 @@ pub mod dns;
 mod fields;
 pub mod ipam;
 pub mod lb;
+mod names;
+
+pub use self::names::ForNames;
 
 use polder_core::cluster::{Change, Cluster};
 use polder_core::schema::{Corrupt, Domain, Schema, StoredWrite};

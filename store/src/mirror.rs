@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use polder_core::id::Revision;
 use polder_core::reason::{Reason, Refusal};
 use polder_core::schema::Schema;
@@ -332,7 +333,7 @@ impl<S: Schema> Core<S> {
         let state = self.state();
         let bounds = (Bound::Included(start), end.map_or(Bound::Unbounded, Bound::Excluded));
         let known = state.known().range::<[u8], _>(bounds).filter(|(_, revision)| **revision <= at);
-        known.map(|(key, revision)| (key.clone(), (None, Some(*revision)))).collect()
+        known.map(|(key, revision)| (Bytes::copy_from_slice(key), (None, Some(*revision)))).collect()
     }
 
     fn mark_fresh(&self, at: Instant) {
@@ -359,8 +360,11 @@ impl<S: Schema> Core<S> {
         let mut recent = self.recent();
         if changes.relisted {
             recent.clear();
+            // Nobody may go back before it, so that what it changed is not kept: that may be everything there is.
+            recent.push_back(Arc::new(ChangeBatch { changes: Vec::new(), ..*changes }));
+        } else {
+            recent.push_back(Arc::clone(&changes));
         }
-        recent.push_back(Arc::clone(&changes));
         if recent.len() > RECENT {
             recent.pop_front();
         }

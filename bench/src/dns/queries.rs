@@ -13,7 +13,6 @@ use super::row::Head;
 use super::servers::Server;
 use super::{Cost, Kind, MIB, Mix, Options, Report, Row, start};
 use crate::bed::Bed;
-use crate::usage;
 
 /// One turn of one server.
 struct Taken {
@@ -22,18 +21,18 @@ struct Taken {
     cpu_us: f64,
 }
 
-/// Measures every mix on so many services; `empty` is what a name server without any takes of memory.
+/// Measures every mix on so many services.
 ///
 /// # Errors
 /// A server that does not start, or answers something else than the mix says.
 pub(super) async fn measure(
     options: &Options,
     bed: &Bed,
-    (services, empty): (u32, f64),
+    services: u32,
     report: &mut Report,
     each: &mut impl FnMut(&dyn fmt::Display),
 ) -> Result<(), Failure> {
-    let zone = export(options, bed, (services, empty), report, each).await?;
+    let zone = export(options, bed).await?;
     let before = options.before.is_some().then_some(Kind::Before);
     let mut servers = Vec::new();
     for kind in options.servers.iter().copied().chain(before) {
@@ -56,24 +55,9 @@ pub(super) async fn measure(
     Ok(())
 }
 
-/// The zone as `polder-dns` exports it, and what it takes to hold it.
-async fn export(
-    options: &Options,
-    bed: &Bed,
-    (services, empty): (u32, f64),
-    report: &mut Report,
-    each: &mut impl FnMut(&dyn fmt::Display),
-) -> Result<String, Failure> {
+/// The zone as `polder-dns` exports it.
+async fn export(options: &Options, bed: &Bed) -> Result<String, Failure> {
     let running = start("polder-dns", bed, options).await?;
-    let full = usage::memory(running.id())?;
-    report.figure(
-        each,
-        format!("polder-dns, {services} services, start to SERVING"),
-        running.ready_after.as_secs_f64() * 1e3,
-        "ms",
-    );
-    report.figure(each, format!("polder-dns, {services} services, PSS"), full / MIB, "MiB");
-    report.figure(each, format!("polder-dns, {services} services, PSS of each"), (full - empty) / f64::from(services), "bytes");
     let request = ExportZoneRequest { zone: ZONE.to_owned() };
     let mut pieces = DnsServiceClient::new(running.link()?).export_zone(request).await?.into_inner();
     let mut zone = String::new();

@@ -255,7 +255,7 @@ impl<'a> Asked<'a> {
     }
 
     /// Appends what answers the question under the name at `place`, and addresses of the hosts in it.
-    fn put_answer(&self, reply: &mut Reply<'_>, set: &Set, place: usize, is_first: bool) {
+    fn put_answer(&self, reply: &mut Reply<'_>, set: Set<'_>, place: usize, is_first: bool) {
         let start = reply.len();
         if !reply.put_set(Section::Answer, set, pointer(place), self.turn) {
             return;
@@ -281,7 +281,7 @@ impl<'a> Asked<'a> {
 
     /// Says who answers for the name that stands at `place` and has `length` bytes (RFC 1034 §4.3.2): the servers, and the addresses
     /// of those that can be found no other way; without these the answer is cut off (RFC 9471).
-    fn refer(&self, reply: &mut Reply<'_>, servers: &Set, place: usize, length: usize) {
+    fn refer(&self, reply: &mut Reply<'_>, servers: Set<'_>, place: usize, length: usize) {
         let start = reply.len();
         let name = self.query.name();
         let delegated = name.get(name.len() - length..).unwrap_or_default();
@@ -322,8 +322,8 @@ impl<'a> Asked<'a> {
 }
 
 /// The hosts of a set whose addresses are looked up, each once, with its place in the set.
-fn hosts(set: &Set) -> impl Iterator<Item = (usize, &[u8])> {
-    let is_first = |(nth, (_, host)): &(usize, (usize, &[u8]))| !set.targets().take(*nth).any(|(_, other)| other == *host);
+fn hosts(set: Set<'_>) -> impl Iterator<Item = (usize, &[u8])> {
+    let is_first = move |(nth, (_, host)): &(usize, (usize, &[u8]))| !set.targets().take(*nth).any(|(_, other)| other == *host);
     set.targets().take(MOST_HOSTS).enumerate().filter(is_first).map(|(_, found)| found)
 }
 

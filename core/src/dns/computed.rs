@@ -58,13 +58,13 @@ pub fn records(settings: &Settings, cluster: &Cluster, source: &Source, view: Op
         Source::Views => {}
         Source::Namespace(name) => table.namespace(cluster, name),
         Source::Service(key) => {
-            if let Some(service) = cluster.lb.service(key) {
-                table.service(cluster, service);
+            if let Some(service) = cluster.lb.named(key) {
+                table.service(cluster, &service);
             }
         }
         Source::External(key) => {
-            if let Some(service) = cluster.lb.service(key) {
-                table.external(cluster, service);
+            if let Some(service) = cluster.lb.named(key) {
+                table.external(cluster, &service);
             }
         }
         Source::Pod(uid) => table.pod(cluster, *uid),

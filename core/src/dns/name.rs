@@ -28,21 +28,24 @@ impl DomainName {
     /// The name one label below this one; `None` when the label or the whole would be too long, or the label is empty.
     #[must_use]
     pub fn child(&self, label: &str) -> Option<Self> {
-        let length = u8::try_from(label.len()).ok().filter(|length| (1..=MOST_LABEL).contains(&usize::from(*length)))?;
-        if 1 + label.len() + self.0.len() > MOST_BYTES {
-            return None;
-        }
-        let mut wire = Vec::with_capacity(1 + label.len() + self.0.len());
-        wire.push(length);
-        wire.extend(label.bytes().map(|byte| byte.to_ascii_lowercase()));
-        wire.extend_from_slice(&self.0);
-        Some(Self(wire.into()))
+        self.below(&[label])
     }
 
     /// The name `labels` below this one, the leftmost label first; `None` as for [`Self::child`].
     #[must_use]
     pub fn below(&self, labels: &[&str]) -> Option<Self> {
-        labels.iter().rev().try_fold(self.clone(), |name, label| name.child(label))
+        let whole = labels.iter().map(|label| 1 + label.len()).sum::<usize>() + self.0.len();
+        if whole > MOST_BYTES {
+            return None;
+        }
+        let mut wire = Vec::with_capacity(whole);
+        for label in labels {
+            let length = u8::try_from(label.len()).ok().filter(|length| (1..=MOST_LABEL).contains(&usize::from(*length)))?;
+            wire.push(length);
+            wire.extend(label.bytes().map(|byte| byte.to_ascii_lowercase()));
+        }
+        wire.extend_from_slice(&self.0);
+        Some(Self(wire.into()))
     }
 
     /// The name one label above; of the root none.

@@ -4,35 +4,42 @@
 //! what changed. So a change of one service costs microseconds however many names there are, and readers of the old snapshot
 //! are not disturbed. A new snapshot is published whole: forward names, SRV and PTR of a service appear together.
 //!
+//! Answers are kept and records are not: these follow from the state, of which the snapshot has its copy, whenever somebody wants to
+//! see them or they are to be compared with those of a newer state.
+//!
 //! A name is in the table when it has data of its own or a name below it has: absence from the table *is* NXDOMAIN, and a name
 //! without data is an empty non-terminal (RFC 8020).
 
 mod apex;
 mod layer;
+mod names;
 mod set;
 mod share;
+mod sources;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use imbl::shared_ptr::DefaultSharedPtr;
 use imbl::{GenericHashMap, OrdMap};
 
 pub(super) use self::apex::{Apex, Start};
+use self::names::Names;
 pub(super) use self::set::Set;
+use self::set::Sets;
 pub(super) use self::share::Shared;
+use self::sources::{Sources, all};
 use super::computed::{records, reverse_apexes};
 use super::hash::Seed;
 use super::name::{DomainName, MOST_BYTES, is_under, suffixes};
 use super::record::{Record, RecordType};
 use super::serial::{Basis, Heads};
-use super::settings::{PodRecords, Settings};
+use super::settings::Settings;
 use super::source::Source;
 use super::views::Clients;
 use super::zones::ZoneName;
 use crate::cluster::Cluster;
 use crate::id::Revision;
-use crate::ipam::OwnerKind;
 use crate::net::Label;
 
 /// The label of a wildcard, on the wire.
@@ -40,27 +47,30 @@ const WILDCARD: [u8; 2] = [1, b'*'];
 
 type Table<K, V> = GenericHashMap<K, V, Seed, DefaultSharedPtr>;
 
+/// The records of sources at the new state, as far as an update has needed them.
+type Known = BTreeMap<Arc<Source>, Arc<[Record]>>;
+
 /// One name.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Node {
-    /// Whose records stand here, sorted.
-    sources: Arc<[Source]>,
+    /// Whose records stand here.
+    sources: Sources,
     /// Whether any of them has its names in stored zones.
     stored: bool,
     /// How many names in the table are one label longer.
     children: u32,
     /// One for each type that has records here.
-    sets: Arc<[Set]>,
+    sets: Sets,
 }
 
 impl Node {
     /// The answer to this type.
-    pub(super) fn set(&self, rtype: RecordType) -> Option<&Set> {
+    pub(super) fn set(&self, rtype: RecordType) -> Option<Set<'_>> {
         self.sets.iter().find(|set| set.rtype() == rtype)
     }
 
     /// The answers to every type.
-    pub(super) fn sets(&self) -> impl Iterator<Item = &Set> {
+    pub(super) fn sets(&self) -> impl Iterator<Item = Set<'_>> {
         self.sets.iter()
     }
 
@@ -75,9 +85,9 @@ impl Node {
 pub struct Snapshot {
     settings: Arc<Settings>,
     heads: Heads,
-    synced: bool,
-    names: Table<DomainName, Node>,
-    records: Table<Source, Arc<[Record]>>,
+    /// What the names follow from; `None` before it was ever known.
+    cluster: Option<Cluster>,
+    names: Names,
     reverse: Arc<BTreeSet<DomainName>>,
     /// The zones that are stored, by their apexes.
     zones: Table<DomainName, Arc<Apex>>,
@@ -99,9 +109,8 @@ impl Snapshot {
         Self {
             settings,
             heads: Heads::default(),
-            synced: false,
-            names: Table::with_hasher(seed),
-            records: Table::with_hasher(seed),
+            cluster: None,
+            names: Names::new(seed),
             reverse: Arc::default(),
             zones: Table::with_hasher(seed),
             shared: OrdMap::new(),
@@ -114,19 +123,8 @@ impl Snapshot {
     /// All names that follow from the cluster's state, which stands at `heads`.
     #[must_use]
     pub fn build(settings: Arc<Settings>, cluster: &Cluster, heads: Heads) -> Self {
-        let stored = cluster.ipam.namespaces().map(|namespace| &namespace.name);
-        let namespaces = stored.chain(cluster.ipam.namespaces_in_use()).cloned().map(Source::Namespace);
-        let services = cluster.lb.services().map(|service| Source::Service(service.key.clone()));
-        let zones = cluster.dns.zones().map(|zone| Source::Zone(zone.name.clone()));
-        let sets = cluster.dns.all_sets().map(|set| Source::RecordSet(Arc::clone(&set.key)));
-        let publishes = cluster.dns.zones().any(|zone| zone.spec.publish_services);
-        let outside = cluster.lb.services().filter(|_| publishes).map(|service| Source::External(service.key.clone()));
-        let verified = settings.pods == PodRecords::Verified;
-        let pods = cluster.ipam.allocations(None).filter(|(_, held)| verified && held.owner.kind == OwnerKind::Pod);
-        let services = services.chain(outside).chain(pods.map(|(uid, _)| Source::Pod(uid)));
-        let all = namespaces.chain(services).chain(zones).chain(sets).chain([Source::Zones, Source::Views]).collect();
+        let all = all(&settings, cluster).collect();
         let mut snapshot = Self::unsynced(settings);
-        snapshot.synced = true;
         snapshot.update(cluster, &all, heads);
         snapshot
     }
@@ -143,17 +141,20 @@ impl Snapshot {
     fn update_own(&mut self, cluster: &Cluster, touched: &BTreeSet<Source>, heads: Heads) {
         // Only where others have a zone anything is noted of how it changes.
         let before = (!self.shared.is_empty()).then(|| self.clone());
-        let mut changed = BTreeSet::new();
+        let touched_here = touched.iter().filter(|source| layer::belongs(self.view.as_ref(), source));
+        let old: Vec<(Arc<Source>, Arc<[Record]>)> =
+            touched_here.map(|source| (Arc::new(source.clone()), self.records_of(source))).collect();
+        self.cluster = Some(cluster.clone());
         self.heads = heads;
         if touched.contains(&Source::Zones) && self.view.is_none() {
             self.cover(reverse_apexes(cluster));
         }
-        let view = self.view.clone();
-        for source in touched.iter().filter(|source| layer::belongs(view.as_ref(), source)) {
-            if let Source::Zone(name) = source {
+        let (mut changed, mut known) = (BTreeSet::new(), Known::new());
+        for (source, old) in old {
+            if let Source::Zone(name) = source.as_ref() {
                 self.restart(cluster, name);
             }
-            let names = self.replace(source, records(&self.settings, cluster, source, view.as_ref()));
+            let names = self.replace(&source, &old, &mut known);
             if before.is_some() {
                 changed.extend(names);
             }
@@ -180,7 +181,7 @@ impl Snapshot {
     /// Whether the state was ever known.
     #[must_use]
     pub const fn is_synced(&self) -> bool {
-        self.synced
+        self.cluster.is_some()
     }
 
     /// The settings.
@@ -214,18 +215,30 @@ impl Snapshot {
         self.reverse.iter()
     }
 
-    /// Every record with its source, in no order.
-    pub fn records(&self) -> impl Iterator<Item = (&Source, &Record)> {
-        self.records.iter().flat_map(|(source, records)| records.iter().map(move |record| (source, record)))
+    /// The records that follow from a source at the state that the names follow from.
+    fn records_of(&self, source: &Source) -> Arc<[Record]> {
+        let state = self.cluster.as_ref();
+        state.map_or_else(Arc::default, |cluster| records(&self.settings, cluster, source, self.view.as_ref()))
+    }
+
+    /// Every record with its source, in no order: made anew from the state.
+    pub fn records(&self) -> impl Iterator<Item = (Source, Record)> {
+        let all = self.cluster.iter().flat_map(|cluster| all(&self.settings, cluster));
+        all.filter(|source| layer::belongs(self.view.as_ref(), source)).flat_map(|source| {
+            let records = self.records_of(&source);
+            (0..records.len()).filter_map(move |nth| Some((source.clone(), records.get(nth)?.clone())))
+        })
     }
 
     /// The records that answer for one name, each with its source: those that stand there, or at the wildcard that stands for it.
-    pub fn records_at(&self, name: &DomainName) -> impl Iterator<Item = (&Source, &Record)> {
+    pub fn records_at(&self, name: &DomainName) -> impl Iterator<Item = (&Source, Record)> {
         let wild = || self.wildcard(self.stored_zone_of(name.as_wire())?, name.as_wire());
-        let found = self.names.get_key_value(name).or_else(wild);
+        let found = self.names.get_key_value(name.as_wire()).or_else(wild);
         found.into_iter().flat_map(move |(name, node)| {
-            let runs = node.sources.iter().filter_map(|source| Some((source, self.records.get(source)?)));
-            runs.flat_map(move |(source, records)| set::at(records, name).iter().map(move |record| (source, record)))
+            node.sources.iter().flat_map(move |source| {
+                let records = set::at(&self.records_of(source), name).to_vec();
+                records.into_iter().map(move |record| (source.as_ref(), record))
+            })
         })
     }
 
@@ -237,14 +250,14 @@ impl Snapshot {
 
     /// How many names there are, empty ones included.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.names.len()
     }
 
     /// Whether there are no names.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.names.len() == 0
     }
 
     /// The start of the zone with this apex, where it is stored.
@@ -278,7 +291,7 @@ impl Snapshot {
     /// The wildcard that stands for a name of a stored zone that is not there: `*` below the nearest name above it that is.
     pub(super) fn wildcard(&self, zone: &[u8], name: &[u8]) -> Option<(&DomainName, &Node)> {
         let mut above = suffixes(name).skip(1).take_while(|suffix| suffix.len() >= zone.len());
-        let encloser = above.find(|suffix| self.names.contains_key(*suffix))?;
+        let encloser = above.find(|suffix| self.names.contains(suffix))?;
         let mut wild = [0; WILDCARD.len() + MOST_BYTES];
         let length = WILDCARD.len() + encloser.len();
         wild.get_mut(..WILDCARD.len())?.copy_from_slice(&WILDCARD);
@@ -295,45 +308,38 @@ impl Snapshot {
         suffixes(name).find(|suffix| self.zones.contains_key(*suffix) || self.reverse.contains(*suffix))
     }
 
-    /// Puts the records of a source in the place of those before, and gives the names whose answers have changed.
-    fn replace(&mut self, source: &Source, after: Arc<[Record]>) -> BTreeSet<DomainName> {
-        let before = self.records.get(source).cloned().unwrap_or_default();
-        if before == after {
+    /// Puts the records that a source has now in the place of those before, and gives the names whose answers have changed.
+    fn replace(&mut self, source: &Arc<Source>, before: &[Record], known: &mut Known) -> BTreeSet<DomainName> {
+        let after = self.records_of(source);
+        if *before == *after {
             return BTreeSet::new();
         }
-        let changed = changed_names(&before, &after);
-        if after.is_empty() {
-            self.records.remove(source);
-        } else {
-            self.records.insert(source.clone(), Arc::clone(&after));
-        }
+        let changed = changed_names(before, &after);
         for name in &changed {
-            self.relink(name, source, !set::at(&after, name).is_empty());
+            self.relink(name, (source, &after), known);
         }
         changed
     }
 
-    /// Compiles a name anew after records of `source` have changed there.
-    fn relink(&mut self, name: &DomainName, source: &Source, present: bool) {
-        let node = self.names.get(name);
-        let mut sources: Vec<Source> = node.map_or_else(Vec::new, |node| node.sources.to_vec());
-        match (sources.binary_search(source), present) {
-            (Err(place), true) => sources.insert(place, source.clone()),
-            (Ok(place), false) => {
-                sources.remove(place);
-            }
-            _ => {}
-        }
+    /// Compiles a name anew after the records of `source` have changed there; these are all that it has now.
+    fn relink(&mut self, name: &DomainName, (source, records): (&Arc<Source>, &[Record]), known: &mut Known) {
+        let node = self.names.get(name.as_wire());
+        let before = node.map(|node| node.sources.clone()).unwrap_or_default();
+        let sources = if set::at(records, name).is_empty() { before.without(source) } else { before.with(source) };
         let children = node.map_or(0, |node| node.children);
         let is_new = node.is_none();
         if sources.is_empty() && children == 0 {
             self.prune(name.as_wire());
             return;
         }
-        let owned: Vec<&[Record]> = sources.iter().filter_map(|source| self.records.get(source)).map(AsRef::as_ref).collect();
-        let stored = sources.iter().any(Source::in_stored_zone);
+        for other in sources.iter().filter(|other| *other != source) {
+            known.entry(Arc::clone(other)).or_insert_with(|| self.records_of(other));
+        }
+        let of = |one| if one == source { Some(records) } else { known.get(one).map(AsRef::as_ref) };
+        let owned: Vec<&[Record]> = sources.iter().filter_map(of).collect();
+        let stored = sources.iter().any(|source| source.in_stored_zone());
         let sets = set::compile(name, &owned, stored);
-        self.names.insert(name.clone(), Node { sources: sources.into(), stored, children, sets });
+        self.names.insert(name.clone(), Node { sources, stored, children, sets });
         if is_new {
             self.grow(name.as_wire());
         }
@@ -347,13 +353,13 @@ impl Snapshot {
                 return;
             }
             let Some(name) = DomainName::from_wire(above) else { return };
-            self.names.insert(name, Node { sources: Arc::default(), stored: false, children: 1, sets: Arc::default() });
+            self.names.insert(name, Node { children: 1, ..Node::default() });
         }
     }
 
     /// Removes a name and every name above it that existed only because of it.
     fn prune(&mut self, name: &[u8]) {
-        if self.names.remove(name).is_none() {
+        if !self.names.remove(name) {
             return;
         }
         for above in suffixes(name).skip(1) {

@@ -70,7 +70,7 @@ impl fmt::Display for Source {
 /// Adds the sources whose records the change may alter. `before` is the state that the change has not moved yet.
 pub fn touched(before: &Cluster, change: &Change, sources: &mut BTreeSet<Source>) {
     match change {
-        Change::Lb(lb::Change::Service(key, _)) => {
+        Change::Lb(lb::Change::Service(key, _) | lb::Change::Brief(key, _)) => {
             sources.extend([Source::Service(key.clone()), Source::External(key.clone())]);
         }
         Change::Ipam(ipam::Change::Pool(..)) => {
@@ -115,7 +115,7 @@ fn touched_by_set(before: &Cluster, key: &RecordSetKey, sources: &mut BTreeSet<S
     match (namespace, name, labels.next()) {
         (Some(namespace), Some(Some(name)), None) => _ = sources.insert(Source::External(ServiceKey { namespace, name })),
         (Some(namespace), None, None) if key.rtype() == RecordType::NS => {
-            sources.extend(before.lb.services_in(&namespace).map(|service| Source::External(service.key.clone())));
+            sources.extend(before.lb.keys_in(&namespace).map(Source::External));
         }
         _ => {}
     }
@@ -130,7 +130,7 @@ fn touched_by_zone(before: &Cluster, name: &ZoneName, after: Option<&Arc<Zone>>,
     if publishes(was) != publishes(after)
         || (was.is_some() != after.is_some() && before.dns.zones().any(|zone| publishes(Some(zone))))
     {
-        sources.extend(before.lb.services().map(|service| Source::External(service.key.clone())));
+        sources.extend(before.lb.keys().map(Source::External));
     }
     let ttl = |zone: Option<&Arc<Zone>>| zone.map(|zone| zone.spec.ttl);
     if ttl(was) == ttl(after) {
@@ -145,6 +145,5 @@ fn touched_by_zone(before: &Cluster, name: &ZoneName, after: Option<&Arc<Zone>>,
 fn touched_by_allocation(cluster: &Cluster, allocation: &Arc<Allocation>, sources: &mut BTreeSet<Source>) {
     let Some(namespace) = &allocation.owner.namespace else { return };
     sources.insert(Source::Namespace(namespace.clone()));
-    let behind = cluster.lb.selecting(namespace, &allocation.labels);
-    sources.extend(behind.map(|service| Source::Service(service.key.clone())));
+    sources.extend(cluster.lb.keys_selecting(namespace, &allocation.labels).map(Source::Service));
 }

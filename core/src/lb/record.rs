@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::announce::{Announcement, Drain};
 use super::bgp::{BgpAdvertisement, BgpPeer};
+use super::brief::Brief;
 use super::health::HealthCheck;
 use crate::meta::Meta;
 use crate::net::{Family, Label, Labels, Name, Selector};
@@ -312,6 +313,8 @@ impl Service {
 pub enum Change {
     /// A service.
     Service(ServiceKey, Option<Arc<Service>>),
+    /// The same as whoever reads it keeps it that needs no more than names follow from. Nobody commits one.
+    Brief(ServiceKey, Option<Brief>),
     /// Which node answers for an address.
     Announcement(IpAddr, Option<Arc<Announcement>>),
     /// That a node is kept from answering for addresses.
@@ -331,7 +334,7 @@ impl Change {
     #[must_use]
     pub const fn domain(&self) -> Domain {
         match self {
-            Self::Service(..) | Self::Rest(..) => Domain::LbServices,
+            Self::Service(..) | Self::Brief(..) | Self::Rest(..) => Domain::LbServices,
             Self::Announcement(..) | Self::Drain(..) | Self::Epoch(_) | Self::BgpPeer(..) | Self::BgpAdvertisement(..) => {
                 Domain::LbAnnouncements
             }

@@ -11,6 +11,7 @@ use imbl::{OrdMap, OrdSet};
 
 use super::announce::Board;
 use super::bgp::Book;
+use super::brief::Briefs;
 use super::record::{Change, Rest, Service, ServiceKey, Vip};
 use super::rest::Rests;
 use super::runs::Runs;
@@ -37,7 +38,8 @@ pub struct View {
     sharers: OrdMap<Arc<str>, Counted>,
     waiting: OrdSet<(Timestamp, ServiceKey)>,
     board: Board,
-    selecting: Selecting,
+    pub(super) selecting: Selecting,
+    pub(super) briefs: Briefs,
     pub(super) bgp: Book,
     pub(super) resting: Rests,
 }
@@ -158,6 +160,7 @@ impl View {
     pub fn apply(&mut self, change: &Change) {
         match change {
             Change::Service(key, record) => self.put(key, record.as_ref()),
+            Change::Brief(key, record) => self.put_brief(key, record.as_ref()),
             Change::Announcement(address, record) => self.board.put(*address, record.as_ref()),
             Change::Drain(node, record) => self.board.put_drain(node, record.as_ref()),
             Change::Epoch(epoch) => self.board.put_epoch(*epoch),

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use crate::reason::{Malformed, Reason, shown};
 
-/// Key-value pairs on an object. Cheap to clone.
+/// Key-value pairs on an object. Cheap to clone, and without any it holds no memory: most objects have none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Labels(Arc<BTreeMap<String, String>>);
+pub struct Labels(Option<Arc<BTreeMap<String, String>>>);
 
 impl Labels {
     /// Checks every key and value (Kubernetes' rules: keys `[prefix/]name`, values at most 63 of `[A-Za-z0-9._-]`).
@@ -23,24 +23,24 @@ impl Labels {
             check_value(&value)?;
             map.insert(key, value);
         }
-        Ok(Self(Arc::new(map)))
+        Ok(Self((!map.is_empty()).then(|| Arc::new(map))))
     }
 
     /// The value under a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
+        self.0.as_ref()?.get(key).map(String::as_str)
     }
 
     /// Whether there are none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Every pair, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.0.iter().flat_map(|pairs| pairs.iter()).map(|(key, value)| (key.as_str(), value.as_str()))
     }
 }
 
@@ -71,13 +71,13 @@ fn check_value(value: &str) -> Result<(), Malformed> {
     Err(Malformed::new(Reason::LabelMalformed, description))
 }
 
-/// One condition of a selector.
+/// One condition of a selector. Its values are in order, each once: slices, for there are as many selectors as services.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Requirement {
     /// The key is there with one of the values.
-    In(String, BTreeSet<String>),
+    In(String, Box<[String]>),
     /// The key is not there, or has none of the values.
-    NotIn(String, BTreeSet<String>),
+    NotIn(String, Box<[String]>),
     /// The key is there.
     Exists(String),
     /// The key is not there.
@@ -92,7 +92,7 @@ impl Requirement {
     pub fn new(key: &str, operator: &str, values: &[String]) -> Result<Self, Malformed> {
         check_key(key)?;
         values.iter().try_for_each(|value| check_value(value))?;
-        let set = || values.iter().cloned().collect::<BTreeSet<_>>();
+        let set = || values.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect::<Box<[_]>>();
         match (operator, values.is_empty()) {
             ("In", false) => Ok(Self::In(key.to_owned(), set())),
             ("NotIn", false) => Ok(Self::NotIn(key.to_owned(), set())),
@@ -112,8 +112,8 @@ impl Requirement {
 
     fn matches(&self, labels: &Labels) -> bool {
         match self {
-            Self::In(key, values) => labels.get(key).is_some_and(|value| values.contains(value)),
-            Self::NotIn(key, values) => labels.get(key).is_none_or(|value| !values.contains(value)),
+            Self::In(key, values) => labels.get(key).is_some_and(|value| has(values, value)),
+            Self::NotIn(key, values) => labels.get(key).is_none_or(|value| !has(values, value)),
             Self::Exists(key) => labels.get(key).is_some(),
             Self::Absent(key) => labels.get(key).is_none(),
         }
@@ -129,15 +129,19 @@ impl Requirement {
     }
 }
 
+fn has(values: &[String], value: &str) -> bool {
+    values.binary_search_by(|one| one.as_str().cmp(value)).is_ok()
+}
+
 /// All conditions must hold; without any, everything matches.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Selector(Arc<Vec<Requirement>>);
+pub struct Selector(Arc<[Requirement]>);
 
 impl Selector {
     /// A selector from conditions; their order and repetition do not matter.
     #[must_use]
     pub fn new(requirements: impl IntoIterator<Item = Requirement>) -> Self {
-        Self(Arc::new(requirements.into_iter().collect::<BTreeSet<_>>().into_iter().collect()))
+        Self(requirements.into_iter().collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     /// Whether it has no conditions, so that everything matches.
@@ -165,13 +169,12 @@ impl fmt::Display for Selector {
             if at > 0 {
                 f.write_str(",")?;
             }
-            let join = |values: &BTreeSet<String>| values.iter().map(String::as_str).collect::<Vec<_>>().join(",");
             match requirement {
                 Requirement::In(key, values) => match requirement.equality() {
                     Some((key, value)) => write!(f, "{key}={value}")?,
-                    None => write!(f, "{key} in ({})", join(values))?,
+                    None => write!(f, "{key} in ({})", values.join(","))?,
                 },
-                Requirement::NotIn(key, values) => write!(f, "{key} notin ({})", join(values))?,
+                Requirement::NotIn(key, values) => write!(f, "{key} notin ({})", values.join(","))?,
                 Requirement::Exists(key) => f.write_str(key)?,
                 Requirement::Absent(key) => write!(f, "!{key}")?,
             }

@@ -162,6 +162,12 @@ pub(super) fn read_port(number: u32) -> Result<u16, String> {
     u16::try_from(number).map_err(|_| format!("{number} is no port"))
 }
 
+/// Reads each into a list without room to spare: most have one item, and they stay in memory as long as their object.
 pub(super) fn read_each<A, B>(items: impl IntoIterator<Item = A>, read: impl Fn(A) -> Result<B, String>) -> Result<Vec<B>, String> {
-    items.into_iter().map(read).collect()
+    let items = items.into_iter();
+    let mut list = Vec::with_capacity(items.size_hint().0);
+    for item in items {
+        list.push(read(item)?);
+    }
+    Ok(list)
 }

@@ -99,7 +99,7 @@ fn message<M: Versioned>(bytes: &[u8]) -> Result<M, String> {
 
 fn path_of(change: &Change) -> String {
     match change {
-        Change::Service(key, _) => format!("services/{}/{}", key.namespace, key.name),
+        Change::Service(key, _) | Change::Brief(key, _) => format!("services/{}/{}", key.namespace, key.name),
         Change::Rest(address, _) => format!("resting/{address}"),
         Change::Announcement(address, _) => format!("announcements/{address}"),
         Change::Drain(node, _) => format!("drains/{node}"),
@@ -118,6 +118,7 @@ pub fn encode(change: &Change) -> StoredWrite {
 fn value_of(change: &Change) -> Option<Vec<u8>> {
     match change {
         Change::Service(_, record) => record.as_ref().map(|record| service::write(record, VERSION).encode_to_vec()),
+        Change::Brief(key, record) => record.as_ref()?.service(key).map(|record| service::write(&record, VERSION).encode_to_vec()),
         Change::Rest(_, record) => record.as_ref().map(|record| service::write_rest(record, VERSION).encode_to_vec()),
         Change::Announcement(_, record) => record.as_ref().map(|record| announcement::write(record, VERSION).encode_to_vec()),
         Change::Drain(_, record) => record.as_ref().map(|record| announcement::write_drain(record, VERSION).encode_to_vec()),
@@ -141,6 +142,7 @@ pub fn before(view: &View, change: &Change) -> Option<Vec<u8>> {
     let board = view.board();
     value_of(&match change {
         Change::Service(key, _) => Change::Service(key.clone(), view.service(key).cloned()),
+        Change::Brief(key, _) => Change::Brief(key.clone(), view.brief(key).cloned()),
         Change::Rest(address, _) => Change::Rest(*address, view.rest(*address).cloned()),
         Change::Announcement(address, _) => Change::Announcement(*address, board.of(*address).cloned()),
         Change::Drain(node, _) => Change::Drain(node.clone(), board.drain(node).cloned()),

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use polder_proto::dns::v1::dns_service_server::DnsServiceServer;
-use polder_proto::stored::Stored;
+use polder_proto::stored::ForNames;
 use polder_runtime::component::Component;
 use polder_runtime::inherit::Inheritance;
 use polder_runtime::process::Process;
@@ -122,7 +122,7 @@ pub fn build(config: &DnsConfig, store: Store, process: &Process) -> Result<Dns,
     let resolver = Arc::new(resolver);
     let names = Arc::new(Names::new(settings, PublishMetrics::register(metrics)));
     let clock: Clock = Arc::new(clock::now);
-    let mirror = Mirror::<Stored>::open(store, MirrorConfig::for_service(NAME, Arc::clone(&clock)));
+    let mirror = Mirror::<ForNames>::open(store, MirrorConfig::for_service(NAME, Arc::clone(&clock)));
     let ledger = Ledger::start(mirror.clone(), LedgerConfig::new(NAME, clock, Arc::new(entropy::draw)))?;
     metrics.collector::<Exporter>().add(NAME, &mirror, Some(&ledger));
     let (following, followed, ready) = (Arc::clone(&names), mirror.clone(), Arc::clone(&names));

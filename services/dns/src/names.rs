@@ -11,7 +11,7 @@ use polder_core::dns::{Heads, Settings, Snapshot, Source, touched};
 use polder_core::id::Revision;
 use polder_core::reason::{Reason, Refusal};
 use polder_core::time::Timestamp;
-use polder_proto::stored::Stored;
+use polder_proto::stored::ForNames;
 use polder_runtime::clock;
 use polder_runtime::tasks::Failure;
 use polder_store::Mirror;
@@ -26,8 +26,9 @@ use crate::saved::SavedFile;
 const MOST_BATCHES: usize = 256;
 /// How long one wait for the first view takes.
 const WAIT: Duration = Duration::from_secs(60);
-/// How long the store may take to be read before what was saved is served.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the store may take to be read before what was saved is served. With many services reading it takes longer, and names
+/// that are a few seconds old are better than none.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// How far this server has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -87,13 +88,13 @@ impl Names {
         Err(Refusal::new(Reason::NotSynced, "The store has not been read yet: all queries get SERVFAIL."))
     }
 
-    /// Follows a mirror until `stop`; as long as the store cannot be read, what was saved in the file is served.
+    /// Follows a mirror until `stop`; as long as the store is not read, what was saved in the file is served.
     ///
     /// # Errors
     /// When the mirror has ended by itself.
     pub(crate) async fn follow(
         &self,
-        mirror: &Mirror<Stored>,
+        mirror: &Mirror<ForNames>,
         file: Option<SavedFile>,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
@@ -101,7 +102,7 @@ impl Names {
             if let Some(file) = file
                 && mirror.synced(PATIENCE).await.is_err()
             {
-                self.recall(mirror, &file).await;
+                self.recall(mirror, &file).await?;
             }
             loop {
                 // What is served meanwhile stays.
@@ -114,14 +115,22 @@ impl Names {
     }
 
     /// Serves what was saved, unless the store has been read meanwhile.
-    async fn recall(&self, mirror: &Mirror<Stored>, file: &SavedFile) {
-        let Some(saved) = file.load().await else { return };
-        let names = Snapshot::build(self.settings(), &saved.cluster, saved.heads);
+    async fn recall(&self, mirror: &Mirror<ForNames>, file: &SavedFile) -> Result<(), Refusal> {
+        let Some(saved) = file.load().await else { return Ok(()) };
+        let names = self.build(&saved.cluster, saved.heads).await?;
         if mirror.readable().is_err() {
             let (revision, age) = (saved.revision, clock::now().since(saved.at));
-            tracing::warn!(%revision, ?age, "the store cannot be read; names are served as they were saved");
+            tracing::warn!(%revision, ?age, "the store is not read yet; names are served as they were saved");
             self.publish(&names, State { cluster: saved.cluster, heads: saved.heads, revision, is_read: false });
         }
+        Ok(())
+    }
+
+    /// All names of a state, on a thread where nobody else waits: with many services that takes a while.
+    async fn build(&self, cluster: &Cluster, heads: Heads) -> Result<Snapshot, Refusal> {
+        let (settings, cluster) = (self.settings(), cluster.clone());
+        let building = tokio::task::spawn_blocking(move || Snapshot::build(settings, &cluster, heads)).await;
+        building.map_err(|error| Refusal::new(Reason::Internal, format!("The names could not be made: {error}.")))
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -129,11 +138,11 @@ impl Names {
     }
 
     /// Builds every name, then applies batch after batch; returns when a batch is missing or stands for a gap.
-    async fn follow_once(&self, mirror: &Mirror<Stored>) -> Result<(), Refusal> {
+    async fn follow_once(&self, mirror: &Mirror<ForNames>) -> Result<(), Refusal> {
         let (start, mut changes) = mirror.subscribe();
         let mut cluster = start.view.clone();
         let heads = Heads::of(|domain| start.heads.get(domain));
-        let mut names = Snapshot::build(self.settings(), &cluster, heads);
+        let mut names = self.build(&cluster, heads).await?;
         let read = |cluster: &Cluster, heads, revision| State { cluster: cluster.clone(), heads, revision, is_read: true };
         self.publish(&names, read(&cluster, heads, start.revision));
         drop(start);
@@ -161,7 +170,7 @@ impl Names {
 }
 
 /// Moves the names by some batches; says where the parts of the state stand then.
-fn apply(names: &mut Snapshot, cluster: &mut Cluster, batches: &[Arc<ChangeBatch<Stored>>]) -> Heads {
+fn apply(names: &mut Snapshot, cluster: &mut Cluster, batches: &[Arc<ChangeBatch<ForNames>>]) -> Heads {
     let mut sources = BTreeSet::<Source>::new();
     for change in batches.iter().flat_map(|batch| &batch.changes) {
         touched(cluster, change, &mut sources);
@@ -174,7 +183,7 @@ fn apply(names: &mut Snapshot, cluster: &mut Cluster, batches: &[Arc<ChangeBatch
 }
 
 /// The batch in hand and those that wait behind it; `None` when one is lost or stands for a gap: then all is to be built anew.
-fn waiting(first: Arc<ChangeBatch<Stored>>, changes: &mut Changes<Stored>) -> Option<Vec<Arc<ChangeBatch<Stored>>>> {
+fn waiting(first: Arc<ChangeBatch<ForNames>>, changes: &mut Changes<ForNames>) -> Option<Vec<Arc<ChangeBatch<ForNames>>>> {
     let mut batches = vec![first];
     while batches.len() < MOST_BATCHES {
         match changes.next().now_or_never() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use polder_core::id::Revision;
-use polder_proto::stored::Stored;
+use polder_proto::stored::ForNames;
 use polder_proto::stored::dns::serving::{Serving, encode};
 use polder_runtime::clock;
 use polder_store::backend::LeaseId;
@@ -26,7 +26,7 @@ const PACE: Duration = Duration::from_millis(100);
 /// See the module.
 pub(crate) struct Progress {
     names: Arc<Names>,
-    mirror: Mirror<Stored>,
+    mirror: Mirror<ForNames>,
     server: String,
 }
 
@@ -38,7 +38,7 @@ struct Told {
 }
 
 impl Progress {
-    pub(crate) const fn new(names: Arc<Names>, mirror: Mirror<Stored>, server: String) -> Self {
+    pub(crate) const fn new(names: Arc<Names>, mirror: Mirror<ForNames>, server: String) -> Self {
         Self { names, mirror, server }
     }
 

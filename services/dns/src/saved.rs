@@ -24,7 +24,7 @@ use polder_core::id::Revision;
 use polder_core::schema::Schema as _;
 use polder_core::time::Timestamp;
 use polder_core::{dns, ipam, lb};
-use polder_proto::stored::Stored;
+use polder_proto::stored::ForNames;
 use sha2::{Digest as _, Sha256};
 
 use crate::names::State;
@@ -60,7 +60,7 @@ fn save(path: &Path, state: &State, at: Timestamp) -> io::Result<u64> {
         out.write_all(&number.to_be_bytes())?;
     }
     for change in records(&state.cluster) {
-        let stored = Stored::encode(&change);
+        let stored = ForNames::encode(&change);
         for part in [Some(stored.key), stored.value].into_iter().flatten() {
             out.write_all(&u32::try_from(part.len()).map_err(io::Error::other)?.to_be_bytes())?;
             out.write_all(&part)?;
@@ -116,7 +116,7 @@ fn load(path: &Path) -> io::Result<Option<Saved>> {
     let mut cluster = Cluster::default();
     while let Some(key) = file.part()? {
         let value = file.part()?.ok_or_else(|| damaged("it ends within a record"))?;
-        let change = Stored::decode(&key, Some(&value)).map_err(|corrupt| damaged(&corrupt.to_string()))?;
+        let change = ForNames::decode(&key, Some(&value)).map_err(|corrupt| damaged(&corrupt.to_string()))?;
         change.iter().for_each(|change| cluster.apply(change));
     }
     let mut sum = [0; SUM];
@@ -145,7 +145,11 @@ fn records(cluster: &Cluster) -> impl Iterator<Item = Change> {
     let namespaces = cluster.ipam.namespaces().map(|space| ipam::Change::Namespace(space.name.clone(), Some(Arc::clone(space))));
     let named = cluster.ipam.allocations(None).filter(|(_, held)| held.is_held() && held.owner.namespace.is_some());
     let pods = named.map(|(uid, held)| ipam::Change::Allocation(uid, Some(Arc::clone(held))));
-    let services = cluster.lb.services().map(|service| lb::Change::Service(service.key.clone(), Some(Arc::clone(service))));
+    let services = cluster.lb.keys().filter_map(|key| {
+        let made = || cluster.lb.named(&key).map(|service| lb::Brief::of(&service));
+        let brief = cluster.lb.brief(&key).cloned().or_else(made)?;
+        Some(lb::Change::Brief(key, Some(brief)))
+    });
     let zones = cluster.dns.zones().map(|zone| Zone(zone.name.clone(), Some(Arc::clone(zone))));
     let sets = cluster.dns.all_sets().map(|set| RecordSet(Arc::clone(&set.key), Some(Arc::clone(set))));
     let resolver = cluster.dns.resolver().map(|settings| Resolver(Some(Arc::clone(settings))));
@@ -227,7 +231,7 @@ mod tests {
             assert_eq!(std::fs::metadata(&path).unwrap().len(), length);
             let saved = load(&path).unwrap().unwrap();
             assert_eq!((saved.heads, saved.revision, saved.at), (state(revision).heads, Revision(revision), Timestamp(9)));
-            let stored = |cluster: &Cluster| records(cluster).map(|change| Stored::encode(&change)).collect::<Vec<_>>();
+            let stored = |cluster: &Cluster| records(cluster).map(|change| ForNames::encode(&change)).collect::<Vec<_>>();
             assert_eq!(stored(&saved.cluster), stored(&state(7).cluster));
             assert_eq!(stored(&saved.cluster).len(), 2);
         }

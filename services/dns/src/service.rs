@@ -132,9 +132,9 @@ impl Service {
         let records = parts.into_iter().flat_map(|part| part.records().map(move |(source, record)| (part, source, record)));
         for (part, source, record) in records {
             let later = |key: &RecordKey| wanted.after.as_ref().is_none_or(|after| key > after);
-            let Some(key) = key(part, wanted.zone.as_ref(), record).filter(later) else { continue };
-            if wanted.passes(&key, source, record) {
-                page.push(Listed { key, source: source.clone(), record: record.clone() });
+            let Some(key) = key(part, wanted.zone.as_ref(), &record).filter(later) else { continue };
+            if wanted.passes(&key, &source, &record) {
+                page.push(Listed { key, source, record });
             }
             if page.len() > wanted.size + 1 {
                 page.pop();
@@ -169,7 +169,7 @@ impl Service {
             let [zone, name, rtype, data] = key(names, Some(zone), record)?;
             Some(([zone, name.clone(), rtype.clone(), data.clone()], format!("{name} {} IN {rtype} {data}\n", record.ttl)))
         };
-        let lines: BTreeSet<_> = names.records().filter_map(|(_, record)| line(record)).collect();
+        let lines: BTreeSet<_> = names.records().filter_map(|(_, record)| line(&record)).collect();
         let mut out = vec![0; usize::from(MOST_TCP)];
         let message = read(answer(names, CLIENT, &encode_query(0, zone, RecordType::SOA), &mut out), &out)?;
         let start = message.answer.iter().map(|soa| format!("{} {} IN SOA {}\n", soa.name, soa.ttl, soa.data));

@@ -17,7 +17,7 @@ use polder_proto::convert::common::Manner;
 use polder_proto::convert::dns::zones::{Shown, impact};
 use polder_proto::convert::written::{self, Creation, Deletion};
 use polder_proto::dns::v1 as pb;
-use polder_proto::stored::Stored;
+use polder_proto::stored::ForNames;
 use polder_proto::types::v1::Impact;
 use polder_runtime::call::Call;
 use polder_store::{Ledger, Snapshot};
@@ -28,7 +28,7 @@ use crate::service::Service;
 /// What operators store, apart from gRPC. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Zones {
-    ledger: Ledger<Stored>,
+    ledger: Ledger<ForNames>,
     service: Service,
     domain: DomainName,
 }
@@ -86,17 +86,17 @@ impl Kept for pb::RecordSet {
 }
 
 impl Zones {
-    pub(crate) const fn new(ledger: Ledger<Stored>, service: Service, domain: DomainName) -> Self {
+    pub(crate) const fn new(ledger: Ledger<ForNames>, service: Service, domain: DomainName) -> Self {
         Self { ledger, service, domain }
     }
 
     /// The view for a read: whole, and as new as this process has it.
-    pub(crate) fn view(&self) -> Result<Arc<Snapshot<Stored>>, Refusal> {
+    pub(crate) fn view(&self) -> Result<Arc<Snapshot<ForNames>>, Refusal> {
         self.ledger.mirror().readable()
     }
 
     /// One zone, stored or computed, and the view that it is from.
-    pub(crate) fn zone(&self, name: &ZoneName) -> Result<(Arc<Snapshot<Stored>>, pb::Zone), Refusal> {
+    pub(crate) fn zone(&self, name: &ZoneName) -> Result<(Arc<Snapshot<ForNames>>, pb::Zone), Refusal> {
         let view = self.view()?;
         let zone = match view.view.dns.zone(name.as_str()) {
             Some(zone) => stored(&view, zone),
@@ -114,7 +114,7 @@ impl Zones {
     }
 
     /// One record set, and the view that it is from.
-    pub(crate) fn set(&self, key: &RecordSetKey) -> Result<(Arc<Snapshot<Stored>>, pb::RecordSet), Refusal> {
+    pub(crate) fn set(&self, key: &RecordSetKey) -> Result<(Arc<Snapshot<ForNames>>, pb::RecordSet), Refusal> {
         let view = self.view()?;
         let shown = pb::RecordSet::show(&view.view, plan::set(&view.view, key)?);
         Ok((view, shown))
@@ -180,11 +180,11 @@ impl Zones {
 }
 
 /// A stored zone, with the serial number that it has in this view.
-fn stored(view: &Snapshot<Stored>, zone: &Zone) -> pb::Zone {
+fn stored(view: &Snapshot<ForNames>, zone: &Zone) -> pb::Zone {
     pb::Zone { serial: serial_in(view, zone), ..pb::Zone::show(&view.view, zone) }
 }
 
-fn serial_in(view: &Snapshot<Stored>, zone: &Zone) -> u32 {
+fn serial_in(view: &Snapshot<ForNames>, zone: &Zone) -> u32 {
     Heads::of(|domain| view.heads.get(domain)).serial_of(zone)
 }
 

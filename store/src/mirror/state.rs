@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use polder_core::id::Revision;
 use polder_core::schema::{Domain, Schema};
 
@@ -34,7 +33,7 @@ pub(super) struct State<S: Schema> {
     /// The last content number given.
     contents: Content,
     /// Every known key outside the journal with the revision of its last put, to find the difference to a listing.
-    known: BTreeMap<Bytes, Revision>,
+    known: BTreeMap<Box<[u8]>, Revision>,
     reader: Reader,
 }
 
@@ -63,7 +62,7 @@ impl<S: Schema> State<S> {
         self.own.count()
     }
 
-    pub(super) const fn known(&self) -> &BTreeMap<Bytes, Revision> {
+    pub(super) const fn known(&self) -> &BTreeMap<Box<[u8]>, Revision> {
         &self.known
     }
 
@@ -88,8 +87,8 @@ impl<S: Schema> State<S> {
         }
         for event in batch.events.iter().filter(|event| !self.reader.is_journal(&event.key)) {
             match &event.value {
-                Some(_) => self.known.insert(event.key.clone(), revision),
-                None => self.known.remove(&event.key),
+                Some(_) => self.known.insert(event.key.as_ref().into(), revision),
+                None => self.known.remove(event.key.as_ref()),
             };
         }
         match own {
@@ -119,17 +118,20 @@ impl<S: Schema> State<S> {
     pub(super) fn take_listing(&mut self, listing: Listing<S>) -> ChangeBatch<S> {
         let mut before = std::mem::take(&mut self.known);
         self.ordered.journal = crate::journal::Journal::default();
+        let mut known = Vec::with_capacity(listing.moves.len());
         let mut moves = listing.moves;
         moves.retain(|moved| {
             if self.reader.is_journal(&moved.key) {
                 return true;
             }
-            let known = before.remove(&moved.key);
-            self.known.insert(moved.key.clone(), moved.revision);
+            let was = before.remove(moved.key.as_ref());
+            known.push((Box::from(moved.key.as_ref()), moved.revision));
             // The journal starts anew, and heads are cheap; records that did not move are left alone.
-            known != Some(moved.revision) || domain_of(&moved.key).is_some()
+            was != Some(moved.revision) || domain_of(&moved.key).is_some()
         });
-        moves.extend(before.into_keys().map(|key| self.reader.read(key, None, listing.revision)));
+        // All at once: a tree that grows key by key is half empty.
+        self.known = known.into_iter().collect();
+        moves.extend(before.into_keys().map(|key| self.reader.read(key.into(), None, listing.revision)));
         // Own commits that were acknowledged before the listing began are in it. If they are not, the store was set back.
         self.own.listed(listing.revision, listing.covers);
         self.ordered.synced = true;

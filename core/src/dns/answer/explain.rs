@@ -130,14 +130,14 @@ impl Told<'_> {
         }
     }
 
-    fn alias(&mut self, name: &DomainName, set: &Set) -> Option<DomainName> {
+    fn alias(&mut self, name: &DomainName, set: Set<'_>) -> Option<DomainName> {
         let target = DomainName::from_wire(set.first_data())?;
         let message = format!("`{}` is an alias for `{target}`", self.standing_for(name));
         self.found("alias", name, message);
         Some(target)
     }
 
-    fn delegated(&mut self, name: &DomainName, servers: &Set, length: usize) {
+    fn delegated(&mut self, name: &DomainName, servers: Set<'_>, length: usize) {
         let cut = suffixes(name.as_wire()).find(|suffix| suffix.len() == length).and_then(DomainName::from_wire);
         let hosts = servers.targets().filter_map(|(_, host)| DomainName::from_wire(host)).map(|host| format!("`{host}`"));
         let hosts = hosts.take(MOST_SOURCES).collect::<Vec<_>>().join(", ");

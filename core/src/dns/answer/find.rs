@@ -12,11 +12,11 @@ use super::pods::address_in;
 /// What stands at a name.
 pub(super) enum Found<'a> {
     /// Records of the type.
-    Set(&'a Set),
+    Set(Set<'a>),
     /// An address that the name says itself, of the type asked for.
     Address(IpAddr),
     /// An alias.
-    Alias(&'a Set),
+    Alias(Set<'a>),
     /// The start of the zone is asked for.
     Start,
     /// The name exists, without such records.
@@ -24,7 +24,7 @@ pub(super) enum Found<'a> {
     /// The name does not exist.
     Missing,
     /// Other servers answer for the name, or for one above it, which has this many bytes.
-    Elsewhere(&'a Set, usize),
+    Elsewhere(Set<'a>, usize),
 }
 
 /// What stands at `name` for a question of this type.
@@ -90,7 +90,7 @@ fn at(node: &Node, rtype: RecordType, is_start: impl FnOnce() -> bool) -> Found<
 }
 
 /// The name servers of the outermost delegated name at or above `name`, below the apex of `zone`; and how many bytes that name has.
-fn delegation<'a>(snapshot: &'a Snapshot, zone: &[u8], name: &[u8]) -> Option<(&'a Set, usize)> {
+fn delegation<'a>(snapshot: &'a Snapshot, zone: &[u8], name: &[u8]) -> Option<(Set<'a>, usize)> {
     let below = suffixes(name).take_while(|suffix| suffix.len() > zone.len());
     let cuts = below.filter_map(|suffix| Some((snapshot.node(suffix)?.set(RecordType::NS)?, suffix.len())));
     cuts.last()

@@ -71,7 +71,7 @@ impl Snapshot {
         let come = touched.iter().filter_map(Source::view);
         let views: BTreeSet<Label> = self.layers.keys().chain(come).cloned().collect();
         for view in views {
-            let empty = || Self { synced: true, view: Some(view.clone()), ..Self::unsynced(Arc::clone(&self.settings)) };
+            let empty = || Self { view: Some(view.clone()), ..Self::unsynced(Arc::clone(&self.settings)) };
             let mut layer = self.layers.remove(&view).unwrap_or_else(empty);
             layer.update_own(cluster, touched, heads);
             if !layer.zones.is_empty() {

@@ -5,7 +5,7 @@
 
 use super::super::name::{DomainName, is_under, suffixes};
 use super::super::record::RecordType;
-use super::super::snapshot::{Node, Set, Snapshot, Start};
+use super::super::snapshot::{Node, Snapshot, Start};
 use super::super::wire::{FIXED, QUESTION, split_records};
 
 /// Bytes of the serial number and everything behind it in a SOA record.
@@ -49,7 +49,7 @@ fn part(snapshot: &Snapshot, zone: &[u8], name: &[u8]) -> Part {
 /// The names of the name servers of a zone, where they lie in stored zones.
 pub(in crate::dns) fn servers<'a>(snapshot: &'a Snapshot, zone: &[u8]) -> impl Iterator<Item = &'a [u8]> {
     let set = snapshot.node(zone).and_then(|node| node.set(RecordType::NS));
-    set.into_iter().flat_map(Set::targets).map(|(_, server)| server)
+    set.into_iter().flat_map(|set| set.targets()).map(|(_, server)| server)
 }
 
 /// The records that `zone` has at `name`, which is `zone` or lies below it; the owner of each is [`QUESTION`].

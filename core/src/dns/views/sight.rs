@@ -57,7 +57,7 @@ impl<'a> Sight<'a> {
     }
 }
 
-fn names_in(set: &Set) -> impl Iterator<Item = &[u8]> {
+fn names_in(set: Set<'_>) -> impl Iterator<Item = &[u8]> {
     split_records(set.answer()).filter_map(|record| record.get(FIXED..))
 }
 

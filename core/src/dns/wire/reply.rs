@@ -91,7 +91,7 @@ impl<'a> Reply<'a> {
 
     /// Appends the records of a set to a section, under the owner to which `owner` points, beginning with record `first` of those
     /// that are all alike. Says whether all fitted; the TC bit is set when they did not.
-    pub(in crate::dns) fn put_set(&mut self, section: Section, set: &Set, owner: [u8; 2], first: u32) -> bool {
+    pub(in crate::dns) fn put_set(&mut self, section: Section, set: Set<'_>, owner: [u8; 2], first: u32) -> bool {
         let block = set.answer();
         let turn = set.stride().filter(|stride| block.len() > *stride).map_or(0, |stride| {
             let records = block.len() / stride;
@@ -104,7 +104,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Appends the addresses of a target as additional records, all or none. Says whether they fitted.
-    pub(in crate::dns) fn put_addresses(&mut self, set: &Set, owner: [u8; 2]) -> bool {
+    pub(in crate::dns) fn put_addresses(&mut self, set: Set<'_>, owner: [u8; 2]) -> bool {
         let room = self.length + set.answer().len() <= self.limit;
         room && self.put_records(Section::Additional, set.answer(), owner)
     }
@@ -135,7 +135,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Appends the additional records of a set, all or none: they are a courtesy (RFC 2181 §9).
-    pub(in crate::dns) fn put_additional(&mut self, set: &Set) {
+    pub(in crate::dns) fn put_additional(&mut self, set: Set<'_>) {
         let (block, records) = set.additional();
         if self.put(block) {
             self.count(Section::Additional, records);

@@ -93,7 +93,7 @@ pub fn touched(before: &Cluster, change: &Change) -> BTreeSet<Key> {
         Change::Lb(LbChange::Announcement(address, _)) => keys.extend([Key::Announcement(*address)]),
         Change::Lb(LbChange::BgpPeer(name, _)) => keys.extend([Key::BgpSession(name.clone())]),
         Change::Lb(LbChange::BgpAdvertisement(..)) => keys.extend(before.lb.held_after(None).map(Key::BgpRoutes)),
-        Change::Lb(LbChange::Rest(..) | LbChange::Drain(..) | LbChange::Epoch(_)) => {}
+        Change::Lb(LbChange::Brief(..) | LbChange::Rest(..) | LbChange::Drain(..) | LbChange::Epoch(_)) => {}
         Change::Ipam(IpamChange::Pool(name, after)) => {
             // The interfaces to answer on are the pool's, and so are what advertisements select and the bounds of aggregates.
             let announced = before.lb.board().announcements().map(|record| Key::Announcement(record.address));

@@ -8,7 +8,7 @@ use polder_proto::convert::dns::{self as convert};
 use polder_proto::convert::page;
 use polder_proto::convert::written::{Creation, Deletion, Revision};
 use polder_proto::dns::v1::*;
-use polder_proto::stored::Stored;
+use polder_proto::stored::ForNames;
 use polder_runtime::call::Call;
 use polder_runtime::freshness::aged;
 use polder_runtime::status::refuse;
@@ -19,7 +19,7 @@ use super::Answer;
 use crate::zones::{Changed, Zones};
 
 /// An answer read from a view, with the view's age.
-fn read<T>(snapshot: &Snapshot<Stored>, message: T) -> Response<T> {
+fn read<T>(snapshot: &Snapshot<ForNames>, message: T) -> Response<T> {
     aged(snapshot.age(), message)
 }
 

@@ -8,13 +8,13 @@ use polder_core::reason::Refusal;
 use polder_proto::convert::dns::zones::Shown;
 use polder_proto::convert::dns::{Page, SetPage};
 use polder_proto::dns::v1 as pb;
-use polder_proto::stored::Stored;
+use polder_proto::stored::ForNames;
 use polder_store::Snapshot;
 
 use super::{Zones, stored};
 
 /// A page, whether there are more, and the view that it is from.
-type Listed<M> = (Vec<M>, bool, Arc<Snapshot<Stored>>);
+type Listed<M> = (Vec<M>, bool, Arc<Snapshot<ForNames>>);
 
 impl Zones {
     /// A page of the zones, stored and computed, by name. A stored one stands for a computed one of its name.

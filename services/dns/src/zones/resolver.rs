@@ -9,7 +9,7 @@ use polder_core::reason::Refusal;
 use polder_core::schema::{Plan, PlanContext};
 use polder_proto::convert::dns::resolver::{Resetting, changed, configured, stored};
 use polder_proto::dns::v1 as pb;
-use polder_proto::stored::Stored;
+use polder_proto::stored::ForNames;
 use polder_runtime::call::Call;
 use polder_store::Snapshot;
 use prost::Message;
@@ -18,7 +18,7 @@ use super::Zones;
 
 impl Zones {
     /// The settings as they are, and the view that they are from.
-    pub(crate) fn resolver_settings(&self) -> Result<(Arc<Snapshot<Stored>>, pb::ResolverSettings), Refusal> {
+    pub(crate) fn resolver_settings(&self) -> Result<(Arc<Snapshot<ForNames>>, pb::ResolverSettings), Refusal> {
         let view = self.view()?;
         let shown = stored(view.view.dns.resolver().map(AsRef::as_ref));
         Ok((view, self.service.configured(|settings| configured(shown, settings))))

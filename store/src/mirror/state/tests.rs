@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use imbl::OrdMap;
 use polder_core::schema::{Corrupt, StoredWrite};
 use polder_core::time::Timestamp;
