@@ -166,6 +166,7 @@ reasons! {
     CnameConflict = "CNAME_CONFLICT", 162, Precondition;
     NameDelegated = "NAME_DELEGATED", 163, Precondition;
     NameNotServed = "NAME_NOT_SERVED", 164, Precondition;
+    NotServedYet = "NOT_SERVED_YET", 165, Deadline;
 
     // Concurrency, watches, the store.
     EtagMismatch = "ETAG_MISMATCH", 180, Aborted;

@@ -12,6 +12,7 @@
 //! nothing, after it everything, the answer to the request id included; any number of replicas may serve and change at once.
 
 mod config;
+mod everywhere;
 mod gate;
 mod keeper;
 mod listen;
@@ -49,6 +50,7 @@ pub use seen::LogConfig;
 #[cfg(feature = "testing")]
 pub use udp::Echo;
 
+use everywhere::Everywhere;
 use gate::{Gate, Jar};
 use keeper::Keeper;
 use listen::Sockets;
@@ -124,7 +126,8 @@ pub fn build(config: &DnsConfig, store: Store, metrics: &Metrics) -> Result<Dns,
     let jar = gate.jar();
     let keeper = file.clone().map(|file| Keeper::new(Arc::clone(&names), file));
     let teller = Teller::new(Arc::clone(&names), &config.listen, metrics);
-    let service = Service::new(Arc::clone(&names), Arc::clone(&resolver), Arc::clone(&seen), name);
+    let everywhere = Everywhere::new(Arc::clone(&names), mirror.clone(), name.as_str());
+    let service = Service::new(Arc::clone(&names), Arc::clone(&resolver), Arc::clone(&seen), name, everywhere);
     let zones = Zones::new(ledger.clone(), service.clone(), domain);
     let component = Component::new(NAME)
         .grpc(DnsServiceServer::new(Rpc::new(service, zones)))

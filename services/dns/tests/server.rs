@@ -12,6 +12,8 @@ mod cold;
 mod crowd;
 #[path = "server/dig.rs"]
 mod dig;
+#[path = "server/everywhere.rs"]
+mod everywhere;
 #[path = "server/follow.rs"]
 mod follow;
 #[path = "server/forward.rs"]
