@@ -6,7 +6,7 @@
 //! * [`answer()`]: query in, answer out: the one function behind every transport.
 //! * [`transfer`]: zones for other servers.
 //! * [`zones`]: what operators store, and the decisions about it.
-//! * [`master`]: zone files, read.
+//! * [`master`]: zone files, read; [`skydns`]: what other programs store.
 //! * [`resolver`]: names outside: the settings, the questions to others, what they answer, what is kept of it.
 //! * [`message`]: reading an answer again, for people.
 //! * [`network`], [`admit`]: clients by their networks, and how many connections and, by
@@ -34,6 +34,7 @@ mod reverse;
 mod serial;
 mod settings;
 mod siphash;
+pub mod skydns;
 pub mod snapshot;
 pub mod source;
 pub mod text;

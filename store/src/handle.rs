@@ -76,6 +76,12 @@ impl Store {
         self.backend.limits()
     }
 
+    /// Whether others than this process can write to it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.backend.is_shared()
+    }
+
     /// One page of a range: see [`Backend::range`].
     ///
     /// # Errors

@@ -26,6 +26,7 @@ use super::name::{DomainName, MOST_BYTES, is_under, suffixes};
 use super::record::{Record, RecordType};
 use super::serial::{Basis, Heads};
 use super::settings::{PodRecords, Settings};
+use super::skydns::View;
 use super::source::Source;
 use super::zones::ZoneName;
 use crate::cluster::Cluster;
@@ -78,6 +79,8 @@ pub struct Snapshot {
     reverse: Arc<BTreeSet<DomainName>>,
     /// The zones that are stored, by their apexes.
     zones: Table<DomainName, Arc<Apex>>,
+    /// What other programs store for some of these.
+    imported: View,
     /// The zones that others have.
     shared: OrdMap<DomainName, Shared>,
 }
@@ -95,6 +98,7 @@ impl Snapshot {
             records: Table::with_hasher(seed),
             reverse: Arc::default(),
             zones: Table::with_hasher(seed),
+            imported: View::default(),
             shared: OrdMap::new(),
         }
     }
@@ -102,6 +106,12 @@ impl Snapshot {
     /// All names that follow from the cluster's state, which stands at `heads`.
     #[must_use]
     pub fn build(settings: Arc<Settings>, cluster: &Cluster, heads: Heads) -> Self {
+        Self::build_with(settings, cluster, View::default(), heads)
+    }
+
+    /// The same, and those that follow from what other programs store.
+    #[must_use]
+    pub fn build_with(settings: Arc<Settings>, cluster: &Cluster, imported: View, heads: Heads) -> Self {
         let stored = cluster.ipam.namespaces().map(|namespace| &namespace.name);
         let namespaces = stored.chain(cluster.ipam.namespaces_in_use()).cloned().map(Source::Namespace);
         let services = cluster.lb.services().map(|service| Source::Service(service.key.clone()));
@@ -112,9 +122,11 @@ impl Snapshot {
         let verified = settings.pods == PodRecords::Verified;
         let pods = cluster.ipam.allocations(None).filter(|(_, held)| verified && held.owner.kind == OwnerKind::Pod);
         let services = services.chain(outside).chain(pods.map(|(uid, _)| Source::Pod(uid)));
-        let all = namespaces.chain(services).chain(zones).chain(sets).chain([Source::Zones]).collect();
+        let keys = imported.entries().map(|(key, _)| Source::SkyDns(Arc::clone(key)));
+        let all = namespaces.chain(services).chain(zones).chain(sets).chain(keys).chain([Source::Zones]).collect();
         let mut snapshot = Self::unsynced(settings);
         snapshot.synced = true;
+        snapshot.imported = imported.clone();
         snapshot.update(cluster, &all, heads);
         snapshot
     }
@@ -122,6 +134,19 @@ impl Snapshot {
     /// Brings the records of the touched sources to the cluster's state, which stands at `heads`; the same as building it anew when
     /// `touched` has every source that differs ([`super::touched`]).
     pub fn update(&mut self, cluster: &Cluster, touched: &BTreeSet<Source>, heads: Heads) {
+        let touched = self.imported.resting(touched);
+        self.follow(cluster, &touched, heads);
+    }
+
+    /// Brings the records that follow from what other programs store to `imported`, at the same state of the cluster.
+    pub fn import(&mut self, cluster: &Cluster, imported: View, heads: Heads) {
+        let mut touched = BTreeSet::new();
+        self.imported.moved(&imported, &mut touched);
+        self.imported = imported;
+        self.follow(cluster, &touched, heads);
+    }
+
+    fn follow(&mut self, cluster: &Cluster, touched: &BTreeSet<Source>, heads: Heads) {
         // Only where others have a zone anything is noted of how it changes.
         let before = (!self.shared.is_empty()).then(|| self.clone());
         let mut changed = BTreeSet::new();
@@ -133,7 +158,11 @@ impl Snapshot {
             if let Source::Zone(name) = source {
                 self.restart(cluster, name);
             }
-            let names = self.replace(source, records(&self.settings, cluster, source));
+            let after = match source {
+                Source::SkyDns(key) => self.imported.records(cluster, key),
+                source => records(&self.settings, cluster, source),
+            };
+            let names = self.replace(source, after);
             if before.is_some() {
                 changed.extend(names);
             }
@@ -167,6 +196,11 @@ impl Snapshot {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Whether nobody can say yet that a name of this zone is not there.
+    pub(super) fn awaits(&self, zone: &[u8]) -> bool {
+        self.imported.awaits(zone)
     }
 
     /// Puts or removes the start of a stored zone.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::record::RecordType;
+use super::skydns;
 use super::zones::{self, RecordSetKey, Zone, ZoneName};
 use crate::cluster::{Change, Cluster};
 use crate::id::Uid;
@@ -30,13 +31,15 @@ pub enum Source {
     Zone(ZoneName),
     /// A record set that is stored. It also rests on its zone, for the time to live.
     RecordSet(Arc<RecordSetKey>),
+    /// What another program stored in the way of SkyDNS, by its key. It also rests on the zone, and on what is stored at its names.
+    SkyDns(skydns::Key),
 }
 
 impl Source {
     /// Whether its names lie in zones that operators stored.
     #[must_use]
     pub const fn in_stored_zone(&self) -> bool {
-        matches!(self, Self::Zone(_) | Self::RecordSet(_) | Self::External(_))
+        matches!(self, Self::Zone(_) | Self::RecordSet(_) | Self::External(_) | Self::SkyDns(_))
     }
 }
 
@@ -49,6 +52,7 @@ impl fmt::Display for Source {
             Self::Pod(uid) => write!(f, "allocation/{uid}"),
             Self::Zone(name) => write!(f, "zone/{name}"),
             Self::RecordSet(key) => write!(f, "record-set/{key}"),
+            Self::SkyDns(key) => write!(f, "skydns:{key}"),
         }
     }
 }

@@ -98,6 +98,11 @@ impl Service {
         show(self.names.current().load().settings())
     }
 
+    /// The revision of the newest change of what other programs store.
+    pub(crate) fn imported_at(&self) -> Revision {
+        self.names.state().imported.at
+    }
+
     /// What is served, once anything is.
     pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
         self.names.ready()?;

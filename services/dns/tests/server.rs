@@ -30,6 +30,8 @@ mod metrics;
 mod seen;
 #[path = "server/site.rs"]
 mod site;
+#[path = "server/skydns.rs"]
+mod skydns;
 #[path = "server/tls.rs"]
 mod tls;
 #[path = "server/transfer.rs"]
