@@ -262,7 +262,7 @@ impl polder_store::Backend for Switch {
     }
 
     fn is_shared(&self) -> bool {
-        false
+        self.store().is_shared()
     }
     async fn range(
         &self,
