@@ -226,15 +226,21 @@ pub enum Verb {
         #[arg(long)]
         at: Option<String>,
     },
-    /// Say why a service is as it is.
+    /// Say why a service is as it is, or why a name is answered as it is.
     Why {
-        /// `NAMESPACE/NAME` of a service, or the word `service` and then that.
+        /// `NAMESPACE/NAME` of a service, or the word `service` and then that, or the word `name` and then one of DNS.
         kind_or_name: String,
-        /// `NAMESPACE/NAME`, after `service`.
+        /// `NAMESPACE/NAME`, after `service`; a name of DNS, after `name`.
         name: Option<String>,
-        /// The namespace of a name without one.
+        /// The type of record, after a name of DNS.
+        #[arg(default_value = "A")]
+        record_type: String,
+        /// The namespace of a service without one, or of the pod that asks for a name.
         #[arg(short, long, default_value = "default")]
         namespace: String,
+        /// The address of whoever asks for a name, for the view that it is in.
+        #[arg(long, default_value = "")]
+        client: String,
     },
     /// Ask the name server, and say where its answer is from.
     Dig {
@@ -243,6 +249,12 @@ pub enum Verb {
         /// The type of record.
         #[arg(default_value = "A")]
         record_type: String,
+        /// The namespace of the pod that asks: its search list and its view are used.
+        #[arg(short, long, default_value = "default")]
+        namespace: String,
+        /// The address of whoever asks, for the view that it is in.
+        #[arg(long, default_value = "")]
+        client: String,
     },
     /// Show what a name server has seen of its clients; every replica tells its own.
     Dns {

@@ -98,8 +98,15 @@ async fn ask(global: &Global, verb: Verb) -> Result<String, Failure> {
         }
         Verb::Export { kind, name } => cmd::zone::export(&context, &kind, &name).await,
         Verb::Who { address, at } => cmd::ask::who(&context, &address, at.as_deref()).await,
-        Verb::Why { kind_or_name, name, namespace } => cmd::why::run(&context, &kind_or_name, name.as_deref(), &namespace).await,
-        Verb::Dig { name, record_type } => cmd::ask::dig(&context, &name, &record_type).await,
+        Verb::Why { kind_or_name, name: Some(name), record_type, namespace, client } if kind_or_name == "name" => {
+            cmd::why::name(&context, &name, &record_type, (&namespace, &client)).await
+        }
+        Verb::Why { kind_or_name, name, namespace, .. } => {
+            cmd::why::run(&context, &kind_or_name, name.as_deref(), &namespace).await
+        }
+        Verb::Dig { name, record_type, namespace, client } => {
+            cmd::ask::dig(&context, &name, &record_type, (&namespace, &client)).await
+        }
         Verb::Dns { what: DnsVerb::Top { limit } } => cmd::dns::top(&context, limit).await,
         Verb::Dns { what: DnsVerb::Failures { limit } } => cmd::dns::failures(&context, limit).await,
         Verb::History { address } => cmd::ask::history(&context, &address).await,

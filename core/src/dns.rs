@@ -5,6 +5,7 @@
 //! * [`snapshot`]: every name at one revision, answers compiled; changed copy-on-write.
 //! * [`answer()`]: query in, answer out: the one function behind every transport.
 //! * [`transfer`]: zones for other servers.
+//! * [`views`]: what certain clients see of our own names.
 //! * [`zones`]: what operators store, and the decisions about it.
 //! * [`master`]: zone files, read; [`skydns`]: what other programs store.
 //! * [`resolver`]: names outside: the settings, the questions to others, what they answer, what is kept of it.
@@ -40,10 +41,12 @@ pub mod source;
 pub mod text;
 pub mod top;
 pub mod transfer;
+pub mod views;
 pub mod wire;
 pub mod zones;
 
-pub use answer::{Client, Outcome, Scope, Sent, Transport, answer, bad_cookie, cut_short};
+pub use answer::{Client, Outcome, Scope, Sent, Transport, answer, answer_in, bad_cookie, cut_short};
+pub use answer::{Standing, Step, explain};
 pub use hash::Seed;
 pub use name::DomainName;
 pub use record::{Data, Record, RecordType};

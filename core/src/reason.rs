@@ -102,6 +102,7 @@ reasons! {
     BgpAdvertisementNotFound = "BGP_ADVERTISEMENT_NOT_FOUND", 49, NotFound;
     AnnouncementNotFound = "ANNOUNCEMENT_NOT_FOUND", 50, NotFound;
     NetworkNotFound = "NETWORK_NOT_FOUND", 51, NotFound;
+    ViewNotFound = "VIEW_NOT_FOUND", 52, NotFound;
     AlreadyExists = "ALREADY_EXISTS", 60, Exists;
     AddressInUse = "ADDRESS_IN_USE", 61, Exists;
     HandleInUse = "HANDLE_IN_USE", 62, Exists;
@@ -166,7 +167,8 @@ reasons! {
     CnameConflict = "CNAME_CONFLICT", 162, Precondition;
     NameDelegated = "NAME_DELEGATED", 163, Precondition;
     NameNotServed = "NAME_NOT_SERVED", 164, Precondition;
-    NotServedYet = "NOT_SERVED_YET", 165, Deadline;
+    ViewInUse = "VIEW_IN_USE", 165, Precondition;
+    NotServedYet = "NOT_SERVED_YET", 166, Deadline;
 
     // Concurrency, watches, the store.
     EtagMismatch = "ETAG_MISMATCH", 180, Aborted;

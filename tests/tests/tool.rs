@@ -220,7 +220,7 @@ fn why_tells_the_decision(site: &Site) {
     assert!(row.contains("<pending>") && row.contains("ADDRESS_IN_USE"), "{row}");
 
     fails(site.polder(&["why", "shop/nope"]), 3, &["service `shop/nope` does not exist"]);
-    fails(site.polder(&["why", "pod", "shop/web-1"]), 2, &["`why` knows services, not `pod`"]);
+    fails(site.polder(&["why", "pod", "shop/web-1"]), 2, &["`why` knows services and names, not `pod`"]);
 }
 
 fn a_wish_is_met_by_itself_once_it_can_be(site: &Site) {
@@ -287,6 +287,17 @@ fn the_name_server_is_asked_itself(site: &Site) {
     assert!(missing.contains("NXDOMAIN") && missing.contains("SOA"), "{missing}");
     let data = json(site.polder(&["dig", "db.shop", "-o", "json"]).ok());
     assert_eq!((&data["rcode"], &data["answers"][0]["data"]), (&"NOERROR".into(), &vip.into()));
+    let why = site.polder(&["why", "name", "db.shop"]).ok();
+    let steps: Vec<&str> = why.lines().filter_map(|line| line.strip_prefix("✔ ")?.split(':').next()).collect();
+    assert_eq!((why.lines().next(), steps), (Some("db.shop.svc.cluster.local. A"), vec!["zone", "type"]), "{why}");
+    let said = [
+        "namespace `shop` has no service `nope` (SERVICE_NOT_FOUND)",
+        "try:   polder get services -A; polder explain SERVICE_NOT_FOUND",
+    ];
+    fails(site.polder(&["why", "name", "nope.shop.svc.cluster.local"]), 1, &said);
+    let outside = "✖ upstream: no upstream is asked for such names: REFUSED";
+    fails(site.polder(&["why", "name", "www.example.com.", "aaaa"]), 1, &[outside]);
+    fails(site.polder(&["dig", "db.shop", "--client", "nowhere"]), 2, &["ADDRESS_MALFORMED"]);
     fails(site.polder(&["dig", "db.shop", "BANANA"]), 2, &["`BANANA` is not a record type", "RECORD_MALFORMED"]);
     for (seen, told) in [("top", "queries since "), ("failures", "failures since it started")] {
         let text = site.polder(&["dns", seen]).ok();

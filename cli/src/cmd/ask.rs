@@ -71,14 +71,12 @@ fn verdict(well: bool, answer: String) -> Result<String, Failure> {
     if well { Ok(answer) } else { Err(Failure::Negative(answer)) }
 }
 
-/// `polder dig NAME [TYPE]`: asks the engine itself and says where the answer is from.
+/// `polder dig NAME [TYPE]`: asks the engine itself, as a pod of the namespace or the given client, and says where the answer is from.
 ///
 /// # Errors
 /// What the server refused.
-pub async fn dig(context: &Context, name: &str, record_type: &str) -> Result<String, Failure> {
-    // With a namespace the search list of its pods is tried, so that `web.shop` is enough.
-    let request = object([("name", json!(name)), ("type", json!(record_type.to_uppercase())), ("namespace", json!("default"))]);
-    let answer = context.client.call("dns.DnsService/Resolve", Value::Object(request)).await?;
+pub async fn dig(context: &Context, name: &str, record_type: &str, asker: (&str, &str)) -> Result<String, Failure> {
+    let answer = resolve(context, name, record_type, asker).await?;
     if matches!(context.format, Format::Json | Format::Yaml) {
         return data(&answer, context.format);
     }
@@ -89,7 +87,7 @@ pub async fn dig(context: &Context, name: &str, record_type: &str) -> Result<Str
         record_type.to_uppercase(),
         text(&answer, &["rcode"]),
         joined([&answer["answeredBy"]]),
-        outside(&answer),
+        outside(&answer) + &seen_in(&answer),
         text(&answer, &["revision"])
     );
     for (section, title) in [("answers", "ANSWER"), ("authority", "AUTHORITY"), ("additional", "ADDITIONAL")] {
@@ -101,6 +99,28 @@ pub async fn dig(context: &Context, name: &str, record_type: &str) -> Result<Str
         }
     }
     Ok(out)
+}
+
+/// Asks the engine, as a pod of the namespace or the client with this address. The search list of the namespace is tried, so that `web.shop`
+/// is enough.
+pub(super) async fn resolve(
+    context: &Context,
+    name: &str,
+    record_type: &str,
+    (namespace, client): (&str, &str),
+) -> Result<Value, Failure> {
+    let request = object([
+        ("name", json!(name)),
+        ("type", json!(record_type.to_uppercase())),
+        ("namespace", json!(namespace)),
+        ("client", json!(client)),
+    ]);
+    context.client.call("dns.DnsService/Resolve", Value::Object(request)).await
+}
+
+/// The view that the answer is from.
+fn seen_in(answer: &Value) -> String {
+    answer["view"].as_str().filter(|view| !view.is_empty()).map_or_else(String::new, |view| format!("view {view}, "))
 }
 
 /// How an answer from outside was come by; nothing for one of our own.

@@ -1,4 +1,4 @@
-//! `polder why`: the decision list of a service, each step with what it rests on, and what to do about a bad one.
+//! `polder why`: the decision list of a service or of a name, each step with what it rests on, and what to do about a bad one.
 
 mod resolver;
 
@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::ask::resolve;
 use super::{Context, object, qualified};
 use crate::failure::Failure;
 use crate::output::columns::{items, text, word};
@@ -19,7 +20,7 @@ pub async fn run(context: &Context, first: &str, second: Option<&str>, namespace
     let name = match (first, second) {
         ("service" | "services" | "svc", Some(name)) => name,
         (name, None) => name,
-        (kind, Some(_)) => return Err(Failure::Usage(format!("`why` knows services, not `{kind}`"))),
+        (kind, Some(_)) => return Err(Failure::Usage(format!("`why` knows services and names, not `{kind}`"))),
     };
     let (namespace, name) = name.split_once('/').unwrap_or((namespace, name));
     let request = object([("namespace", json!(namespace)), ("name", json!(name))]);
@@ -30,7 +31,25 @@ pub async fn run(context: &Context, first: &str, second: Option<&str>, namespace
     }
     let shown = match context.format {
         Format::Json | Format::Yaml => data(&answer, context.format)?,
-        Format::Table | Format::Wide | Format::Name => list(&answer, (namespace, name), context.format == Format::Wide),
+        Format::Table | Format::Wide | Format::Name => {
+            list(&answer, &qualified(namespace, name), namespace, context.format == Format::Wide)
+        }
+    };
+    if items(&answer, &["steps"]).any(is_bad) { Err(Failure::Negative(shown)) } else { Ok(shown) }
+}
+
+/// The steps from a name to its answer, as a pod of the namespace or the client asks.
+///
+/// # Errors
+/// [`Failure::Negative`] with the list when there is no answer; what the server refused.
+pub async fn name(context: &Context, name: &str, record_type: &str, asker: (&str, &str)) -> Result<String, Failure> {
+    let answer = resolve(context, name, record_type, asker).await?;
+    let shown = match context.format {
+        Format::Json | Format::Yaml => data(&answer, context.format)?,
+        Format::Table | Format::Wide | Format::Name => {
+            let title = format!("{} {}", text(&answer, &["name"]), record_type.to_uppercase());
+            list(&answer, &title, asker.0, context.format == Format::Wide)
+        }
     };
     if items(&answer, &["steps"]).any(is_bad) { Err(Failure::Negative(shown)) } else { Ok(shown) }
 }
@@ -39,9 +58,9 @@ fn is_bad(step: &Value) -> bool {
     step["status"] == "CONDITION_STATUS_FALSE"
 }
 
-/// The list; `all` shows of good steps too what they rest on.
-fn list(answer: &Value, (namespace, name): (&str, &str), all: bool) -> String {
-    let mut out = format!("{namespace}/{name}\n");
+/// The list under its title; `all` shows of good steps too what they rest on.
+fn list(answer: &Value, title: &str, namespace: &str, all: bool) -> String {
+    let mut out = format!("{title}\n");
     for step in items(answer, &["steps"]) {
         let mark = match text(step, &["status"]).as_str() {
             "CONDITION_STATUS_TRUE" => "✔",
@@ -51,10 +70,10 @@ fn list(answer: &Value, (namespace, name): (&str, &str), all: bool) -> String {
         let _ = writeln!(out, "{mark} {}: {}{}", text(step, &["step"]), text(step, &["message"]), reason(step));
         for about in items(step, &["objects"]).filter(|_| all || mark != "✔") {
             let of = about["namespace"].as_str().unwrap_or_default();
-            let (kind, title) = (text(about, &["kind"]).to_lowercase(), qualified(of, &text(about, &["name"])));
+            let (kind, object) = (text(about, &["kind"]).to_lowercase(), qualified(of, &text(about, &["name"])));
             // That a step is about the service itself goes without saying.
-            if kind != "service" || title != format!("{namespace}/{name}") {
-                let _ = writeln!(out, "    {kind} {title}");
+            if kind != "service" || object != title {
+                let _ = writeln!(out, "    {kind} {object}");
             }
         }
     }
@@ -124,6 +143,8 @@ fn look(reason: &str, answer: &Value, namespace: &str) -> Vec<String> {
             let names = items(&answer["service"]["status"], &["dnsNames"]);
             names.filter_map(Value::as_str).map(|name| format!("polder dig {name}")).collect()
         }
+        "NAMESPACE_NOT_FOUND" => vec!["polder get namespaces".to_owned()],
+        "SERVICE_NOT_FOUND" => vec!["polder get services -A".to_owned()],
         "NOT_ANNOUNCED" => vec!["polder get announcements -o wide".to_owned(), "polder get nodes".to_owned()],
         _ => Vec::new(),
     }
@@ -153,9 +174,9 @@ mod tests {
             · announcement: waits for an address\n\
             try:   polder who 10.0.0.13; polder explain ADDRESS_IN_USE\n\
             try:   polder get pods -n shop; polder explain NO_READY_ENDPOINTS\n";
-        assert_eq!(list(&answer, ("shop", "api"), false), wanted);
+        assert_eq!(list(&answer, "shop/api", "shop", false), wanted);
         let more = wanted.replace("LoadBalancer\n", "LoadBalancer\n    pool external\n");
-        assert_eq!(list(&answer, ("shop", "api"), true), more, "but that it is about the service itself goes without saying");
+        assert_eq!(list(&answer, "shop/api", "shop", true), more, "but that it is about the service itself goes without saying");
     }
 
     #[test]
@@ -175,13 +196,13 @@ mod tests {
               ✔ far: would give 203.0.113.9\n  \
               ✔ wide: 7 free\n\
             try:   polder get pools -o wide; polder explain POOL_EXHAUSTED\n";
-        assert_eq!(list(&answer, ("default", "api"), true), wanted);
+        assert_eq!(list(&answer, "default/api", "default", true), wanted);
     }
 
     #[test]
     fn a_step_of_a_later_release_is_shown_like_any_other() {
         let answer =
             json!({ "steps": [{ "step": "moon", "status": "CONDITION_STATUS_FALSE", "reason": "MOON_DARK", "message": "dark" }] });
-        assert_eq!(list(&answer, ("a", "b"), false), "a/b\n✖ moon: dark (MOON_DARK)\ntry:   polder explain MOON_DARK\n");
+        assert_eq!(list(&answer, "a/b", "a", false), "a/b\n✖ moon: dark (MOON_DARK)\ntry:   polder explain MOON_DARK\n");
     }
 }

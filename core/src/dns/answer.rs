@@ -1,5 +1,6 @@
 //! The answer: one pure function for every transport and for the `Resolve` RPC. No locks, no I/O, no allocation.
 
+mod explain;
 mod find;
 mod pods;
 mod scope;
@@ -7,12 +8,14 @@ mod search;
 
 use std::net::IpAddr;
 
-use self::find::{Found, find};
+pub use self::explain::{Standing, Step, explain};
+use self::find::{Found, find, zone_for};
 pub use self::scope::Scope;
 use self::search::{Completed, complete};
 use super::name::is_under;
 use super::record::RecordType;
 use super::snapshot::{Set, Snapshot};
+use super::views::Sight;
 use super::wire::{
     CLASS_IN, Edns, FIXED, HEADER, MOST_POINTER, MOST_TCP, MOST_UDP, PLAIN_UDP, Query, Rcode, Reply, Section, Unreadable, pointer,
 };
@@ -38,6 +41,8 @@ pub struct Client {
     pub transport: Transport,
     /// Counts the queries: the addresses of a name take turns at being the first.
     pub turn: u32,
+    /// The address that it asks from; `None`: it is in no view.
+    pub address: Option<IpAddr>,
 }
 
 /// An answer, written.
@@ -101,6 +106,12 @@ impl Outcome {
 /// gives SERVFAIL: it does not know that a name does not exist.
 #[must_use]
 pub fn answer(snapshot: &Snapshot, client: Client, query: &[u8], out: &mut [u8]) -> Outcome {
+    answer_in(snapshot.seen_by(client.address), client, query, out)
+}
+
+/// The same of what is seen, whoever asks.
+#[must_use]
+pub fn answer_in(sight: Sight<'_>, client: Client, query: &[u8], out: &mut [u8]) -> Outcome {
     let query = match Query::read(query) {
         Ok(query) => query,
         Err(Unreadable::Silent) => return Outcome::Dropped,
@@ -110,15 +121,15 @@ pub fn answer(snapshot: &Snapshot, client: Client, query: &[u8], out: &mut [u8])
         }
     };
     let Some(reply) = Reply::to(&query, out, usize::from(most(client.transport, query.edns))) else { return Outcome::Dropped };
-    let transfer = matches!(query.rtype, RecordType::AXFR | RecordType::IXFR) && snapshot.is_synced();
-    let asked = Asked { snapshot, query: &query, turn: client.turn };
+    let transfer = matches!(query.rtype, RecordType::AXFR | RecordType::IXFR) && sight.names().is_synced();
+    let asked = Asked { sight, query: &query, turn: client.turn };
     if query.is_bad_version() {
         sent(reply, Rcode::BadVers, Some(query.rtype))
     } else if query.class != CLASS_IN {
         sent(reply, Rcode::Refused, Some(query.rtype))
     } else {
         let outcome = if transfer { asked.transfer(reply, client.transport) } else { asked.answer(reply) };
-        outcome.within(|| Scope::of(snapshot, query.name()))
+        outcome.within(|| Scope::of(sight.tables(query.name()), query.name()))
     }
 }
 
@@ -159,7 +170,7 @@ fn sent(reply: Reply<'_>, rcode: Rcode, rtype: Option<RecordType>) -> Outcome {
 
 /// A readable query with what it is asked of.
 struct Asked<'a> {
-    snapshot: &'a Snapshot,
+    sight: Sight<'a>,
     query: &'a Query<'a>,
     turn: u32,
 }
@@ -170,7 +181,7 @@ impl<'a> Asked<'a> {
     fn transfer(&self, mut reply: Reply<'_>, transport: Transport) -> Outcome {
         let (zone, rtype) = (self.query.name(), self.query.rtype);
         let by_udp = rtype == RecordType::IXFR && transport == Transport::Udp;
-        let shared = self.snapshot.shared_zone(zone).filter(|_| by_udp);
+        let shared = self.sight.tables(zone).shared_zone(zone).filter(|_| by_udp);
         if shared.is_none_or(|(_, shared)| shared.secondaries.transfer_to.is_empty()) {
             return sent(reply, Rcode::Refused, Some(rtype));
         }
@@ -181,16 +192,16 @@ impl<'a> Asked<'a> {
 
     fn answer(&self, mut reply: Reply<'_>) -> Outcome {
         let rtype = Some(self.query.rtype);
-        if !self.snapshot.is_synced() {
+        if !self.sight.names().is_synced() {
             // Nothing is known yet, not even which zones are ours.
             return sent(reply, Rcode::ServFail, rtype);
         }
         // The name in hand, and where in the message it stands: first the question's, then those it is an alias for.
         let (mut name, mut place) = (self.query.name(), HEADER);
         for hop in 0..=MOST_ALIASES {
-            let (mut found, mut outside) = (find(self.snapshot, name, self.query.rtype), None);
+            let (mut found, mut outside) = (find(self.sight, name, self.query.rtype), None);
             if hop == 0 && matches!(found, Found::Missing) {
-                match complete(self.snapshot, name, self.query.rtype) {
+                match complete(self.sight, name, self.query.rtype) {
                     Some(Completed::Here(completed)) => found = completed,
                     Some(Completed::Outside(length)) => outside = Some(length),
                     None => {}
@@ -198,7 +209,7 @@ impl<'a> Asked<'a> {
             }
             let zone = match found {
                 Found::Set(_) | Found::Address(_) | Found::Alias(_) | Found::Elsewhere(..) => None,
-                Found::Start | Found::NoData | Found::Missing => match self.snapshot.zone_of(name) {
+                Found::Start | Found::NoData | Found::Missing => match zone_for(self.sight, name, self.query.rtype) {
                     Some(zone) => Some(zone),
                     None if hop == 0 => return forward(reply, rtype),
                     None => return leads(reply, rtype),
@@ -230,7 +241,7 @@ impl<'a> Asked<'a> {
                 }
                 (other, Some(zone)) => {
                     let is_start = matches!(other, Found::Start);
-                    if !is_start && self.snapshot.awaits(zone) {
+                    if !is_start && self.sight.tables(zone).awaits(zone) {
                         break;
                     }
                     self.put_soa(&mut reply, is_start, zone, place + name.len() - zone.len());
@@ -263,7 +274,7 @@ impl<'a> Asked<'a> {
     /// Appends an address that no table has under the name at `place`.
     fn put_address(&self, reply: &mut Reply<'_>, address: IpAddr, place: usize) {
         let ([high, low], [_, rtype]) = (pointer(place), RecordType::of(address).0.to_be_bytes());
-        let [t0, t1, t2, t3] = self.snapshot.settings().ttl.to_be_bytes();
+        let [t0, t1, t2, t3] = self.sight.names().settings().ttl.to_be_bytes();
         let fixed = [high, low, 0, rtype, 0, 1, t0, t1, t2, t3];
         match address {
             IpAddr::V4(v4) => reply.put_record(Section::Answer, fixed, &[&v4.octets()]),
@@ -289,7 +300,8 @@ impl<'a> Asked<'a> {
 
     /// Appends the addresses of a host whose name stands at `place`. Says whether all of them fitted.
     fn put_addresses(&self, reply: &mut Reply<'_>, host: &[u8], place: usize) -> bool {
-        let Some(node) = self.snapshot.node(host).filter(|_| place <= MOST_POINTER) else { return true };
+        let seen = place <= MOST_POINTER && !self.sight.hides(host);
+        let Some(node) = self.sight.tables(host).node(host).filter(|_| seen) else { return true };
         let mut sets = [RecordType::A, RecordType::AAAA].into_iter().filter_map(|rtype| node.set(rtype));
         sets.all(|set| reply.put_addresses(set, pointer(place)))
     }
@@ -298,8 +310,9 @@ impl<'a> Asked<'a> {
     /// (RFC 2308 §3; its time to live is then how long that may be kept).
     fn put_soa(&self, reply: &mut Reply<'_>, is_answer: bool, zone: &[u8], place: usize) {
         let at = pointer(place);
-        let own = self.snapshot.settings().zone().as_wire();
-        let start = self.snapshot.start(zone, if zone == own { &at } else { own });
+        let snapshot = self.sight.tables(zone);
+        let own = snapshot.settings().zone().as_wire();
+        let start = snapshot.start(zone, if zone == own { &at } else { own });
         let (section, ttl) =
             if is_answer { (Section::Answer, start.ttl) } else { (Section::Authority, start.ttl.min(start.negative_ttl)) };
         let [high, low] = at;

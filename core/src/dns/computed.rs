@@ -48,12 +48,14 @@ pub(super) fn reverse_apexes(cluster: &Cluster) -> BTreeSet<DomainName> {
     pools.flat_map(|pool| &pool.ranges).flat_map(reverse_zones).collect()
 }
 
-/// The records that follow from `source`, sorted and without duplicates; none when it does not exist.
+/// The records that follow from `source`, sorted and without duplicates; none when it does not exist. In a `view` there are those of its
+/// own zones only.
 #[must_use]
-pub fn records(settings: &Settings, cluster: &Cluster, source: &Source) -> Arc<[Record]> {
-    let mut table = Table { settings, records: Vec::new() };
+pub fn records(settings: &Settings, cluster: &Cluster, source: &Source, view: Option<&Label>) -> Arc<[Record]> {
+    let mut table = Table { settings, view, records: Vec::new() };
     match source {
         Source::Zones => table.zones(cluster),
+        Source::Views => {}
         Source::Namespace(name) => table.namespace(cluster, name),
         Source::Service(key) => {
             if let Some(service) = cluster.lb.service(key) {
@@ -83,6 +85,7 @@ pub fn records(settings: &Settings, cluster: &Cluster, source: &Source) -> Arc<[
 /// Records in the making.
 struct Table<'a> {
     settings: &'a Settings,
+    view: Option<&'a Label>,
     records: Vec<Record>,
 }
 
@@ -119,7 +122,7 @@ impl Table<'_> {
 
     /// A set without its zone is not served, nor one whose name has become part of a zone in its own.
     fn stored(&mut self, cluster: &Cluster, key: &RecordSetKey) {
-        let zone = cluster.dns.zone_of(key.domain()).filter(|zone| zone.name == *key.zone());
+        let zone = cluster.dns.zone_of(key.domain(), key.zone().view()).filter(|zone| zone.name == *key.zone());
         let Some((zone, set)) = zone.zip(cluster.dns.set(key)) else { return };
         let ttl = set.ttl.unwrap_or(zone.spec.ttl);
         self.records.extend(set.data.iter().map(|data| Record { name: key.domain().clone(), data: data.clone(), ttl }));

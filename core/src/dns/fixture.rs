@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::data::Data;
 use super::hash::Seed;
+use super::resolver::{Resolver, Spec};
 use super::serial::Heads;
 use super::settings::{PodRecords, Settings};
 use super::snapshot::Snapshot;
+use super::views::View;
 use super::zones::{Change as ZoneChange, RecordSet, RecordSetKey, Zone, ZoneName, ZoneSpec};
 use crate::cluster::{Change, Cluster};
 use crate::id::{Revision, Uid};
@@ -192,4 +194,21 @@ pub(super) fn shop() -> Cluster {
     let mut cluster = Cluster::default();
     changes.iter().for_each(|change| cluster.apply(change));
     cluster
+}
+
+/// A view: its clients, and the namespaces that it sees, separated by blanks.
+pub(super) fn view(name: &str, clients: &str, client_namespaces: &str, visible: &str) -> View {
+    let labels = |text: &str| text.split_whitespace().map(|label| label.parse().unwrap()).collect();
+    View {
+        name: name.parse().unwrap(),
+        clients: clients.split_whitespace().map(|network| network.parse().unwrap()).collect(),
+        client_namespaces: labels(client_namespaces),
+        visible_namespaces: labels(visible),
+    }
+}
+
+/// The resolver's settings with these views.
+pub(super) fn views(views: Vec<View>) -> Change {
+    let spec = Spec { views, ..Spec::default() };
+    Change::Dns(ZoneChange::Resolver(Some(Arc::new(Resolver { meta: META, spec }))))
 }

@@ -8,6 +8,7 @@
 //! without data is an empty non-terminal (RFC 8020).
 
 mod apex;
+mod layer;
 mod set;
 mod share;
 
@@ -28,10 +29,12 @@ use super::serial::{Basis, Heads};
 use super::settings::{PodRecords, Settings};
 use super::skydns::View;
 use super::source::Source;
+use super::views::Clients;
 use super::zones::ZoneName;
 use crate::cluster::Cluster;
 use crate::id::Revision;
 use crate::ipam::OwnerKind;
+use crate::net::Label;
 
 /// The label of a wildcard, on the wire.
 const WILDCARD: [u8; 2] = [1, b'*'];
@@ -83,6 +86,12 @@ pub struct Snapshot {
     imported: View,
     /// The zones that others have.
     shared: OrdMap<DomainName, Shared>,
+    /// The view whose zones these are; `None`: they are everybody's.
+    view: Option<Label>,
+    /// Who is in which view.
+    clients: Clients,
+    /// The zones of the views that have any.
+    layers: OrdMap<Label, Self>,
 }
 
 impl Snapshot {
@@ -100,6 +109,9 @@ impl Snapshot {
             zones: Table::with_hasher(seed),
             imported: View::default(),
             shared: OrdMap::new(),
+            view: None,
+            clients: Clients::none(seed),
+            layers: OrdMap::new(),
         }
     }
 
@@ -123,7 +135,8 @@ impl Snapshot {
         let pods = cluster.ipam.allocations(None).filter(|(_, held)| verified && held.owner.kind == OwnerKind::Pod);
         let services = services.chain(outside).chain(pods.map(|(uid, _)| Source::Pod(uid)));
         let keys = imported.entries().map(|(key, _)| Source::SkyDns(Arc::clone(key)));
-        let all = namespaces.chain(services).chain(zones).chain(sets).chain(keys).chain([Source::Zones]).collect();
+        let own = [Source::Zones, Source::Views];
+        let all = namespaces.chain(services).chain(zones).chain(sets).chain(keys).chain(own).collect();
         let mut snapshot = Self::unsynced(settings);
         snapshot.synced = true;
         snapshot.imported = imported.clone();
@@ -135,7 +148,9 @@ impl Snapshot {
     /// `touched` has every source that differs ([`super::touched`]).
     pub fn update(&mut self, cluster: &Cluster, touched: &BTreeSet<Source>, heads: Heads) {
         let touched = self.imported.resting(touched);
-        self.follow(cluster, &touched, heads);
+        self.follow_clients(cluster, &touched);
+        self.update_layers(cluster, &touched, heads);
+        self.update_own(cluster, &touched, heads);
     }
 
     /// Brings the records that follow from what other programs store to `imported`, at the same state of the cluster.
@@ -143,24 +158,26 @@ impl Snapshot {
         let mut touched = BTreeSet::new();
         self.imported.moved(&imported, &mut touched);
         self.imported = imported;
-        self.follow(cluster, &touched, heads);
+        self.update_own(cluster, &touched, heads);
     }
 
-    fn follow(&mut self, cluster: &Cluster, touched: &BTreeSet<Source>, heads: Heads) {
+    /// The same of the names that are not those of another view.
+    fn update_own(&mut self, cluster: &Cluster, touched: &BTreeSet<Source>, heads: Heads) {
         // Only where others have a zone anything is noted of how it changes.
         let before = (!self.shared.is_empty()).then(|| self.clone());
         let mut changed = BTreeSet::new();
         self.heads = heads;
-        if touched.contains(&Source::Zones) {
+        if touched.contains(&Source::Zones) && self.view.is_none() {
             self.cover(reverse_apexes(cluster));
         }
-        for source in touched {
+        let view = self.view.clone();
+        for source in touched.iter().filter(|source| layer::belongs(view.as_ref(), source)) {
             if let Source::Zone(name) = source {
                 self.restart(cluster, name);
             }
             let after = match source {
                 Source::SkyDns(key) => self.imported.records(cluster, key),
-                source => records(&self.settings, cluster, source),
+                source => records(&self.settings, cluster, source, view.as_ref()),
             };
             let names = self.replace(source, after);
             if before.is_some() {
@@ -264,6 +281,11 @@ impl Snapshot {
     /// The start of the zone with this apex, where it is stored.
     pub(super) fn apex(&self, zone: &[u8]) -> Option<&Apex> {
         self.zones.get(zone).map(AsRef::as_ref)
+    }
+
+    /// Whether the zone with this apex is stored.
+    pub(super) fn is_stored(&self, zone: &DomainName) -> bool {
+        self.zones.contains_key(zone)
     }
 
     /// The innermost of our zones that has the name, if it is a stored one: the name's own suffix.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::record::RecordType;
+use super::resolver::Resolver;
 use super::skydns;
 use super::zones::{self, RecordSetKey, Zone, ZoneName};
 use crate::cluster::{Change, Cluster};
@@ -19,6 +20,8 @@ use crate::{ipam, lb};
 pub enum Source {
     /// The zones themselves: their apexes, the name servers, the schema's version. It also rests on the pools.
     Zones,
+    /// Who sees what: no records follow from it.
+    Views,
     /// A namespace: its name exists under `svc`.
     Namespace(Label),
     /// A service with its endpoints.
@@ -41,12 +44,29 @@ impl Source {
     pub const fn in_stored_zone(&self) -> bool {
         matches!(self, Self::Zone(_) | Self::RecordSet(_) | Self::External(_) | Self::SkyDns(_))
     }
+
+    /// The view that its names are seen in; `None`: everywhere. Those of services for outside may be seen in any.
+    #[must_use]
+    pub fn view(&self) -> Option<&Label> {
+        match self {
+            Self::Zone(name) => name.view(),
+            Self::RecordSet(key) => key.zone().view(),
+            Self::Zones
+            | Self::Views
+            | Self::Namespace(_)
+            | Self::Service(_)
+            | Self::External(_)
+            | Self::Pod(_)
+            | Self::SkyDns(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Zones => f.write_str("zones"),
+            Self::Views => f.write_str("views"),
             Self::Namespace(name) => write!(f, "namespace/{name}"),
             Self::Service(key) | Self::External(key) => write!(f, "service/{key}"),
             Self::Pod(uid) => write!(f, "allocation/{uid}"),
@@ -82,8 +102,15 @@ pub fn touched(before: &Cluster, change: &Change, sources: &mut BTreeSet<Source>
             sources.insert(Source::RecordSet(Arc::clone(key)));
             touched_by_set(before, key, sources);
         }
-        // Who answers for an address changes no name, nor does whom we ask about others.
-        Change::Lb(_) | Change::Ipam(_) | Change::Dns(zones::Change::Resolver(_)) => {}
+        Change::Dns(zones::Change::Resolver(after)) => {
+            let views = |settings: Option<&Arc<Resolver>>| settings.map(|settings| settings.spec.views.clone()).unwrap_or_default();
+            // Whom we ask about other names changes none.
+            if views(before.dns.resolver()) != views(after.as_ref()) {
+                sources.insert(Source::Views);
+            }
+        }
+        // Who answers for an address changes no name.
+        Change::Lb(_) | Change::Ipam(_) => {}
     }
 }
 
@@ -119,7 +146,7 @@ fn touched_by_zone(before: &Cluster, name: &ZoneName, after: Option<&Arc<Zone>>,
     if ttl(was) == ttl(after) {
         return;
     }
-    let outer = name.domain().parent().and_then(|above| before.dns.zone_of(&above));
+    let outer = name.domain().parent().and_then(|above| before.dns.zone_of(&above, name.view()));
     let leading = outer.into_iter().filter(|_| was.is_some() != after.is_some()).flat_map(|outer| before.dns.sets(&outer.name));
     let leading = leading.filter(|set| set.key.domain().is_under(name.domain()));
     sources.extend(before.dns.sets(name).chain(leading).map(|set| Source::RecordSet(Arc::clone(&set.key))));

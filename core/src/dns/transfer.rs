@@ -22,5 +22,6 @@ mod tests;
 pub(super) use content::servers;
 pub(super) use history::History;
 pub use notify::{Notifier, Notify, Told};
+pub(super) use secondaries::network;
 pub use secondaries::{MOST_NETWORKS, Secondaries, networks};
 pub use send::{Filled, Form, Kind, Transfer, ask};

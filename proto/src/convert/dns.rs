@@ -10,11 +10,13 @@ pub mod zones;
 pub use self::sets::{SetPage, set_page};
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use polder_core::dns::message::Answered;
+use polder_core::dns::views::Sight;
 use polder_core::dns::zones::ZoneName;
-use polder_core::dns::{DomainName, Record, RecordType, Snapshot, Source};
+use polder_core::dns::{DomainName, Record, RecordType, Snapshot, Source, Standing, Step};
 use polder_core::filter::Filter;
 use polder_core::net::{Label, parse_addr};
 use polder_core::reason::{Malformed, Reason, Refusal, Violations, shown};
@@ -22,7 +24,7 @@ use polder_core::reason::{Malformed, Reason, Refusal, Violations, shown};
 use super::common::object;
 use super::page;
 use crate::dns::v1;
-use crate::types::v1::ObjectRef;
+use crate::types::v1::{ConditionStatus, ObjectRef};
 
 /// A question, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Question {
     pub rtype: RecordType,
     /// The namespace whose search list is tried.
     pub namespace: Option<Label>,
+    /// The address of whoever asks.
+    pub client: Option<IpAddr>,
     /// Ask no upstream.
     pub local_only: bool,
 }
@@ -52,13 +56,15 @@ pub fn question(request: &v1::ResolveRequest) -> Result<Question, Refusal> {
         "" => Some(None),
         text => bad.take("namespace", text.parse()).map(Some),
     };
-    if !request.client.is_empty() {
-        bad.take("client", parse_addr(&request.client));
-    }
-    let question = name.zip(rtype).zip(namespace).map(|((name, rtype), namespace)| Question {
+    let client = match request.client.as_str() {
+        "" => Some(None),
+        text => bad.take("client", parse_addr(text)).map(Some),
+    };
+    let question = name.zip(rtype).zip(namespace.zip(client)).map(|((name, rtype), (namespace, client))| Question {
         name,
         rtype,
         namespace,
+        client,
         local_only: request.local_only,
     });
     bad.finish(question)
@@ -87,6 +93,8 @@ const ZONE_FIELDS: &[&str] = &["name", "uid", "system", "labels.*"];
 pub struct Page<K> {
     /// The zone whose records are wanted; `None` is all.
     pub zone: Option<DomainName>,
+    /// The view that this zone is in.
+    pub view: Option<Label>,
     /// The number of items.
     pub size: usize,
     /// The key of the last item of the page before.
@@ -101,10 +109,17 @@ pub struct Page<K> {
 /// A refusal that names every bad field.
 pub fn record_page(request: &v1::ListRecordsRequest) -> Result<Page<RecordKey>, Refusal> {
     let mut bad = Violations::new();
-    let zone = if request.zone.is_empty() { Some(None) } else { bad.take("zone", request.zone.parse()).map(Some) };
+    let zone = match request.zone.as_str() {
+        "" => Some((None, None)),
+        text if text.contains('@') => {
+            let zone: Option<ZoneName> = bad.take("zone", text.parse());
+            zone.map(|zone| (Some(zone.domain().clone()), zone.view().cloned()))
+        }
+        text => bad.take("zone", text.parse()).map(|zone| (Some(zone), None)),
+    };
     let (size, after) = (page::size(request.page_size, &mut bad), page::after(&request.page_token, &mut bad));
     let filter = bad.take("filter", Filter::parse(&request.filter, RECORD_FIELDS));
-    bad.finish(zone.zip(filter)).map(|(zone, filter)| Page { zone, size, after, filter })
+    bad.finish(zone.zip(filter)).map(|((zone, view), filter)| Page { zone, view, size, after, filter })
 }
 
 /// Reads what is asked for of the zones.
@@ -116,7 +131,7 @@ pub fn zone_page(request: &v1::ListZonesRequest) -> Result<Page<ZoneName>, Refus
     let size = page::size(request.page_size, &mut bad);
     let after = page::after::<1>(&request.page_token, &mut bad).and_then(|[name]| page::part(&name, &mut bad));
     let filter = bad.take("filter", Filter::parse(&request.filter, ZONE_FIELDS));
-    bad.finish(filter).map(|filter| Page { zone: None, size, after, filter })
+    bad.finish(filter).map(|filter| Page { zone: None, view: None, size, after, filter })
 }
 
 /// How long a wait takes that does not say, and how long it may take.
@@ -225,11 +240,12 @@ pub fn record(source: &Source, record: &Record) -> Option<v1::Record> {
     })
 }
 
-/// A record as the engine sent it, with the source that `names` knows for it.
+/// A record as the engine sent it, with the source that is known for it where it was seen.
 #[must_use]
-pub fn answered(names: &Snapshot, sent: &Answered) -> v1::Record {
+pub fn answered(sight: Sight<'_>, sent: &Answered) -> v1::Record {
     let same = |record: &Record| record.data.record_type() == Some(sent.rtype) && record.data.to_string() == sent.data;
-    let source = names.records_at(&sent.name).find(|(_, record)| same(record)).map(|(source, _)| source);
+    let source =
+        sight.tables(sent.name.as_wire()).records_at(&sent.name).find(|(_, record)| same(record)).map(|(source, _)| source);
     let (kind, object) = origin(source);
     v1::Record {
         name: sent.name.to_string(),
@@ -238,6 +254,23 @@ pub fn answered(names: &Snapshot, sent: &Answered) -> v1::Record {
         data: sent.data.clone(),
         source: kind.into(),
         object,
+    }
+}
+
+/// A step from a name to its answer.
+#[must_use]
+pub fn step(step: &Step) -> v1::ResolveStep {
+    let (status, reason) = match step.standing {
+        Standing::Well => (ConditionStatus::True, None),
+        Standing::Missing(reason) => (ConditionStatus::False, reason),
+        Standing::Elsewhere => (ConditionStatus::Unknown, None),
+    };
+    v1::ResolveStep {
+        step: step.step.to_owned(),
+        status: status.into(),
+        reason: reason.map_or_else(String::new, |reason| reason.as_str().to_owned()),
+        message: step.message.clone(),
+        objects: step.sources.iter().filter_map(|source| origin(Some(source)).1).collect(),
     }
 }
 
@@ -251,7 +284,7 @@ fn origin(source: Option<&Source>) -> (v1::RecordSource, Option<ObjectRef>) {
         Some(Source::SkyDns(key)) => (v1::RecordSource::Skydns, Some(object("SkyDnsKey", "", key, ""))),
         Some(Source::Zone(name)) => (v1::RecordSource::System, Some(object("Zone", "", name.as_str(), ""))),
         Some(Source::Pod(uid)) => (v1::RecordSource::Pod, Some(object("Allocation", "", "", &uid.to_string()))),
-        Some(Source::Zones | Source::Namespace(_)) | None => (v1::RecordSource::System, None),
+        Some(Source::Zones | Source::Views | Source::Namespace(_)) | None => (v1::RecordSource::System, None),
     }
 }
 

@@ -7,17 +7,21 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
+use polder_core::dns::views::Sight;
+use polder_core::dns::{Standing, explain};
 use polder_core::id::Revision;
 use polder_core::reason::Refusal;
+use polder_proto::convert::dns::Question;
 use polder_proto::convert::{dns as convert, page};
 use polder_proto::dns::v1::dns_service_server::DnsService;
 use polder_proto::dns::v1::*;
+use polder_proto::types::v1::ConditionStatus;
 use polder_runtime::clock;
 use polder_runtime::status::refuse;
 use tonic::{Request, Response, Status};
 
-use crate::resolver::Found;
-use crate::service::{Resolution, Service};
+use crate::resolver::{Found, Origin};
+use crate::service::{Resolution, Service, sight};
 use crate::zones::Zones;
 
 /// Lines in one piece of an exported zone.
@@ -45,9 +49,10 @@ impl Rpc {
     }
 }
 
-fn resolved(resolution: &Resolution, elapsed: Duration) -> ResolveResponse {
+fn resolved(question: &Question, resolution: &Resolution, elapsed: Duration) -> ResolveResponse {
     let Resolution { name, message, tried, names, origin } = resolution;
-    let records = |section: &[_]| section.iter().map(|sent| convert::answered(names, sent)).collect();
+    let sight = sight(names, question);
+    let records = |section: &[_]| section.iter().map(|sent| convert::answered(sight, sent)).collect();
     let source = match origin.as_ref().map(|origin| origin.found) {
         Some(Found::Kept) => AnswerSource::Cache,
         Some(Found::Stale) => AnswerSource::Stale,
@@ -55,7 +60,11 @@ fn resolved(resolution: &Resolution, elapsed: Duration) -> ResolveResponse {
         None if message.authoritative => AnswerSource::Authority,
         None => AnswerSource::Unspecified,
     };
-    let zone = || names.zone_containing(name).map(|zone| zone.to_string());
+    let zone = || {
+        let part = sight.tables(name.as_wire());
+        let view = part.view().map_or_else(String::new, |view| format!("@{view}"));
+        part.zone_containing(name).map(|zone| format!("{zone}{view}"))
+    };
     let answered_by = match origin {
         Some(origin) => origin.by.map(|by| by.to_string()),
         None => zone(),
@@ -77,7 +86,40 @@ fn resolved(resolution: &Resolution, elapsed: Duration) -> ResolveResponse {
         revision: names.revision().0,
         rule: origin.as_ref().map(|origin| convert::resolver::rule(&origin.rule)).unwrap_or_default(),
         age: age.and_then(|age| prost_types::Duration::try_from(age).ok()),
+        view: sight.view().map(ToString::to_string).unwrap_or_default(),
+        steps: steps(sight, question, resolution),
     }
+}
+
+/// How the answer came about; where others were asked, what became of it.
+fn steps(sight: Sight<'_>, question: &Question, resolution: &Resolution) -> Vec<ResolveStep> {
+    let Resolution { name, message, tried, origin, .. } = resolution;
+    let missed = tried.iter().map(|name| ResolveStep {
+        step: "name".to_owned(),
+        status: ConditionStatus::Unknown.into(),
+        message: format!("`{name}`, on the search path of the namespace, has no such records"),
+        ..ResolveStep::default()
+    });
+    let own = explain(sight, name, question.rtype);
+    let is_elsewhere = own.last().is_some_and(|step| step.standing == Standing::Elsewhere && step.step != "delegation");
+    let upstream = is_elsewhere.then(|| {
+        let rcode = &message.rcode;
+        let (found, text) = match origin {
+            None => (false, format!("no upstream is asked for such names: {rcode}")),
+            Some(Origin { by: None, .. }) => (false, format!("no upstream answers: {rcode}")),
+            Some(Origin { by: Some(by), found, age, .. }) => {
+                let how = match found {
+                    Found::Asked => "was asked now".to_owned(),
+                    Found::Kept => format!("said it {} s ago", age.as_secs()),
+                    Found::Stale => format!("said it {} s ago, which is too long, and none answers now", age.as_secs()),
+                };
+                (!message.answer.is_empty(), format!("`{by}` {how}: {rcode}, {} records", message.answer.len()))
+            }
+        };
+        let status = if found { ConditionStatus::True } else { ConditionStatus::False };
+        ResolveStep { step: "upstream".to_owned(), status: status.into(), message: text, ..ResolveStep::default() }
+    });
+    missed.chain(own.iter().map(convert::step)).chain(upstream).collect()
 }
 
 #[tonic::async_trait]
@@ -88,7 +130,7 @@ impl DnsService for Rpc {
         let began = clock::monotonic();
         let question = convert::question(request.get_ref()).map_err(refuse)?;
         let resolution = self.service.resolve(&question).await.map_err(refuse)?;
-        Ok(Response::new(resolved(&resolution, began.elapsed())))
+        Ok(Response::new(resolved(&question, &resolution, began.elapsed())))
     }
 
     async fn list_records(&self, request: Request<ListRecordsRequest>) -> Answer<ListRecordsResponse> {
@@ -105,10 +147,9 @@ impl DnsService for Rpc {
 
     async fn export_zone(&self, request: Request<ExportZoneRequest>) -> Answer<Self::ExportZoneStream> {
         let zone = convert::zone_name("zone", &request.get_ref().zone).map_err(refuse)?;
-        let (lines, names) = self.service.export(zone.domain()).map_err(refuse)?;
-        let (serial, revision) = (names.serial(zone.domain()), names.revision().0);
+        let (lines, serial, revision) = self.service.export(&zone).map_err(refuse)?;
         let pieces = stream::iter(lines).chunks(PIECE);
-        let pieces = pieces.map(move |lines| Ok(ExportZoneResponse { text: lines.concat(), serial, revision }));
+        let pieces = pieces.map(move |lines| Ok(ExportZoneResponse { text: lines.concat(), serial, revision: revision.0 }));
         Ok(Response::new(pieces.boxed()))
     }
 

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use polder_core::dns::message::Message;
+use polder_core::dns::views::Sight;
 use polder_core::dns::wire::{MOST_TCP, encode_query};
-use polder_core::dns::{Client, DomainName, Outcome, Record, RecordType, Settings, Snapshot, Source, Transport, answer};
+use polder_core::dns::zones::ZoneName;
+use polder_core::dns::{Client, DomainName, Outcome, Record, RecordType, Settings, Snapshot, Source, Transport, answer, answer_in};
 use polder_core::id::Revision;
-use polder_core::net::Name;
+use polder_core::net::{Label, Name};
 use polder_core::reason::{Reason, Refusal};
 use polder_proto::convert::dns::{Page, Question, RecordKey, no_zone, system_zone};
 use polder_proto::dns::v1;
@@ -22,7 +24,7 @@ use crate::seen::Seen;
 /// Names with fewer dots are tried with the search list first, as in a pod (`ndots:5`).
 const NDOTS: usize = 5;
 /// Who asks for people.
-const CLIENT: Client = Client { transport: Transport::Tcp, turn: 0 };
+const CLIENT: Client = Client { transport: Transport::Tcp, turn: 0, address: None };
 
 /// The use cases of the name server. Cheap to clone.
 #[derive(Clone)]
@@ -126,7 +128,7 @@ impl Service {
 
     async fn ask(&self, names: &Snapshot, name: &DomainName, question: &Question) -> Result<(Message, Option<Origin>), Refusal> {
         let (query, mut out) = (encode_query(0, name, question.rtype), vec![0; usize::from(MOST_TCP)]);
-        let outcome = answer(names, CLIENT, &query, &mut out);
+        let outcome = answer_in(sight(names, question), CLIENT, &query, &mut out);
         let outcome = (outcome, CLIENT.transport);
         let (outcome, origin) = self.resolver.finish(outcome, &query, &mut out, question.local_only).await;
         read(outcome, &out).map(|message| (message, origin))
@@ -135,14 +137,16 @@ impl Service {
     /// A page of records in the order of their keys, and whether there are more.
     pub(crate) fn list(&self, wanted: &Page<RecordKey>) -> Result<(Vec<Listed>, bool, Revision), Refusal> {
         let names = self.snapshot()?;
-        if let Some(zone) = &wanted.zone {
-            known_zone(&names, zone)?;
-        }
+        let parts: Vec<&Snapshot> = match &wanted.zone {
+            Some(zone) => vec![known_zone(&names, zone, wanted.view.as_ref())?],
+            None => names.with_layers().collect(),
+        };
         // The largest of the smallest stands on top: no more than a page and one is ever kept.
         let mut page = BinaryHeap::new();
-        for (source, record) in names.records() {
+        let records = parts.into_iter().flat_map(|part| part.records().map(move |(source, record)| (part, source, record)));
+        for (part, source, record) in records {
             let later = |key: &RecordKey| wanted.after.as_ref().is_none_or(|after| key > after);
-            let Some(key) = key(&names, wanted.zone.as_ref(), record).filter(later) else { continue };
+            let Some(key) = key(part, wanted.zone.as_ref(), record).filter(later) else { continue };
             if wanted.passes(&key, source, record) {
                 page.push(Listed { key, source: source.clone(), record: record.clone() });
             }
@@ -164,26 +168,27 @@ impl Service {
     }
 
     /// One zone that is computed.
-    pub(crate) fn computed_zone(&self, zone: &DomainName) -> Result<v1::Zone, Refusal> {
+    pub(crate) fn computed_zone(&self, zone: &ZoneName) -> Result<v1::Zone, Refusal> {
         let names = self.snapshot()?;
-        known_zone(&names, zone)?;
-        Ok(system_zone(&names, zone))
+        let part = known_zone(&names, zone.domain(), zone.view())?;
+        Ok(system_zone(part, zone.domain()))
     }
 
-    /// The zone as the lines of a zone file, without those of names that have no data.
-    pub(crate) fn export(&self, zone: &DomainName) -> Result<(Vec<String>, Arc<Snapshot>), Refusal> {
-        let names = self.snapshot()?;
-        known_zone(&names, zone)?;
+    /// The zone as the lines of a zone file, without those of names that have no data; its serial number; and where that stands.
+    pub(crate) fn export(&self, zone: &ZoneName) -> Result<(Vec<String>, u32, Revision), Refusal> {
+        let all = self.snapshot()?;
+        let names = known_zone(&all, zone.domain(), zone.view())?;
+        let zone = zone.domain();
         let line = |record: &Record| {
-            let [zone, name, rtype, data] = key(&names, Some(zone), record)?;
+            let [zone, name, rtype, data] = key(names, Some(zone), record)?;
             Some(([zone, name.clone(), rtype.clone(), data.clone()], format!("{name} {} IN {rtype} {data}\n", record.ttl)))
         };
         let lines: BTreeSet<_> = names.records().filter_map(|(_, record)| line(record)).collect();
         let mut out = vec![0; usize::from(MOST_TCP)];
-        let message = read(answer(&names, CLIENT, &encode_query(0, zone, RecordType::SOA), &mut out), &out)?;
+        let message = read(answer(names, CLIENT, &encode_query(0, zone, RecordType::SOA), &mut out), &out)?;
         let start = message.answer.iter().map(|soa| format!("{} {} IN SOA {}\n", soa.name, soa.ttl, soa.data));
         let lines = start.chain(lines.into_iter().map(|(_, line)| line)).collect();
-        Ok((lines, names))
+        Ok((lines, names.serial(zone), all.revision()))
     }
 
     /// Waits until every live server serves `revision`, the newest change if it is 0; answers where this one stands then, and how many
@@ -209,9 +214,18 @@ impl Service {
     }
 }
 
-fn known_zone(names: &Snapshot, zone: &DomainName) -> Result<(), Refusal> {
-    let is_known = names.zone_containing(zone).is_some_and(|known| known == *zone);
-    if is_known { Ok(()) } else { Err(no_zone(&zone.to_string())) }
+/// What whoever asks the question sees.
+pub(crate) fn sight<'a>(names: &'a Snapshot, question: &Question) -> Sight<'a> {
+    match (question.client, &question.namespace) {
+        (None, Some(namespace)) => names.seen_in(namespace),
+        (client, _) => names.seen_by(client),
+    }
+}
+
+/// Where the zone is.
+fn known_zone<'a>(names: &'a Snapshot, zone: &DomainName, view: Option<&Label>) -> Result<&'a Snapshot, Refusal> {
+    let part = names.within(view).filter(|part| part.zone_containing(zone).is_some_and(|known| known == *zone));
+    part.ok_or_else(|| no_zone(&view.map_or_else(|| zone.to_string(), |view| format!("{zone}@{view}"))))
 }
 
 /// `None` for a record of another zone, and for a name without data.
@@ -222,7 +236,8 @@ fn key(names: &Snapshot, only: Option<&DomainName>, record: &Record) -> Option<R
         return None;
     }
     // An address outside our reverse zones still has its name.
-    let zone = zone.map_or_else(String::new, |zone| zone.to_string());
+    let view = names.view().map_or_else(String::new, |view| format!("@{view}"));
+    let zone = zone.map_or_else(String::new, |zone| format!("{zone}{view}"));
     Some([zone, record.name.to_string(), rtype.to_string(), record.data.to_string()])
 }
 

@@ -110,7 +110,8 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, 
         timeout_at(until, stream.read_exact(message)).await??;
         idle.end();
         let began = clock::monotonic();
-        let client = Client { transport: Transport::Tcp, turn: shared.turn.fetch_add(1, Ordering::Relaxed) };
+        let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
+        let client = Client { transport: Transport::Tcp, turn, address: Some(*asker) };
         shared.eye.arrived(client.turn, message);
         let asked = Asked { message, from: *asker, idle: shared.idle };
         if let Some(sent) = shared.transfers.answer(asked, &mut out, &mut stream, stop).await? {

@@ -107,12 +107,12 @@ impl Serving for Shift<'_> {
         batch.answer(|query, out, route| {
             *turn = turn.wrapping_add(1);
             worker.eye.arrived(*turn, query);
-            let asked = Client { transport: Transport::Udp, turn: *turn };
+            let client = route.client();
+            let asked = Client { transport: Transport::Udp, turn: *turn, address: client };
             let outcome = answer(names, asked, query, out);
             let later = || Some(worker.delivery(query, (*turn, *route, began)));
             let passed = worker.resolver.pass((outcome, asked.transport), query, out, later);
             let Passed::Now(found, origin) = passed else { return 0 };
-            let client = route.client();
             let outcome = client.map_or(found, |client| worker.gate.by_udp(client, query, found, out));
             let why = if found == Outcome::Dropped { Lost::Unreadable } else { Lost::Limited };
             let fate = outcome.sent().map_or(Fate::Lost(why), Fate::Answered);

@@ -100,7 +100,7 @@ impl Zones {
         let view = self.view()?;
         let zone = match view.view.dns.zone(name.as_str()) {
             Some(zone) => self.stored(&view, zone),
-            None => self.service.computed_zone(name.domain())?,
+            None => self.service.computed_zone(name)?,
         };
         Ok((view, zone))
     }

@@ -36,5 +36,7 @@ mod skydns;
 mod tls;
 #[path = "server/transfer.rs"]
 mod transfer;
+#[path = "server/views.rs"]
+mod views;
 #[path = "server/zones.rs"]
 mod zones;

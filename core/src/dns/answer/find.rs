@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::super::name::suffixes;
 use super::super::record::RecordType;
 use super::super::snapshot::{Node, Set, Snapshot};
+use super::super::views::Sight;
 use super::pods::address_in;
 
 /// What stands at a name.
@@ -27,8 +28,18 @@ pub(super) enum Found<'a> {
 }
 
 /// What stands at `name` for a question of this type.
-pub(super) fn find<'a>(snapshot: &'a Snapshot, name: &[u8], rtype: RecordType) -> Found<'a> {
+pub(super) fn find<'a>(sight: Sight<'a>, name: &[u8], rtype: RecordType) -> Found<'a> {
+    let snapshot = sight.tables(name);
+    if sight.hides(name) {
+        return Found::Missing;
+    }
+    if is_of_parent(sight, name, rtype) {
+        return Found::NoData;
+    }
     let node = snapshot.node(name);
+    if node.is_some_and(|node| sight.hides_names_of(node)) {
+        return Found::Missing;
+    }
     // A name with computed records and nothing else is never in a delegated part: they come first.
     let stored = if node.is_some_and(Node::is_computed) { None } else { snapshot.stored_zone_of(name) };
     if let Some(zone) = stored
@@ -46,6 +57,18 @@ pub(super) fn find<'a>(snapshot: &'a Snapshot, name: &[u8], rtype: RecordType) -
             wild.map_or_else(|| said(address_in(snapshot, name), rtype), |(_, node)| at(node, rtype, || false))
         }
     }
+}
+
+/// The innermost of our zones that has the name; for a question about the keys of a zone in one of ours the one around it.
+pub(super) fn zone_for<'a>(sight: Sight<'_>, name: &'a [u8], rtype: RecordType) -> Option<&'a [u8]> {
+    let name = if is_of_parent(sight, name, rtype) { suffixes(name).nth(1)? } else { name };
+    sight.tables(name).zone_of(name)
+}
+
+/// Whether the zone around answers at the start of the zone that the name is (RFC 4035 §3.1.4.1).
+fn is_of_parent(sight: Sight<'_>, name: &[u8], rtype: RecordType) -> bool {
+    let is_ours = |above: &[u8]| sight.tables(above).zone_of(above).is_some();
+    rtype == RecordType::DS && sight.tables(name).is_apex(name) && suffixes(name).nth(1).is_some_and(is_ours)
 }
 
 fn said(address: Option<IpAddr>, rtype: RecordType) -> Found<'static> {

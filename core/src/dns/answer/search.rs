@@ -6,7 +6,7 @@
 
 use super::super::name::{MOST_BYTES, suffixes};
 use super::super::record::RecordType;
-use super::super::snapshot::Snapshot;
+use super::super::views::Sight;
 use super::find::{Found, find};
 
 /// Where a name was found that is not there itself.
@@ -18,25 +18,25 @@ pub(super) enum Completed<'a> {
 }
 
 /// Looks for a missing name along the search path. `None` when it is no name of a search, or is found nowhere.
-pub(super) fn complete<'a>(snapshot: &'a Snapshot, name: &[u8], rtype: RecordType) -> Option<Completed<'a>> {
-    let settings = snapshot.settings();
+pub(super) fn complete<'a>(sight: Sight<'a>, name: &[u8], rtype: RecordType) -> Option<Completed<'a>> {
+    let settings = sight.names().settings();
     if !settings.autopath || !matches!(rtype, RecordType::A | RecordType::AAAA) {
         return None;
     }
     let zone = settings.zone().as_wire();
-    let space = namespace(name, zone).filter(|space| snapshot.node(space).is_some())?;
+    let space = namespace(name, zone).filter(|space| sight.names().node(space).is_some() && !sight.hides(space))?;
     let wanted = name.get(..name.len() - space.len()).filter(|wanted| !wanted.is_empty())?;
     let mut candidate = [0; MOST_BYTES];
     for parts in [[wanted, b"\x03svc", zone], [wanted, b"", zone], [wanted, b"", b"\0"]] {
         let Some(candidate) = join(&mut candidate, parts) else { continue };
-        if let Some(found) = here(snapshot, candidate, rtype) {
+        if let Some(found) = here(sight, candidate, rtype) {
             return Some(Completed::Here(found));
         }
     }
     // The last candidate is the name as it was meant.
     let whole = join(&mut candidate, [wanted, b"", b"\0"])?;
     let has_dot = suffixes(whole).nth(1).is_some_and(|rest| rest.len() > 1);
-    (has_dot && snapshot.zone_of(whole).is_none()).then_some(Completed::Outside(wanted.len()))
+    (has_dot && sight.tables(whole).zone_of(whole).is_none()).then_some(Completed::Outside(wanted.len()))
 }
 
 /// The suffix `<ns>.svc.<zone>` of a name below it.
@@ -56,11 +56,11 @@ fn join<'a>(into: &'a mut [u8; MOST_BYTES], parts: [&[u8]; 3]) -> Option<&'a [u8
 }
 
 /// What stands at a candidate that has addresses of either family, or is an alias: both families have to be found at one place.
-fn here<'a>(snapshot: &'a Snapshot, name: &[u8], rtype: RecordType) -> Option<Found<'a>> {
+fn here<'a>(sight: Sight<'a>, name: &[u8], rtype: RecordType) -> Option<Found<'a>> {
     let other = if rtype == RecordType::A { RecordType::AAAA } else { RecordType::A };
-    match find(snapshot, name, rtype) {
+    match find(sight, name, rtype) {
         found @ (Found::Set(_) | Found::Alias(_) | Found::Address(_)) => Some(found),
-        Found::NoData if matches!(find(snapshot, name, other), Found::Set(_) | Found::Address(_)) => Some(Found::NoData),
+        Found::NoData if matches!(find(sight, name, other), Found::Set(_) | Found::Address(_)) => Some(Found::NoData),
         _ => None,
     }
 }

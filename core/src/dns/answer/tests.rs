@@ -17,8 +17,8 @@ mod cookie;
 mod search;
 mod stored;
 
-const UDP: Client = Client { transport: Transport::Udp, turn: 0 };
-const TCP: Client = Client { transport: Transport::Tcp, turn: 0 };
+const UDP: Client = Client { transport: Transport::Udp, turn: 0, address: None };
+const TCP: Client = Client { transport: Transport::Tcp, turn: 0, address: None };
 
 fn query(name: &str, rtype: &str) -> Vec<u8> {
     encode_query(0x1234, &name.parse().unwrap(), rtype.parse().unwrap())
@@ -381,7 +381,7 @@ fn is_sound(names: &Snapshot, client: Client, bytes: &[u8], room: usize) -> Resu
 
 fn any_client() -> impl Strategy<Value = Client> {
     let transport = prop_oneof![Just(Transport::Udp), Just(Transport::Tcp)];
-    (transport, any::<u32>()).prop_map(|(transport, turn)| Client { transport, turn })
+    (transport, any::<u32>()).prop_map(|(transport, turn)| Client { transport, turn, address: None })
 }
 
 proptest! {

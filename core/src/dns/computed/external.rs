@@ -13,7 +13,8 @@ impl Table<'_> {
         if service.spec.service_type != ServiceType::LoadBalancer {
             return;
         }
-        for zone in cluster.dns.zones().filter(|zone| zone.spec.publish_services) {
+        let view = self.view;
+        for zone in cluster.dns.zones().filter(|zone| zone.spec.publish_services && zone.name.view() == view) {
             if let Some(front) = front(cluster, zone, service) {
                 self.virtual_ips(service, &service.external, &front);
             }
@@ -25,7 +26,7 @@ impl Table<'_> {
 fn front(cluster: &Cluster, zone: &Zone, service: &Service) -> Option<DomainName> {
     let space = zone.name.domain().child(service.key.namespace.as_str())?;
     let front = space.child(service.key.name.as_str())?;
-    let innermost = cluster.dns.zone_of(&front)?;
+    let innermost = cluster.dns.zone_of(&front, zone.name.view())?;
     if innermost.name != zone.name {
         return None;
     }

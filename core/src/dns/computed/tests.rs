@@ -13,7 +13,7 @@ fn lines(cluster: &Cluster, source: &Source) -> Vec<String> {
         let rtype = record.data.record_type().map_or_else(|| "-".to_owned(), |rtype| rtype.to_string());
         format!("{} {rtype} {}", record.name, record.data).replace(".svc.cluster.local.", "").trim_end().to_owned()
     };
-    let mut lines: Vec<String> = records(&settings(), cluster, source).iter().map(line).collect();
+    let mut lines: Vec<String> = records(&settings(), cluster, source, None).iter().map(line).collect();
     lines.sort();
     lines
 }
@@ -178,7 +178,7 @@ fn names_longer_than_dns_allows_are_left_out() {
     let mut deep = service(&name, ServiceType::ClusterIp, "", &["172.28.9.9"]);
     deep.spec.ports = vec![port(&"p".repeat(30), Protocol::Sctp, 1, TargetPort::Number(1))];
     cluster.apply(&put(deep));
-    let records = records(&settings, &cluster, &Source::Service(key(&name)));
+    let records = records(&settings, &cluster, &Source::Service(key(&name)), None);
     let kinds: Vec<String> = records.iter().filter_map(|record| record.data.record_type()).map(|rtype| rtype.to_string()).collect();
     assert_eq!(kinds, ["PTR", "A", "SRV"], "the name of the port is too long, those of the service are not");
 }
@@ -195,10 +195,10 @@ fn pods_have_their_addresses_as_names_while_they_hold_them() {
     assert_eq!(lines(&cluster, &source), names);
 
     for pods in [PodRecords::Disabled, PodRecords::Insecure] {
-        assert!(records(&settings_with(pods), &cluster, &source).is_empty(), "{pods:?}");
+        assert!(records(&settings_with(pods), &cluster, &source, None).is_empty(), "{pods:?}");
     }
     let disabled = settings_with(PodRecords::Disabled);
-    assert_eq!(records(&disabled, &cluster, &Source::Namespace("shop".parse().unwrap())).len(), 1);
+    assert_eq!(records(&disabled, &cluster, &Source::Namespace("shop".parse().unwrap()), None).len(), 1);
 
     let released = crate::ipam::Allocation { released: Some(crate::time::Timestamp(1)), ..(**record).clone() };
     cluster.apply(&Change::Ipam(crate::ipam::Change::Allocation(*uid, Some(Arc::new(released)))));

@@ -140,7 +140,8 @@ impl Shard {
         let Some(fresh) = self.spec.keeping(answer) else { return 0 };
         let size = OVERHEAD + key.name.as_wire().len() + answer.records.len();
         if self.bounds.entries == 0 || size > self.bounds.bytes {
-            return 0;
+            // What was kept is not so any more.
+            return self.forget(key);
         }
         let stale = if answer.is_negative() { 0 } else { self.spec.stale };
         let entry = Entry {
@@ -187,6 +188,14 @@ impl Shard {
             return (None, 0);
         }
         (None, self.keep(key, &Arc::new(Answer::failure()), now))
+    }
+
+    fn forget(&mut self, key: &Key) -> usize {
+        let Some(entry) = self.entries.remove(key) else { return 0 };
+        self.order.retain(|other| **other != *key);
+        self.bytes -= entry.size;
+        self.negatives -= usize::from(entry.answer.is_negative());
+        1
     }
 
     /// Makes room. Each entry is looked at twice at most: the first time it may lose its chance, the second time it goes.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::super::name::DomainName;
+use super::super::views::View;
 use crate::meta::Meta;
 use crate::reason::{Malformed, Reason, shown};
 
@@ -114,6 +115,8 @@ pub struct Spec {
     pub in_flight: u32,
     /// What is kept.
     pub cache: CacheSpec,
+    /// What certain clients see of our own names, in order: the first one that has the client counts.
+    pub views: Vec<View>,
 }
 
 impl Default for Spec {
@@ -127,6 +130,7 @@ impl Default for Spec {
             tries: 3,
             in_flight: 1000,
             cache: CacheSpec::default(),
+            views: Vec::new(),
         }
     }
 }

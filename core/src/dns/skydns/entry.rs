@@ -189,9 +189,14 @@ impl Entry {
 fn name(path: &str) -> Result<DomainName, Unusable> {
     let labels = path.strip_prefix('/').ok_or_else(|| no_name(path))?.rsplit('/');
     let labels: Vec<&str> = labels.collect();
-    let legal = |label: &&str| *label == "*" || label.parse::<ZoneName>().is_ok_and(|_| !label.contains('.'));
+    let legal = |label: &&str| *label == "*" || plain(label).is_some_and(|_| !label.contains('.'));
     let name = labels.iter().all(legal).then(|| DomainName::root().below(&labels)).flatten();
     name.ok_or_else(|| no_name(path))
+}
+
+/// A name in the letters that zones have, not in a view.
+fn plain(text: &str) -> Option<ZoneName> {
+    text.parse().ok().filter(|name: &ZoneName| name.view().is_none())
 }
 
 fn no_name(path: &str) -> Unusable {
@@ -209,8 +214,8 @@ fn host(text: &str) -> Result<Option<Host>, Unusable> {
     // Digits and dots that are no address are a mistake, and no name.
     let is_number =
         text.trim_end_matches('.').rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-    match text.parse::<ZoneName>() {
-        Ok(name) if !is_number => Ok(Some(Host::Name(name.domain().clone()))),
+    match plain(text) {
+        Some(name) if !is_number => Ok(Some(Host::Name(name.domain().clone()))),
         _ => Err(Unusable::new(Why::Host, format!("`host` is `{}`: neither an address nor a name", shown(text)))),
     }
 }

@@ -32,7 +32,7 @@ impl View {
 
     /// What all entries give at a name, beside what operators stored there.
     fn given(&self, cluster: &Cluster, name: &DomainName) -> Vec<Given<'_>> {
-        let zone = cluster.dns.zone_of(name).filter(|zone| self.fills(&zone.name));
+        let zone = cluster.dns.zone_of(name, None).filter(|zone| self.fills(&zone.name));
         let Some((zone, owner)) = zone.and_then(|zone| Some((zone, Owner::of(name, &zone.name).ok()?))) else { return Vec::new() };
         let is_cut = |above: &Owner| cluster.dns.sets_at(&zone.name, above).any(|set| set.key.rtype() == RecordType::NS);
         if owner.with_above().any(|above| is_cut(&above)) {

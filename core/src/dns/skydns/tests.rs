@@ -168,7 +168,7 @@ fn what_cannot_be_used_says_why() {
     }
     let long: Vec<String> = (0..5).map(|_| "x".repeat(60)).collect();
     assert_eq!(why(&format!("/{}", long.join("/")), fields("192.0.2.1")), Why::Key);
-    for host in ["192.0.2.300", "1.2.3", "a b", "a..b", "*.example.org", "[::1]", "ä.example"] {
+    for host in ["192.0.2.300", "1.2.3", "a b", "a..b", "*.example.org", "a.example@b", "[::1]", "ä.example"] {
         assert_eq!(why("/org/www", fields(host)), Why::Host, "{host}");
     }
     let one = || fields("192.0.2.1");
@@ -204,7 +204,7 @@ fn until_it_was_read_nobody_says_that_a_name_is_not_there() {
         let query = super::super::wire::encode_query(7, &name.parse().unwrap(), RecordType::A);
         let mut out = [0; 512];
         let changes = [set("example.org/www/A", &["192.0.2.1"])];
-        let client = Client { transport: Transport::Udp, turn: 0 };
+        let client = Client { transport: Transport::Udp, turn: 0, address: None };
         answer(&snapshot(&cluster(&changes), view), client, &query, &mut out).sent().unwrap().rcode.to_string()
     };
     let unread = View::unread(Arc::clone(&zones));

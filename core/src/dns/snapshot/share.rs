@@ -17,7 +17,7 @@ pub(in crate::dns) struct Shared {
 }
 
 impl Snapshot {
-    /// The zones of which others are told, each with who that is and its serial number, in no order.
+    /// The zones here of which others are told, each with who that is and its serial number, in no order.
     pub fn notified(&self) -> impl Iterator<Item = (&DomainName, &Secondaries, u32)> {
         let told = self.shared.iter().filter(|(_, shared)| !shared.secondaries.notify.is_empty());
         told.map(|(zone, shared)| (zone, &shared.secondaries, self.serial(zone)))
@@ -75,7 +75,7 @@ impl Snapshot {
     /// The zones that came or went, and those that may have changed otherwise.
     fn touched_zones(&self, before: &Self, sources: &BTreeSet<Source>) -> (Vec<DomainName>, Vec<DomainName>) {
         let stored = sources.iter().filter_map(|source| match source {
-            Source::Zone(name) => Some(name.domain()),
+            Source::Zone(name) if name.view() == self.view() => Some(name.domain()),
             _ => None,
         });
         let touched: BTreeSet<&DomainName> = stored.chain(before.reverse.symmetric_difference(&self.reverse)).collect();

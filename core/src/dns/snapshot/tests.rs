@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::super::fixture::{
-    Pod, exposed, key, pod, pool, public, put, ready, service, set, set_key, settings, shop, snapshot, zone,
+    Pod, exposed, key, pod, pool, public, put, ready, service, set, set_key, settings, shop, snapshot, view, views, zone,
 };
 use super::super::source::touched;
 use super::super::zones::Change as ZoneChange;
@@ -22,7 +22,9 @@ fn content(snapshot: &Snapshot) -> BTreeMap<String, Node> {
 impl Snapshot {
     /// Whether the same can be asked of both, with the same answers.
     pub(in crate::dns) fn same_names(&self, other: &Self) -> bool {
-        content(self) == content(other) && self.reverse == other.reverse && self.zones == other.zones
+        let all = |snapshot: &Self| snapshot.with_layers().map(|names| (names.view.clone(), content(names))).collect::<Vec<_>>();
+        let zones = |snapshot: &Self| snapshot.with_layers().map(|names| names.zones.clone()).collect::<Vec<_>>();
+        all(self) == all(other) && self.reverse == other.reverse && zones(self) == zones(other)
     }
 }
 
@@ -30,7 +32,8 @@ fn same(updated: &Snapshot, cluster: &Cluster) -> Result<(), TestCaseError> {
     let rebuilt = snapshot(cluster, updated.revision().0);
     prop_assert_eq!(content(updated), content(&rebuilt));
     prop_assert!(updated.same_names(&rebuilt));
-    prop_assert_eq!(updated.records.len(), rebuilt.records.len());
+    let records = |names: &Snapshot| names.with_layers().map(|names| names.records.len()).collect::<Vec<_>>();
+    prop_assert_eq!(records(updated), records(&rebuilt));
     Ok(())
 }
 
@@ -83,7 +86,7 @@ fn arbitrary_change() -> impl Strategy<Value = Change> {
             other => other,
         });
     let pools = (0..3_u8).prop_map(|n| pool("service", Purpose::ClusterService, &[&format!("172.{}.0.0/16", 28 + n)]));
-    let zones = prop_oneof![Just("x.example"), Just("shop.x.example")];
+    let zones = prop_oneof![Just("x.example"), Just("shop.x.example"), Just("x.example@v0"), Just("shop.x.example@v1")];
     let change_zone = (zones, 0..3_u8).prop_map(|(name, what)| match what {
         0 => Change::Dns(ZoneChange::Zone(name.parse().unwrap(), None)),
         1 => zone(name),
@@ -91,11 +94,19 @@ fn arbitrary_change() -> impl Strategy<Value = Change> {
     });
     let change_exposed = (0..5_u8, 0..3_u8).prop_map(|(name, vip)| exposed(&format!("shop/s{name}"), &[&format!("192.0.2.{vip}")]));
     let owners = prop_oneof![Just("s1.shop/A"), Just("s2.shop/A"), Just("shop/NS"), Just("s1.yard/A"), Just("s1/A")];
-    let change_set = (owners, any::<bool>()).prop_map(|(owner, there)| {
-        let (path, data) = (format!("x.example/{owner}"), if owner.ends_with("NS") { "ns.other.example." } else { "192.0.2.99" });
+    let set_zones = prop_oneof![Just("x.example"), Just("x.example@v0")];
+    let change_set = (set_zones, owners, any::<bool>()).prop_map(|(zone, owner, there)| {
+        let (path, data) = (format!("{zone}/{owner}"), if owner.ends_with("NS") { "ns.other.example." } else { "192.0.2.99" });
         if there { set(&path, &[data]) } else { Change::Dns(ZoneChange::RecordSet(set_key(&path), None)) }
     });
-    let outside = prop_oneof![2 => change_zone, 3 => change_exposed, 2 => change_set];
+    let spaces = prop_oneof![Just(""), Just("shop"), Just("yard")];
+    let change_views = (spaces.clone(), spaces).prop_map(|(of, seen)| {
+        views(vec![
+            view("v0", "172.27.0.0/30 10.0.0.1/32", of, seen),
+            view("v1", "172.27.0.0/16", if of == "shop" { "yard" } else { "" }, ""),
+        ])
+    });
+    let outside = prop_oneof![2 => change_zone, 3 => change_exposed, 2 => change_set, 1 => change_views];
     prop_oneof![3 => outside, 4 => change_service, 2 => drop_service, 6 => change_pod, 2 => drop_pod, 1 => pools]
 }
 
@@ -112,9 +123,10 @@ proptest! {
             same(&names, &cluster)?;
         }
         // Taking everything away again leaves nothing behind.
-        let sources: BTreeSet<Source> = names.records.keys().cloned().collect();
+        let sources: BTreeSet<Source> = names.with_layers().flat_map(|names| names.records.keys()).cloned().collect();
         names.update(&Cluster::default(), &sources, Heads::at(Revision(99)));
         prop_assert_eq!(content(&names), empty);
+        prop_assert!(names.layers.is_empty());
     }
 
     #[test]

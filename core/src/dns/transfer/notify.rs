@@ -13,6 +13,7 @@ use super::super::record::RecordType;
 use super::super::snapshot::Snapshot;
 use super::super::wire::HEADER;
 use super::content::Soa;
+use crate::net::Label;
 
 /// How often somebody is told the same at most.
 const MOST_TRIES: u32 = 5;
@@ -68,16 +69,20 @@ impl Tell {
 /// Who is to be told when. All times are those since some moment.
 #[derive(Debug, Default)]
 pub struct Notifier {
-    tells: BTreeMap<(SocketAddr, DomainName), Tell>,
+    tells: BTreeMap<Subject, Tell>,
 }
+
+/// Who is told, of which zone, and the view that it is in.
+type Subject = (SocketAddr, DomainName, Option<Label>);
 
 impl Notifier {
     /// Takes in what is served now.
     pub fn follow(&mut self, snapshot: &Snapshot, now: Duration) {
         let mut current = BTreeSet::new();
-        for (zone, secondaries, serial) in snapshot.notified() {
+        let zones = snapshot.with_layers().flat_map(|names| names.notified().map(move |zone| (names.view(), zone)));
+        for (view, (zone, secondaries, serial)) in zones {
             for server in &secondaries.notify {
-                let key = (server.0, zone.clone());
+                let key = (server.0, zone.clone(), view.cloned());
                 let is_new = !self.tells.contains_key(&key);
                 let tell = self.tells.entry(key.clone()).or_default();
                 if is_new || tell.serial != serial {
@@ -99,7 +104,7 @@ impl Notifier {
     /// nobody should guess.
     pub fn due(&mut self, snapshot: &Snapshot, now: Duration, most: usize, mut draw: impl FnMut() -> u16) -> (Vec<Notify>, u64) {
         let (mut messages, mut given_up) = (Vec::new(), 0);
-        for ((to, zone), tell) in self.tells.iter_mut().filter(|(_, tell)| tell.due.is_some_and(|due| due <= now)) {
+        for ((to, zone, view), tell) in self.tells.iter_mut().filter(|(_, tell)| tell.due.is_some_and(|due| due <= now)) {
             if messages.len() == most {
                 break;
             }
@@ -114,7 +119,9 @@ impl Notifier {
             tell.sent = Some(now);
             tell.due = Some(now + PACE * (1 << tell.tries));
             tell.tries += 1;
-            messages.push(Notify { to: *to, zone: zone.clone(), message: message(snapshot, zone, tell.id) });
+            // What is followed is what is served: the view is there.
+            let names = snapshot.within(view.as_ref()).unwrap_or(snapshot);
+            messages.push(Notify { to: *to, zone: zone.clone(), message: message(names, zone, tell.id) });
         }
         (messages, given_up)
     }
@@ -128,7 +135,9 @@ impl Notifier {
         if !is_answer || questions != 1 || rtype != RecordType::SOA.0 || class != 1 {
             return None;
         }
-        let tell = self.tells.get_mut(&(from, zone)).filter(|tell| tell.tries > 0 && tell.due.is_some() && tell.id == id)?;
+        let about = self.tells.range_mut((from, zone.clone(), None)..);
+        let mut about = about.take_while(|((to, told, _), _)| *to == from && *told == zone).map(|(_, tell)| tell);
+        let tell = about.find(|tell| tell.tries > 0 && tell.due.is_some() && tell.id == id)?;
         tell.due = None;
         Some(if flags & 0x0f == 0 { Told::Acknowledged } else { Told::Refused })
     }

@@ -41,7 +41,11 @@ pub fn networks(texts: &[String], field: &str, bad: &mut Violations) -> Vec<IpNe
     distinct(texts, (MOST_NETWORKS, "networks"), network, field, bad)
 }
 
-fn network(text: &str) -> Result<IpNet, Malformed> {
+/// A network, or a single address.
+///
+/// # Errors
+/// [`Reason::RangeMalformed`], [`Reason::AddressMalformed`].
+pub(in crate::dns) fn network(text: &str) -> Result<IpNet, Malformed> {
     if !text.contains('/') {
         return parse_addr(text).map(IpNet::from);
     }

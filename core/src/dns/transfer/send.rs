@@ -82,6 +82,7 @@ pub fn ask<'a>(snapshot: &'a Snapshot, from: IpAddr, message: &'a [u8]) -> Optio
     if query.class != CLASS_IN || query.is_bad_version() {
         return None;
     }
+    let snapshot = snapshot.seen_by(Some(from)).tables(query.name());
     let shared = snapshot.shared_zone(query.name()).filter(|(_, shared)| shared.secondaries.allow(from));
     let Some((zone, shared)) = shared else { return Some((kind, None)) };
     let now = snapshot.serial_at(zone.as_wire());

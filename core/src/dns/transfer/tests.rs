@@ -230,7 +230,9 @@ fn what_is_no_transfer_is_refused_or_says_what_there_is() {
     let served = site();
     let said = |names: &Snapshot, transport, query: &[u8]| {
         let mut out = vec![0; 65_535];
-        let Outcome::Sent(sent) = answer(names, Client { transport, turn: 0 }, query, &mut out) else { panic!("it is answered") };
+        let Outcome::Sent(sent) = answer(names, Client { transport, turn: 0, address: None }, query, &mut out) else {
+            panic!("it is answered")
+        };
         let message = Message::read(&out[..sent.length]).unwrap();
         (message.rcode, message.answer.iter().map(|record| record.data.clone()).collect::<Vec<_>>())
     };

@@ -171,7 +171,7 @@ fn one(rtype: RecordType, text: &str, zone: &ZoneName) -> Result<Data, Malformed
         Some(word) => {
             let name = shown(word.text);
             let description =
-                format!("`{name}` without a final dot means `{name}.{zone}.`, which has the zone twice; write `{name}.`");
+                format!("`{name}` without a final dot means `{name}.{}.`, which has the zone twice; write `{name}.`", zone.apex());
             Err(Malformed::new(Reason::NameMalformed, description))
         }
     }
@@ -180,7 +180,7 @@ fn one(rtype: RecordType, text: &str, zone: &ZoneName) -> Result<Data, Malformed
 /// Whether a name without a final dot ends in the zone's own name: whoever wrote it meant the whole name.
 fn is_doubled(text: &str, zone: &ZoneName) -> bool {
     let lower = text.to_ascii_lowercase();
-    let before = lower.strip_suffix(zone.as_str());
+    let before = lower.strip_suffix(zone.apex());
     !is_whole(text) && before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
@@ -192,7 +192,7 @@ pub fn owner(text: &str, zone: Option<&ZoneName>) -> Result<super::name::Owner, 
     let inner = text.strip_suffix('.').unwrap_or(text);
     if let Some(zone) = zone.filter(|zone| is_doubled(inner, zone)) {
         let lower = inner.to_ascii_lowercase();
-        let short = lower.strip_suffix(zone.as_str()).and_then(|before| before.strip_suffix('.')).unwrap_or("@");
+        let short = lower.strip_suffix(zone.apex()).and_then(|before| before.strip_suffix('.')).unwrap_or("@");
         let description = format!("`{}` is the whole name; in zone `{zone}` it is `{}`", shown(text), shown(short));
         return Err(Malformed::new(Reason::NameMalformed, description));
     }

@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 use super::super::name::{DomainName, MOST_LABEL};
 use super::super::record::RecordType;
+use crate::net::Label;
 use crate::reason::{Malformed, Reason, shown};
 
 /// The apex of a zone, as a name in it.
 const APEX: &str = "@";
+/// What stands between the apex of a zone and the view that it is in.
+const VIEW: char = '@';
 
 /// The most bytes of a name without its final dot.
 const MOST_NAME: usize = 253;
@@ -22,11 +25,13 @@ fn is_label(label: &str) -> bool {
     (1..=MOST_LABEL).contains(&label.len()) && label.bytes().all(legal)
 }
 
-/// The name of a zone: letters, digits, `-` and `_` in labels joined by dots; lower case, without the final dot.
+/// The name of a zone: letters, digits, `-` and `_` in labels joined by dots; lower case, without the final dot. A zone that only the
+/// clients of a [view](super::super::views) see has the view's name behind it: `corp.example@branch`.
 #[derive(Clone)]
 pub struct ZoneName {
     text: Arc<str>,
     domain: DomainName,
+    view: Option<Label>,
 }
 
 impl ZoneName {
@@ -41,6 +46,23 @@ impl ZoneName {
     pub const fn domain(&self) -> &DomainName {
         &self.domain
     }
+
+    /// The apex, without its final dot.
+    #[must_use]
+    pub fn apex(&self) -> &str {
+        self.text.split_once(VIEW).map_or(&*self.text, |(apex, _)| apex)
+    }
+
+    /// The view whose clients see it; `None`: all do, unless there is one with the same apex in their view.
+    #[must_use]
+    pub const fn view(&self) -> Option<&Label> {
+        self.view.as_ref()
+    }
+
+    /// The zone with this apex in a view, or in none, as text.
+    pub(super) fn text(apex: &str, view: Option<&Label>) -> String {
+        view.map_or_else(|| apex.to_owned(), |view| format!("{apex}{VIEW}{view}"))
+    }
 }
 
 impl FromStr for ZoneName {
@@ -51,15 +73,19 @@ impl FromStr for ZoneName {
         if text.is_empty() {
             return Err(Malformed::new(Reason::FieldRequired, "the name of a zone is required, such as `site-12.example`"));
         }
-        let inner = text.strip_suffix('.').unwrap_or(text);
+        let (apex, view) = text.split_once(VIEW).map_or((text, None), |(apex, view)| (apex, Some(view)));
+        let view: Result<Option<Label>, Malformed> = view.map(str::parse).transpose();
+        let inner = apex.strip_suffix('.').unwrap_or(apex);
         let legal = inner.len() <= MOST_NAME && inner.split('.').all(is_label);
         let domain = legal.then(|| inner.parse::<DomainName>().ok()).flatten();
-        match domain {
-            Some(domain) => Ok(Self { text: inner.to_ascii_lowercase().into(), domain }),
-            None => {
+        match (domain, view) {
+            (Some(domain), Ok(view)) => {
+                Ok(Self { text: Self::text(&inner.to_ascii_lowercase(), view.as_ref()).into(), domain, view })
+            }
+            _ => {
                 let description = format!(
                     "`{}` is not the name of a zone: letters, digits, `-` and `_` in parts of at most {MOST_LABEL} joined by `.`, at \
-                     most {MOST_NAME} in all",
+                     most {MOST_NAME} in all; `@` and the name of a view may follow",
                     shown(text)
                 );
                 Err(Malformed::new(Reason::NameMalformed, description))
@@ -136,7 +162,7 @@ impl Owner {
             return Err(Malformed::new(Reason::NameMalformed, format!("`{name}` does not lie in zone `{zone}`")));
         }
         let whole = name.to_string();
-        let text = whole.strip_suffix(&format!(".{zone}.")).unwrap_or(&whole);
+        let text = whole.strip_suffix(&format!(".{}.", zone.apex())).unwrap_or(&whole);
         text.parse()
     }
 
@@ -272,6 +298,23 @@ mod tests {
             assert_eq!(name(bad).unwrap_err().reason, Reason::NameMalformed, "{bad}");
         }
         assert_eq!(name("").unwrap_err().reason, Reason::FieldRequired);
+    }
+
+    #[test]
+    fn a_zone_may_be_in_a_view() {
+        let name: ZoneName = "Corp.Example.@branch".parse().unwrap();
+        assert_eq!((name.as_str(), name.apex()), ("corp.example@branch", "corp.example"));
+        assert_eq!((name.domain().to_string().as_str(), name.view().unwrap().as_str()), ("corp.example.", "branch"));
+        assert_eq!("corp.example".parse::<ZoneName>().unwrap().view(), None);
+        for bad in ["corp.example@", "corp.example@Branch", "corp.example@a@b", "@branch"] {
+            assert_eq!(bad.parse::<ZoneName>().unwrap_err().reason, Reason::NameMalformed, "{bad}");
+        }
+        let key = RecordSetKey::new(name.clone(), "www".parse().unwrap(), RecordType::A).unwrap();
+        assert_eq!(
+            (key.to_string().as_str(), key.domain().to_string().as_str()),
+            ("corp.example@branch/www/A", "www.corp.example.")
+        );
+        assert_eq!(&Owner::of(key.domain(), &name).unwrap(), key.owner());
     }
 
     #[test]

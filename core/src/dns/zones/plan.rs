@@ -136,7 +136,7 @@ fn exists(kind: &str, name: impl std::fmt::Display) -> Refusal {
 /// A new zone. `domain` is the cluster's own.
 ///
 /// # Errors
-/// [`Reason::AlreadyExists`], [`Reason::ZoneOverlap`].
+/// [`Reason::AlreadyExists`], [`Reason::ViewNotFound`], [`Reason::ZoneOverlap`].
 pub fn create_zone(cluster: &Cluster, domain: &DomainName, draft: ZoneDraft, context: PlanContext) -> Result<Decision, Refusal> {
     new_zone(cluster, domain, draft, Meta::new(context.now, context.entropy, 0)).map(Decision::of_zone)
 }
@@ -146,6 +146,7 @@ pub(super) fn new_zone(cluster: &Cluster, domain: &DomainName, draft: ZoneDraft,
     if cluster.dns.zone(name.as_str()).is_some() {
         return Err(exists("zone", name));
     }
+    rules::in_view(&cluster.dns, &name)?;
     rules::beside_computed(cluster, domain, &name)?;
     rules::beside_outer(&cluster.dns, &name)?;
     Ok(Move::of(None, Some(Zone { name, meta, labels, spec })))

@@ -43,12 +43,26 @@ pub(super) fn computed_around(cluster: &Cluster, name: &DomainName) -> Option<Do
     reverse_apexes(cluster).into_iter().find(|reverse| name.is_under(reverse))
 }
 
+/// Whether the view that the zone is in is one.
+///
+/// # Errors
+/// [`Reason::ViewNotFound`].
+pub(super) fn in_view(view: &View, zone: &ZoneName) -> Result<(), Refusal> {
+    let views = view.resolver().map_or(&[][..], |settings| &settings.spec.views);
+    let Some(wanted) = zone.view().filter(|wanted| views.iter().all(|view| view.name != **wanted)) else { return Ok(()) };
+    let message = format!(
+        "Zone `{zone}` would be in view `{wanted}`, which does not exist. Set it in the resolver settings first, or leave `@{wanted}` out \
+         for a zone that everybody sees."
+    );
+    Err(Refusal::new(Reason::ViewNotFound, message).with("zone", zone).with("view", wanted).about("resolver-settings", "resolver"))
+}
+
 /// Whether the zone around has nothing at the names that a new zone takes over but the way to it: name servers and addresses.
 ///
 /// # Errors
 /// [`Reason::ZoneOverlap`], with the record sets.
 pub(super) fn beside_outer(view: &View, zone: &ZoneName) -> Result<(), Refusal> {
-    let outer = zone.domain().parent().and_then(|above| view.zone_of(&above));
+    let outer = zone.domain().parent().and_then(|above| view.zone_of(&above, zone.view()));
     let Some(outer) = outer else { return Ok(()) };
     let Ok(apex) = Owner::of(zone.domain(), &outer.name) else { return Ok(()) };
     let lost: Vec<&Arc<RecordSet>> = covered(view, &outer.name, &apex).collect();
@@ -171,7 +185,10 @@ impl Cut<'_> {
 /// Who hides the set.
 fn cut_over<'v>(view: &'v View, key: &RecordSetKey) -> Option<Cut<'v>> {
     key.owner().with_above().filter(|name| !leads_to(key, name)).find_map(|name| {
-        let zone = view.zone(&format!("{name}.{}", key.zone())).map(Cut::Zone);
+        let apex = format!("{name}.{}", key.zone().apex());
+        // A zone that everybody sees is seen in a view too, unless that has its own.
+        let within = [key.zone().view(), None].into_iter().find_map(|within| view.zone(&ZoneName::text(&apex, within)));
+        let zone = within.map(Cut::Zone);
         zone.or_else(|| {
             let servers = RecordSetKey::new(key.zone().clone(), name, RecordType::NS).ok()?;
             view.set(&servers).map(Cut::Delegation)

@@ -195,8 +195,8 @@ fn a_zone_in_a_zone_takes_its_names_over() {
     site.zone("example.com").unwrap();
     site.zone("com").unwrap();
     assert_eq!(audit(&site.cluster), []);
-    assert_eq!(site.cluster.dns.zone_of(&"a.sub.example.com".parse().unwrap()).unwrap().name.as_str(), "sub.example.com");
-    assert_eq!(site.cluster.dns.zone_of(&"example.org".parse().unwrap()), None);
+    assert_eq!(site.cluster.dns.zone_of(&"a.sub.example.com".parse().unwrap(), None).unwrap().name.as_str(), "sub.example.com");
+    assert_eq!(site.cluster.dns.zone_of(&"example.org".parse().unwrap(), None), None);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::super::record::RecordType;
 use super::super::resolver::Resolver;
 use super::name::{Owner, RecordSetKey, ZoneName};
 use super::record::{Change, RecordSet, Zone};
+use crate::net::Label;
 
 /// The record sets of one zone, by name and type.
 type Sets = OrdMap<(Owner, RecordType), Arc<RecordSet>>;
@@ -34,13 +35,14 @@ impl View {
         self.zones.get(name)
     }
 
-    /// The innermost zone that has the name.
+    /// The innermost zone that has the name, of those that are in the view, or in none.
     #[must_use]
-    pub fn zone_of(&self, name: &DomainName) -> Option<&Arc<Zone>> {
+    pub fn zone_of(&self, name: &DomainName, view: Option<&Label>) -> Option<&Arc<Zone>> {
         let mut above = name.clone();
         loop {
             let text = above.to_string();
-            if let Some(zone) = self.zones.get(text.strip_suffix('.').unwrap_or(&text)) {
+            let text = ZoneName::text(text.strip_suffix('.').unwrap_or(&text), view);
+            if let Some(zone) = self.zones.get(text.as_str()) {
                 return Some(zone);
             }
             above = above.parent()?;

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use polder_core::dns::resolver::check::{self, number};
 use polder_core::dns::resolver::{CacheSpec, Policy, Resolver, Spec, Stub};
+use polder_core::dns::views::View;
+use polder_core::dns::views::check::{MOST_VIEWS, Texts, view};
 use polder_core::dns::zones::Move;
 use polder_core::dns::{DomainName, Settings};
+use polder_core::net::Label;
 use polder_core::reason::{Reason, Refusal, Violations};
 
 use super::super::common::{Manner, known, object, show_time};
@@ -33,6 +36,7 @@ const SETTABLE: &[&str] = &[
     "cache_ttl_minimum_seconds",
     "serve_stale_seconds",
     "prefetch_hits",
+    "views",
 ];
 
 /// Settings to be changed.
@@ -101,7 +105,7 @@ fn spec(settings: &pb::ResolverSettings, bad: &mut Violations) -> Option<Spec> {
     let timeout = take(settings.timeout_milliseconds, check::TIMEOUT, millis, "timeout_milliseconds");
     let tries = take(settings.tries, check::TRIES, usual.tries, "tries");
     let in_flight = take(settings.max_in_flight, check::IN_FLIGHT, usual.in_flight, "max_in_flight");
-    let cache = cache(settings, bad);
+    let (cache, views) = (cache(settings, bad), views(&settings.views, bad));
     Some(Spec {
         upstreams,
         stubs,
@@ -110,7 +114,35 @@ fn spec(settings: &pb::ResolverSettings, bad: &mut Violations) -> Option<Spec> {
         tries: tries?,
         in_flight: in_flight?,
         cache: cache?,
+        views,
     })
+}
+
+fn views(given: &[pb::View], bad: &mut Violations) -> Vec<View> {
+    let mut views = Vec::new();
+    if few(given.len(), MOST_VIEWS, &at("views"), bad) {
+        for (nth, given) in given.iter().enumerate() {
+            let texts = Texts {
+                name: &given.name,
+                clients: &given.clients,
+                client_namespaces: &given.client_namespaces,
+                visible_namespaces: &given.visible_namespaces,
+            };
+            let view = view(texts, &views, &at(&format!("views[{nth}]")), bad);
+            views.extend(view);
+        }
+    }
+    views
+}
+
+fn shown_view(view: &View) -> pb::View {
+    let texts = |labels: &[Label]| labels.iter().map(ToString::to_string).collect();
+    pb::View {
+        name: view.name.to_string(),
+        clients: view.clients.iter().map(ToString::to_string).collect(),
+        client_namespaces: texts(&view.client_namespaces),
+        visible_namespaces: texts(&view.visible_namespaces),
+    }
 }
 
 fn cache(settings: &pb::ResolverSettings, bad: &mut Violations) -> Option<CacheSpec> {
@@ -174,6 +206,7 @@ fn shown(spec: &Spec) -> pb::ResolverSettings {
         cache_ttl_minimum_seconds: Some(cache.minimum),
         serve_stale_seconds: Some(cache.stale),
         prefetch_hits: Some(cache.prefetch),
+        views: spec.views.iter().map(shown_view).collect(),
         ..pb::ResolverSettings::default()
     }
 }
@@ -203,8 +236,8 @@ pub fn changed(decided: &Move<Resolver>) -> pb::UpdateResolverSettingsResponse {
     let action = if decided.before.is_none() { types::ImpactAction::Create } else { types::ImpactAction::Update };
     let impact = decided.after.iter().filter(|_| decided.moves()).map(|after| {
         let count = |upstreams: usize| if upstreams == 1 { "1 server".to_owned() } else { format!("{upstreams} servers") };
-        let Spec { upstreams, stubs, .. } = &after.spec;
-        let description = format!("names outside: {}; {} stub domains", count(upstreams.len()), stubs.len());
+        let Spec { upstreams, stubs, views, .. } = &after.spec;
+        let description = format!("names outside: {}; {} stub domains; {} views", count(upstreams.len()), stubs.len(), views.len());
         let object = Some(object("resolver-settings", "", "resolver", &after.meta.uid.to_string()));
         types::Impact { object, action: action.into(), description }
     });

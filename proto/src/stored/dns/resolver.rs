@@ -4,9 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use polder_core::dns::resolver::{CacheSpec, Policy, Resolver, Spec, Stub, Upstream};
+use polder_core::dns::views::View;
+use polder_core::net::Label;
 use prost::Message;
 
-use super::super::fields::{read_address, read_each, read_meta, read_port, read_text, write_address, write_meta};
+use super::super::fields::{
+    read_address, read_each, read_meta, read_port, read_prefixes, read_text, write_address, write_meta, write_prefixes,
+};
 use super::{VERSION, known};
 use crate::state::v1 as pb;
 
@@ -37,8 +41,29 @@ pub(super) fn read(bytes: &[u8]) -> Result<Resolver, String> {
             stale: stored.serve_stale_seconds,
             prefetch: stored.prefetch_hits,
         },
+        views: read_each(&stored.views, read_view)?,
     };
     Ok(Resolver { meta: read_meta(stored.meta)?, spec })
+}
+
+fn read_view(stored: &pb::View) -> Result<View, String> {
+    let labels = |texts: &[String]| read_each(texts, |text| read_text::<Label>(text));
+    Ok(View {
+        name: read_text(&stored.name)?,
+        clients: read_prefixes(&stored.clients)?,
+        client_namespaces: labels(&stored.client_namespaces)?,
+        visible_namespaces: labels(&stored.visible_namespaces)?,
+    })
+}
+
+fn write_view(view: &View) -> pb::View {
+    let texts = |labels: &[Label]| labels.iter().map(ToString::to_string).collect();
+    pb::View {
+        name: view.name.to_string(),
+        clients: write_prefixes(&view.clients),
+        client_namespaces: texts(&view.client_namespaces),
+        visible_namespaces: texts(&view.visible_namespaces),
+    }
 }
 
 fn read_upstream(stored: &pb::Upstream) -> Result<Upstream, String> {
@@ -75,5 +100,6 @@ pub(super) fn write(settings: &Resolver) -> pb::ResolverSettings {
         cache_ttl_minimum_seconds: cache.minimum,
         serve_stale_seconds: cache.stale,
         prefetch_hits: cache.prefetch,
+        views: spec.views.iter().map(write_view).collect(),
     }
 }

@@ -44,8 +44,15 @@ fn set(path: &str, data: &[&str], ttl: Option<u32>) -> Change {
 /// Settings with every field set.
 fn settings() -> Change {
     use polder_core::dns::resolver::{CacheSpec, Policy, Resolver, Spec, Stub};
+    use polder_core::dns::views::View;
     let stub = Stub { domain: "corp.example".parse().unwrap(), upstreams: vec!["10.0.0.2:5353".parse().unwrap()] };
     let cache = CacheSpec { entries: 1, bytes: 65_536, ttl: 2, negative_ttl: 3, minimum: 4, stale: 5, prefetch: 6 };
+    let view = View {
+        name: "branch".parse().unwrap(),
+        clients: ["192.0.2.0/24", "2001:db8::1/128"].map(|text| text.parse().unwrap()).into(),
+        client_namespaces: vec!["shop".parse().unwrap()],
+        visible_namespaces: vec!["shop".parse().unwrap(), "pay".parse().unwrap()],
+    };
     let spec = Spec {
         upstreams: ["192.0.2.53", "[2001:db8::53]:5353"].map(|text| text.parse().unwrap()).into(),
         stubs: vec![stub],
@@ -54,6 +61,7 @@ fn settings() -> Change {
         tries: 2,
         in_flight: 7,
         cache,
+        views: vec![view],
     };
     Change::Resolver(Some(Arc::new(Resolver { meta: META, spec })))
 }
@@ -110,7 +118,7 @@ fn the_stored_bytes_stay_as_they_are() {
 const ZONE: &str = "080112260a10000000000000000000000000000001021003188080f9c0c1c48203208180f9c0c1c482031a0a0a04736974651202313222146e73312e736974652d31322e6578616d706c652e2a15615c2e622e736974652d31322e6578616d706c652e32146e73312e736974652d31322e6578616d706c652e320c6e73322e6578616d706c652e383c400a48a13850890e5881a305a00101aa0105c000020018aa0111fd00000000000000000000000000000780b2010a3139322e302e322e3533b2010e5b666430303a3a375d3a35333533";
 const SET: &str = "080112260a10000000000000000000000000000001021003188080f9c0c1c48203208180f9c0c1c482031a0a0a04736974651202313220052a18000a046d61696c07736974652d3132076578616d706c65002a13001407736974652d3132076578616d706c6500";
 
-const SETTINGS: &str = "080112260a10000000000000000000000000000001021003188080f9c0c1c48203208180f9c0c1c482031a080a04c000023510351a150a1020010db800000000000000000000005310e929221a0a0d636f72702e6578616d706c652e12090a040a00000210e929280230bc053802400748015080800458026003680470057806";
+const SETTINGS: &str = "080112260a10000000000000000000000000000001021003188080f9c0c1c48203208180f9c0c1c482031a080a04c000023510351a150a1020010db800000000000000000000005310e929221a0a0d636f72702e6578616d706c652e12090a040a00000210e929280230bc0538024007480150808004580260036804700578068201330a066272616e63681205c000020018121120010db8000000000000000000000001801a0473686f70220473686f702203706179";
 
 #[test]
 fn damage_is_told() {

@@ -84,6 +84,12 @@ fn prefix(text: &str, is_shared: bool) -> Result<String, Malformed> {
 
 fn zone(text: &str, domain: &DomainName) -> Result<ZoneName, Malformed> {
     let zone: ZoneName = text.parse()?;
+    if zone.view().is_some() {
+        return Err(Malformed::new(
+            Reason::ZoneOverlap,
+            format!("`{zone}` is in a view; zones that all clients see can be filled"),
+        ));
+    }
     if zone.domain().is_under(domain) || domain.is_under(zone.domain()) {
         let text = format!("`{zone}` is, has in it or lies in the cluster's domain `{domain}`, whose names are computed");
         return Err(Malformed::new(Reason::ZoneOverlap, text));
@@ -117,8 +123,8 @@ mod tests {
         for bad in ["skydns", "/", "//x", "/x//", "/a b", "/polder", "/polder/x/", "/polder/dns/zones"] {
             assert!(read(bad, &["example.org"], true).unwrap_err().contains("`dns.skydns_prefix`: "), "{bad}");
         }
-        let message = read("", &["example.org", "a..b", "svc.cluster.local", "local"], true).unwrap_err();
-        for key in ["prefix", "zones[1]", "zones[2]", "zones[3]"] {
+        let message = read("", &["example.org", "a..b", "svc.cluster.local", "local", "a.example@branch"], true).unwrap_err();
+        for key in ["prefix", "zones[1]", "zones[2]", "zones[3]", "zones[4]"] {
             assert!(message.contains(&format!("`dns.skydns_{key}`: ")), "{message}");
         }
         assert!(read("/skydns", &[], true).unwrap_err().contains("`dns.skydns_zones`: 0 zones"));

@@ -36,7 +36,7 @@ impl Zones {
         let view = self.view()?;
         let stored = plan::zone(&view.view, zone).map(drop);
         // A computed zone is known, and has none.
-        stored.or_else(|refusal| self.service.computed_zone(zone.domain()).map(drop).map_err(|_| refusal))?;
+        stored.or_else(|refusal| self.service.computed_zone(zone).map(drop).map_err(|_| refusal))?;
         let after: Option<(Owner, RecordType)> = wanted.after.clone();
         let mut rest = view.view.dns.sets_after(zone, after).filter(|set| wanted.passes(set));
         let page = rest.by_ref().take(wanted.size).map(|set| pb::RecordSet::show(&view.view, set)).collect();

@@ -28,6 +28,7 @@ fn settings() -> Json {
         "cacheTtlMinimumSeconds": 1,
         "serveStaleSeconds": 1,
         "prefetchHits": 1,
+        "views": [{"name": "lab", "clients": ["192.0.2.0/24"], "clientNamespaces": ["lab"], "visibleNamespaces": ["shop"]}],
     })
 }
 
@@ -56,6 +57,37 @@ fn bounded(field: &str, least: u64, most: u64) -> Vec<Row> {
     rows.chain([good(at(field), number(least)), good(at(field), number(most))]).collect()
 }
 
+/// Views, and what is in them.
+fn views() -> Vec<Row> {
+    let (views, name) = (at("views"), at("views[0].name"));
+    let (clients, client) = (at("views[0].clients"), at("views[0].clients[0]"));
+    let mut rows = vec![
+        bad(&*name, text(""), Reason::FieldRequired),
+        bad(&*views, To::Times(2), Reason::DuplicateValue).naming(at("views[1].name")),
+        bad(&*views, To::Times(33), Reason::CountOutOfBounds),
+        bad(&*clients, many(17, |nth| format!("192.0.2.{nth}")), Reason::CountOutOfBounds),
+        bad(&*clients, list(["192.0.2.1", "192.0.2.1/32"]), Reason::DuplicateValue).naming(at("views[0].clients[1]")),
+        good(&*clients, To::Absent),
+        good(&*clients, list(["0.0.0.0/0", "2001:db8::1"])),
+    ];
+    rows.extend(["No", "a.b", "-"].map(|label| bad(&*name, text(label), Reason::NameMalformed)));
+    rows.extend(
+        ["x/8", "192.0.2.1/24", "192.0.2.0/33"].map(|net| bad(&*clients, list([net]), Reason::RangeMalformed).naming(&*client)),
+    );
+    rows.extend(["", "x", "::ffff:192.0.2.1"].map(|net| bad(&*clients, list([net]), Reason::AddressMalformed).naming(&*client)));
+    for list_of in ["client_namespaces", "visible_namespaces"] {
+        let (all, first) = (at(&format!("views[0].{list_of}")), at(&format!("views[0].{list_of}[0]")));
+        rows.extend([
+            bad(&*all, list([""]), Reason::FieldRequired).naming(&*first),
+            bad(&*all, list(["No"]), Reason::NameMalformed).naming(&*first),
+            bad(&*all, list(["a", "a"]), Reason::DuplicateValue).naming(at(&format!("views[0].{list_of}[1]"))),
+            bad(&*all, many(17, |nth| format!("n{nth}")), Reason::CountOutOfBounds),
+            good(&*all, To::Absent),
+        ]);
+    }
+    rows
+}
+
 pub(crate) fn tables() -> Vec<Table> {
     let domain = at("stub_domains[0].domain");
     let names = ["a..b", ".", "a\\"].map(|name| bad(&*domain, text(name), Reason::NameMalformed));
@@ -81,6 +113,7 @@ pub(crate) fn tables() -> Vec<Table> {
         bad(at("policy"), number(99), Reason::InvalidArgument),
     ];
     let rows = [
+        views(),
         servers(&at("upstreams")),
         servers(&at("stub_domains[0].upstreams")),
         names.into(),

@@ -6,7 +6,7 @@ use polder_testing::bad_input::{Row, bad, good, number, text};
 
 /// Texts that are no name of a zone, where one must be given.
 pub(crate) fn zone_names(field: &str) -> Vec<Row> {
-    let malformed = ["a..b", ".a", ".", "a b", "a/b", "ä", "a\n", "\u{0}", "*", "*.a", "a\\.b", "@"];
+    let malformed = ["a..b", ".a", ".", "a b", "a/b", "ä", "a\n", "\u{0}", "*", "*.a", "a\\.b", "@", "a.b@", "a.b@No", "a.b@c@d"];
     let long = ["x".repeat(64), "x.".repeat(128), "n".repeat(1 << 17)];
     let malformed = malformed.iter().map(|text| (*text).to_owned()).chain(long);
     let malformed = malformed.map(|name| bad(field, text(name), Reason::NameMalformed));

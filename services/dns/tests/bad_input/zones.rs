@@ -114,6 +114,7 @@ pub(crate) fn tables(known: &Known) -> Vec<Table> {
                 vec![
                     needed.clone(),
                     refused(at("name"), text("example.com"), Code::AlreadyExists, Reason::AlreadyExists),
+                    refused(at("name"), text("a.example@nobody"), Code::NotFound, Reason::ViewNotFound),
                     overlap("cluster.local"),
                     overlap("local"),
                     overlap("X.Cluster.Local."),

@@ -202,6 +202,25 @@ fn a_delegated_name_is_referred_to_its_servers() {
 }
 
 #[test]
+fn about_the_keys_of_a_zone_in_a_zone_the_outer_one_is_asked() {
+    let mut cluster = site();
+    [zone("in.example.com"), zone("alone.example")].iter().for_each(|change| cluster.apply(change));
+    let ask = |name, rtype| ask_with(&snapshot(&cluster, 77), UDP, &query(name, rtype)).unwrap().1;
+    is_negative(&ask("in.example.com", "DS"), Rcode::NoError, &format!("example.com. 30 {SOA}"));
+    is_negative(
+        &ask("no.in.example.com", "DS"),
+        Rcode::NxDomain,
+        "in.example.com. 30 SOA ns.dns.cluster.local. hostmaster.in.example.com. 77 7200 1800 86400 30",
+    );
+    // Around it there is none of ours.
+    is_negative(
+        &ask("alone.example", "DS"),
+        Rcode::NoError,
+        "alone.example. 30 SOA ns.dns.cluster.local. hostmaster.alone.example. 77 7200 1800 86400 30",
+    );
+}
+
+#[test]
 fn a_referral_without_room_for_the_addresses_is_cut_off() {
     let mut cluster = site();
     let mut hosts = Vec::new();

@@ -109,6 +109,21 @@ fn popular_answers_are_fetched_before_their_end_once() {
 }
 
 #[test]
+fn an_answer_without_room_takes_the_one_before_along() {
+    let (one, other) = (address("a", 60), nothing("a", 60));
+    assert!(one.records.len() < other.records.len());
+    let mut roomy = shard(CacheSpec::default(), ROOMY);
+    keep(&mut roomy, "a", &one, 0);
+    let mut shard = shard(CacheSpec::default(), Bounds { entries: 9, bytes: roomy.bytes() });
+    keep(&mut shard, "a", &one, 0);
+    assert!(is_fresh(&look(&mut shard, "a", 1)));
+    assert_eq!(
+        (keep(&mut shard, "a", &other, 1), look(&mut shard, "a", 1), shard.counts(), shard.bytes()),
+        (1, Looked::Missing, (0, 0), 0)
+    );
+}
+
+#[test]
 fn what_is_not_asked_for_goes_first() {
     let mut shard = shard(CacheSpec::default(), Bounds { entries: 3, ..ROOMY });
     ["a", "b", "c"].iter().for_each(|name| _ = keep(&mut shard, name, &address(name, 60), 0));

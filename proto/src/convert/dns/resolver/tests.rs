@@ -20,7 +20,17 @@ fn full() -> pb::ResolverSettings {
         cache_ttl_minimum_seconds: Some(5),
         serve_stale_seconds: Some(0),
         prefetch_hits: Some(0),
+        views: vec![branch()],
         ..pb::ResolverSettings::default()
+    }
+}
+
+fn branch() -> pb::View {
+    pb::View {
+        name: "branch".to_owned(),
+        clients: vec!["192.0.2.0/24".to_owned()],
+        client_namespaces: vec!["shop".to_owned()],
+        visible_namespaces: vec!["shop".to_owned(), "pay".to_owned()],
     }
 }
 
@@ -75,6 +85,7 @@ fn every_bad_field_is_named() {
         cache_ttl_minimum_seconds: Some(301),
         serve_stale_seconds: Some(604_801),
         prefetch_hits: Some(1001),
+        views: vec![pb::View { name: "No".to_owned(), ..branch() }, pb::View { clients: vec!["x/8".to_owned()], ..branch() }],
         ..pb::ResolverSettings::default()
     };
     let refusal = Resetting::read(request(settings, &[])).unwrap_err();
@@ -97,6 +108,8 @@ fn every_bad_field_is_named() {
             "cache_ttl_minimum_seconds",
             "serve_stale_seconds",
             "prefetch_hits",
+            "views[0].name",
+            "views[1].clients[0]",
         ]
     );
     let crossed = pb::ResolverSettings { cache_ttl_minimum_seconds: Some(31), ..full() };
