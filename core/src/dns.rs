@@ -7,7 +7,7 @@
 //! * [`transfer`]: zones for other servers.
 //! * [`views`]: what certain clients see of our own names.
 //! * [`zones`]: what operators store, and the decisions about it.
-//! * [`master`]: zone files, read.
+//! * [`master`]: zone files, read; [`skydns`]: what other programs store.
 //! * [`resolver`]: names outside: the settings, the questions to others, what they answer, what is kept of it.
 //! * [`message`]: reading an answer again, for people; [`server`]: the addresses of other servers.
 //! * [`network`], [`admit`]: clients by their networks, and how many connections and, by
@@ -36,6 +36,7 @@ mod serial;
 pub mod server;
 mod settings;
 mod siphash;
+pub mod skydns;
 pub mod snapshot;
 pub mod source;
 pub mod text;

@@ -168,6 +168,7 @@ reasons! {
     NameDelegated = "NAME_DELEGATED", 163, Precondition;
     NameNotServed = "NAME_NOT_SERVED", 164, Precondition;
     ViewInUse = "VIEW_IN_USE", 165, Precondition;
+    NotServedYet = "NOT_SERVED_YET", 166, Deadline;
 
     // Concurrency, watches, the store.
     EtagMismatch = "ETAG_MISMATCH", 180, Aborted;

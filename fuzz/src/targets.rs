@@ -11,6 +11,7 @@ pub mod names;
 pub mod page_tokens;
 pub mod selector_meaning;
 pub mod selectors;
+pub mod skydns_entries;
 pub mod stored;
 pub mod update_masks;
 pub mod upstream_answers;
@@ -36,7 +37,7 @@ pub struct Target {
 
 /// Every target.
 #[must_use]
-pub const fn all() -> [Target; 15] {
+pub const fn all() -> [Target; 16] {
     [
         addresses::TARGET,
         arithmetic::TARGET,
@@ -53,6 +54,7 @@ pub const fn all() -> [Target; 15] {
         metallb_annotations::TARGET,
         zone_files::TARGET,
         upstream_answers::TARGET,
+        skydns_entries::TARGET,
     ]
 }
 

@@ -37,4 +37,5 @@ targets! {
     metallb_annotations 3_000
     zone_files 20_000
     upstream_answers 20_000
+    skydns_entries 40_000
 }

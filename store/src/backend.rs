@@ -323,6 +323,9 @@ pub trait Backend: Send + Sync + 'static {
     /// What one commit may hold.
     fn limits(&self) -> Limits;
 
+    /// Whether others than this process can write to it.
+    fn is_shared(&self) -> bool;
+
     /// Up to `limit` entries of `keys` in key order, as they were at the revision `at`, or as they are now.
     ///
     /// # Errors

@@ -116,6 +116,10 @@ impl Backend for Embedded {
         Limits::ETCD
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     async fn range(&self, keys: KeyRange, limit: usize, at: Option<Revision>) -> Result<Page, Error> {
         if keys.start().is_empty() {
             return Err(Error::Invalid("a key is empty".to_owned()));

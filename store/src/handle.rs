@@ -76,12 +76,24 @@ impl Store {
         self.backend.limits()
     }
 
+    /// Whether others than this process can write to it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.backend.is_shared()
+    }
+
     /// One page of a range: see [`Backend::range`].
     ///
     /// # Errors
     /// As the backend's; [`Error::Unavailable`] at the deadline.
     pub async fn range(&self, keys: KeyRange, limit: usize, at: Option<Revision>) -> Result<Page, Error> {
         self.timed(Call::Range, self.backend.range(keys, limit, at)).await
+    }
+
+    /// A whole range, page by page, all of it at one revision.
+    #[must_use]
+    pub fn pages(&self, keys: KeyRange, size: usize) -> Pages<'_> {
+        Pages { store: self, rest: Some(keys), size, at: None }
     }
 
     /// One key as it is now, with the revision at which it was looked at.
@@ -154,6 +166,30 @@ impl Store {
         };
         self.metrics.count(call, begun.elapsed(), result.is_ok());
         result
+    }
+}
+
+/// The pages of a range: see [`Store::pages`].
+#[derive(Debug)]
+pub struct Pages<'a> {
+    store: &'a Store,
+    rest: Option<KeyRange>,
+    size: usize,
+    /// The revision of the first page, and so of all.
+    at: Option<Revision>,
+}
+
+impl Pages<'_> {
+    /// The next page; `None` behind the last one. After an error the same page is read again.
+    ///
+    /// # Errors
+    /// As [`Store::range`].
+    pub async fn next(&mut self) -> Result<Option<Page>, Error> {
+        let Some(keys) = &self.rest else { return Ok(None) };
+        let page = self.store.range(keys.clone(), self.size, self.at).await?;
+        self.at.get_or_insert(page.revision);
+        self.rest = page.entries.last().filter(|_| page.more).map(|last| keys.after(&last.key));
+        Ok(Some(page))
     }
 }
 

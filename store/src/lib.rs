@@ -25,7 +25,7 @@ mod url;
 pub use backend::{Backend, Commit, Guard, KeyRange, Outcome, Write};
 pub use error::Error;
 pub use export::Exporter;
-pub use handle::{DEADLINE, Store};
+pub use handle::{DEADLINE, Pages, Store};
 pub use ledger::{Committed, Ledger, LedgerConfig};
 pub use mirror::{Clock, Mirror, MirrorConfig, Snapshot};
 pub use polder_core::schema::Intent;

@@ -217,7 +217,7 @@ async fn ask_outside(server: &Process, upstream: &str) {
         ResolverSettings { upstreams: vec![upstream.to_owned()], timeout_milliseconds: Some(5000), ..ResolverSettings::default() };
     let request = UpdateResolverSettingsRequest { settings: Some(settings), ..UpdateResolverSettingsRequest::default() };
     let revision = client.update_resolver_settings(request).await.unwrap().into_inner().revision;
-    client.wait_for_revision(WaitForRevisionRequest { revision, timeout: None }).await.unwrap();
+    client.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
 }
 
 /// The next question for the name; all others are refused, so that nobody waits.

@@ -241,6 +241,9 @@ impl<'a> Asked<'a> {
                 }
                 (other, Some(zone)) => {
                     let is_start = matches!(other, Found::Start);
+                    if !is_start && self.sight.tables(zone).awaits(zone) {
+                        break;
+                    }
                     self.put_soa(&mut reply, is_start, zone, place + name.len() - zone.len());
                     let rcode = if matches!(other, Found::Missing) { Rcode::NxDomain } else { Rcode::NoError };
                     return match (outside, sent(reply, rcode, rtype)) {

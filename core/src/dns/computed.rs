@@ -74,6 +74,8 @@ pub fn records(settings: &Settings, cluster: &Cluster, source: &Source, view: Op
             }
         }
         Source::RecordSet(key) => table.stored(cluster, key),
+        // They are no part of the cluster's state: the view of them has their records.
+        Source::SkyDns(_) => {}
     }
     table.records.sort_unstable();
     table.records.dedup();

@@ -58,6 +58,18 @@ impl Heads {
         self.newest
     }
 
+    /// The same, with what other programs store for zones of operators: that moves as these do.
+    #[must_use]
+    pub fn with_imports(self, at: Revision) -> Self {
+        Self { zones: self.zones.max(at), ..self }
+    }
+
+    /// Where zones of operators stand, and what is stored for them.
+    #[must_use]
+    pub const fn zones(&self) -> Revision {
+        self.zones
+    }
+
     /// As numbers, to be kept.
     #[must_use]
     pub const fn to_numbers(&self) -> [u64; Self::COUNT] {

@@ -35,6 +35,7 @@ use super::name::{DomainName, MOST_BYTES, is_under, suffixes};
 use super::record::{Record, RecordType};
 use super::serial::{Basis, Heads};
 use super::settings::Settings;
+use super::skydns::View;
 use super::source::Source;
 use super::views::Clients;
 use super::zones::ZoneName;
@@ -91,6 +92,8 @@ pub struct Snapshot {
     reverse: Arc<BTreeSet<DomainName>>,
     /// The zones that are stored, by their apexes.
     zones: Table<DomainName, Arc<Apex>>,
+    /// What other programs store for some of these.
+    imported: View,
     /// The zones that others have.
     shared: OrdMap<DomainName, Shared>,
     /// The view whose zones these are; `None`: they are everybody's.
@@ -113,6 +116,7 @@ impl Snapshot {
             names: Names::new(seed),
             reverse: Arc::default(),
             zones: Table::with_hasher(seed),
+            imported: View::default(),
             shared: OrdMap::new(),
             view: None,
             clients: Clients::none(seed),
@@ -123,28 +127,47 @@ impl Snapshot {
     /// All names that follow from the cluster's state, which stands at `heads`.
     #[must_use]
     pub fn build(settings: Arc<Settings>, cluster: &Cluster, heads: Heads) -> Self {
-        let all = all(&settings, cluster).collect();
+        Self::build_with(settings, cluster, View::default(), heads)
+    }
+
+    /// The same, and those that follow from what other programs store.
+    #[must_use]
+    pub fn build_with(settings: Arc<Settings>, cluster: &Cluster, imported: View, heads: Heads) -> Self {
+        let keys = imported.entries().map(|(key, _)| Source::SkyDns(Arc::clone(key)));
+        let all = all(&settings, cluster).chain(keys).collect();
         let mut snapshot = Self::unsynced(settings);
-        snapshot.update(cluster, &all, heads);
+        snapshot.follow_clients(cluster, &all);
+        snapshot.update_layers(cluster, &all, heads);
+        snapshot.update_own((cluster, imported), &all, heads);
         snapshot
     }
 
     /// Brings the records of the touched sources to the cluster's state, which stands at `heads`; the same as building it anew when
     /// `touched` has every source that differs ([`super::touched`]).
     pub fn update(&mut self, cluster: &Cluster, touched: &BTreeSet<Source>, heads: Heads) {
-        self.follow_clients(cluster, touched);
-        self.update_layers(cluster, touched, heads);
-        self.update_own(cluster, touched, heads);
+        let imported = self.imported.clone();
+        let touched = imported.resting(touched);
+        self.follow_clients(cluster, &touched);
+        self.update_layers(cluster, &touched, heads);
+        self.update_own((cluster, imported.clone()), &touched, heads);
+    }
+
+    /// Brings the records that follow from what other programs store to `imported`, at the same state of the cluster.
+    pub fn import(&mut self, cluster: &Cluster, imported: View, heads: Heads) {
+        let mut touched = BTreeSet::new();
+        self.imported.moved(&imported, &mut touched);
+        self.update_own((cluster, imported), &touched, heads);
     }
 
     /// The same of the names that are not those of another view.
-    fn update_own(&mut self, cluster: &Cluster, touched: &BTreeSet<Source>, heads: Heads) {
+    fn update_own(&mut self, (cluster, imported): (&Cluster, View), touched: &BTreeSet<Source>, heads: Heads) {
         // Only where others have a zone anything is noted of how it changes.
         let before = (!self.shared.is_empty()).then(|| self.clone());
         let touched_here = touched.iter().filter(|source| layer::belongs(self.view.as_ref(), source));
         let old: Vec<(Arc<Source>, Arc<[Record]>)> =
             touched_here.map(|source| (Arc::new(source.clone()), self.records_of(source))).collect();
         self.cluster = Some(cluster.clone());
+        self.imported = imported;
         self.heads = heads;
         if touched.contains(&Source::Zones) && self.view.is_none() {
             self.cover(reverse_apexes(cluster));
@@ -190,6 +213,11 @@ impl Snapshot {
         &self.settings
     }
 
+    /// Whether nobody can say yet that a name of this zone is not there.
+    pub(super) fn awaits(&self, zone: &[u8]) -> bool {
+        self.imported.awaits(zone)
+    }
+
     /// Puts or removes the start of a stored zone.
     fn restart(&mut self, cluster: &Cluster, name: &ZoneName) {
         match cluster.dns.zone(name.as_str()) {
@@ -217,14 +245,18 @@ impl Snapshot {
 
     /// The records that follow from a source at the state that the names follow from.
     fn records_of(&self, source: &Source) -> Arc<[Record]> {
-        let state = self.cluster.as_ref();
-        state.map_or_else(Arc::default, |cluster| records(&self.settings, cluster, source, self.view.as_ref()))
+        let Some(cluster) = &self.cluster else { return Arc::default() };
+        match source {
+            Source::SkyDns(key) => self.imported.records(cluster, key),
+            source => records(&self.settings, cluster, source, self.view.as_ref()),
+        }
     }
 
     /// Every record with its source, in no order: made anew from the state.
     pub fn records(&self) -> impl Iterator<Item = (Source, Record)> {
         let all = self.cluster.iter().flat_map(|cluster| all(&self.settings, cluster));
-        all.filter(|source| layer::belongs(self.view.as_ref(), source)).flat_map(|source| {
+        let imported = self.imported.entries().map(|(key, _)| Source::SkyDns(Arc::clone(key)));
+        all.chain(imported).filter(|source| layer::belongs(self.view.as_ref(), source)).flat_map(|source| {
             let records = self.records_of(&source);
             (0..records.len()).filter_map(move |nth| Some((source.clone(), records.get(nth)?.clone())))
         })

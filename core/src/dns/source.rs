@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::record::RecordType;
 use super::resolver::Resolver;
+use super::skydns;
 use super::zones::{self, RecordSetKey, Zone, ZoneName};
 use crate::cluster::{Change, Cluster};
 use crate::id::Uid;
@@ -33,13 +34,15 @@ pub enum Source {
     Zone(ZoneName),
     /// A record set that is stored. It also rests on its zone, for the time to live.
     RecordSet(Arc<RecordSetKey>),
+    /// What another program stored in the way of SkyDNS, by its key. It also rests on the zone, and on what is stored at its names.
+    SkyDns(skydns::Key),
 }
 
 impl Source {
     /// Whether its names lie in zones that operators stored.
     #[must_use]
     pub const fn in_stored_zone(&self) -> bool {
-        matches!(self, Self::Zone(_) | Self::RecordSet(_) | Self::External(_))
+        matches!(self, Self::Zone(_) | Self::RecordSet(_) | Self::External(_) | Self::SkyDns(_))
     }
 
     /// The view that its names are seen in; `None`: everywhere. Those of services for outside may be seen in any.
@@ -48,7 +51,13 @@ impl Source {
         match self {
             Self::Zone(name) => name.view(),
             Self::RecordSet(key) => key.zone().view(),
-            Self::Zones | Self::Views | Self::Namespace(_) | Self::Service(_) | Self::External(_) | Self::Pod(_) => None,
+            Self::Zones
+            | Self::Views
+            | Self::Namespace(_)
+            | Self::Service(_)
+            | Self::External(_)
+            | Self::Pod(_)
+            | Self::SkyDns(_) => None,
         }
     }
 }
@@ -63,6 +72,7 @@ impl fmt::Display for Source {
             Self::Pod(uid) => write!(f, "allocation/{uid}"),
             Self::Zone(name) => write!(f, "zone/{name}"),
             Self::RecordSet(key) => write!(f, "record-set/{key}"),
+            Self::SkyDns(key) => write!(f, "skydns:{key}"),
         }
     }
 }

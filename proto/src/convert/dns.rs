@@ -281,6 +281,7 @@ fn origin(source: Option<&Source>) -> (v1::RecordSource, Option<ObjectRef>) {
             (v1::RecordSource::Service, Some(object("Service", key.namespace.as_str(), key.name.as_str(), "")))
         }
         Some(Source::RecordSet(key)) => (v1::RecordSource::Stored, Some(object("RecordSet", "", &key.to_string(), ""))),
+        Some(Source::SkyDns(key)) => (v1::RecordSource::Skydns, Some(object("SkyDnsKey", "", key, ""))),
         Some(Source::Zone(name)) => (v1::RecordSource::System, Some(object("Zone", "", name.as_str(), ""))),
         Some(Source::Pod(uid)) => (v1::RecordSource::Pod, Some(object("Allocation", "", "", &uid.to_string()))),
         Some(Source::Zones | Source::Views | Source::Namespace(_)) | None => (v1::RecordSource::System, None),

@@ -5,6 +5,7 @@
 
 mod resolver;
 pub mod serving;
+pub mod skydns;
 
 use std::sync::Arc;
 

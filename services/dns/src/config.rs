@@ -1,6 +1,7 @@
 //! What the name server can be told.
 
 mod guards;
+mod skydns;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::seen::LogConfig;
 pub(crate) use guards::Guards;
 pub use guards::{CookieConfig, RateConfig};
+pub(crate) use skydns::SkyDnsConfig;
 
 /// Which names of pods there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -82,6 +84,12 @@ pub struct DnsConfig {
     pub handover_path: PathBuf,
     /// How long a process that takes the place of another may take to be ready; after that the other one goes on.
     pub handover_warm_up: Period,
+    /// Where other programs store names in the way of SkyDNS, such as `/skydns`, in the same etcd. Empty: nowhere.
+    pub skydns_prefix: String,
+    /// The zones that these may fill; they have to be stored, too.
+    pub skydns_zones: Vec<String>,
+    /// The time between two comparisons of all of that with what is served.
+    pub skydns_audit_every: Period,
     /// UDP threads per listen address; 0 is one for each core.
     pub workers: usize,
     /// Open TCP connections per listen address; one more takes the place of the one that has been idle for longest.
@@ -122,6 +130,9 @@ impl Default for DnsConfig {
             saved_file: PathBuf::new(),
             handover_path: PathBuf::new(),
             handover_warm_up: Period(Duration::from_secs(60)),
+            skydns_prefix: String::new(),
+            skydns_zones: Vec::new(),
+            skydns_audit_every: Period(Duration::from_secs(300)),
             workers: 0,
             tcp_connections: 512,
             tcp_client_connections: 128,

@@ -20,7 +20,8 @@ const PAUSES: u32 = 20;
 pub(crate) struct Keeper {
     names: Arc<Names>,
     file: SavedFile,
-    saved: Option<Revision>,
+    /// What the file has: the state's revision, and that of what other programs store.
+    saved: Option<[Revision; 2]>,
 }
 
 impl Keeper {
@@ -43,12 +44,12 @@ impl Keeper {
     /// Saves what is served, unless the file has it; says how long that took.
     async fn save(&mut self) -> Duration {
         let (state, began) = (self.names.state(), clock::monotonic());
-        if !state.is_read || self.saved == Some(state.revision) {
+        let standing = [state.revision, state.imported.at];
+        if !state.is_read || self.saved == Some(standing) {
             return Duration::ZERO;
         }
-        let revision = state.revision;
         if self.file.save(state).await {
-            self.saved = Some(revision);
+            self.saved = Some(standing);
         }
         began.elapsed()
     }

@@ -2,7 +2,8 @@
 //!
 //! It owns `/polder/dns/` in the store: zones and record sets of operators. Every change of them is decided by a pure planner of
 //! [`polder_core::dns::zones`] and committed by the ledger as one transaction. It follows everything that names are computed from:
-//! pools, allocations, services, and the stored zones themselves. What is served is one [`Snapshot`](polder_core::dns::Snapshot),
+//! pools, allocations, services, and the stored zones themselves; where that is configured, what other programs store in the way of
+//! SkyDNS, too. What is served is one [`Snapshot`](polder_core::dns::Snapshot),
 //! replaced whole for every revision. Names that are in no zone of ours are asked of others. UDP, TCP, TLS and the `Resolve` RPC put
 //! queries to the same function [`answer`](polder_core::dns::answer()). Other servers are sent whole zones, where these say that they
 //! may, and told of changes.
@@ -14,6 +15,7 @@
 
 mod config;
 mod ending;
+mod everywhere;
 mod gate;
 mod keeper;
 mod listen;
@@ -25,6 +27,7 @@ mod rpc;
 mod saved;
 mod seen;
 mod service;
+mod skydns;
 mod tcp;
 mod transfer;
 mod udp;
@@ -43,6 +46,7 @@ use polder_runtime::server::tls;
 use polder_runtime::tasks::Failure;
 use polder_runtime::{clock, entropy, telemetry};
 use polder_store::{Clock, Exporter, Ledger, LedgerConfig, Mirror, MirrorConfig, Store};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use config::Guards;
@@ -53,6 +57,7 @@ pub use seen::LogConfig;
 pub use udp::Echo;
 
 use ending::Ending;
+use everywhere::Everywhere;
 use gate::{Gate, Jar};
 use keeper::Keeper;
 use listen::Sockets;
@@ -64,6 +69,7 @@ use rpc::Rpc;
 use saved::SavedFile;
 use seen::{Eye, Seen};
 use service::Service;
+use skydns::{Imported, SkyDns};
 use tcp::Entrance;
 use transfer::{Teller, Transfers};
 use udp::Worker;
@@ -104,6 +110,7 @@ pub fn build(config: &DnsConfig, store: Store, process: &Process) -> Result<Dns,
     settings.secondaries = config.secondaries()?;
     polder_store::etcd::set_trace_injector(telemetry::inject);
     let (domain, metrics, inheritance) = (settings.zone().clone(), process.metrics(), process.inheritance());
+    let imports = config.skydns(&domain, store.is_shared())?;
     let sockets = config.listen.iter().map(|address| Sockets::open(*address, config.worker_count(), inheritance));
     let sockets: Vec<Sockets> = sockets.collect::<Result<_, _>>()?;
     let addresses: Vec<SocketAddr> = sockets.iter().map(|bound| bound.address).collect();
@@ -128,18 +135,22 @@ pub fn build(config: &DnsConfig, store: Store, process: &Process) -> Result<Dns,
     let (following, followed, ready) = (Arc::clone(&names), mirror.clone(), Arc::clone(&names));
     let progress = Progress::new(Arc::clone(&names), mirror.clone(), name.to_string());
     let (desk, position) = (Desk::new(Arc::clone(&resolver), queue, Arc::clone(&names)), names.position());
-    let file = (!config.saved_file.as_os_str().is_empty()).then(|| SavedFile::new(config.saved_file.clone(), metrics));
+    let file =
+        (!config.saved_file.as_os_str().is_empty()).then(|| SavedFile::new(config.saved_file.clone(), imports.clone(), metrics));
+    let skydns = imports.map(|imports| SkyDns::new(mirror.store().clone(), imports, metrics));
+    let imported = skydns.as_ref().map_or_else(|| watch::channel(Imported::default()).1, SkyDns::imported);
     let jar = gate.jar();
     let keeper = file.clone().map(|file| Keeper::new(Arc::clone(&names), file));
     let teller = Teller::new(Arc::clone(&names), &config.listen, metrics);
     let ending = Ending::within(process.drain_timeout());
     let outlasting = ending.clone();
-    let service = Service::new(Arc::clone(&names), Arc::clone(&resolver), Arc::clone(&seen), name);
+    let everywhere = Everywhere::new(Arc::clone(&names), mirror.clone(), name.as_str());
+    let service = Service::new(Arc::clone(&names), Arc::clone(&resolver), Arc::clone(&seen), name, everywhere);
     let zones = Zones::new(ledger.clone(), service.clone(), domain);
     let component = Component::new(NAME)
         .grpc(DnsServiceServer::new(Rpc::new(service, zones)))
         .ready_when(move || ready.ready())
-        .vital_task("dns-names", move |stop| async move { following.follow(&followed, file, stop).await })
+        .vital_task("dns-names", move |stop| async move { following.follow(&followed, file, imported, stop).await })
         .vital_task("dns-resolver", move |stop| async move {
             outlasting.outlast(stop, |stop| desk.run(position, stop)).await;
             Ok(())
@@ -149,6 +160,10 @@ pub fn build(config: &DnsConfig, store: Store, process: &Process) -> Result<Dns,
         .task("dns-cookies", move |stop| jar.keep(stop))
         .closing("dns-ledger", async move { ledger.shutdown().await })
         .closing("dns-mirror", async move { mirror.shutdown().await });
+    let component = match skydns {
+        Some(skydns) => component.task("dns-skydns", move |stop| skydns.run(stop)),
+        None => component,
+    };
     let component = match keeper {
         Some(keeper) => component.task("dns-keeper", move |stop| keeper.run(stop)),
         None => component,

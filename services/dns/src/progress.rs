@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use polder_core::id::Revision;
 use polder_proto::stored::ForNames;
-use polder_proto::stored::dns::serving::{Serving, encode};
+use polder_proto::stored::dns::serving::{SERVING, Serving, encode};
 use polder_runtime::clock;
 use polder_store::backend::LeaseId;
 use polder_store::{Commit, Error, Mirror, Store, Write};
@@ -86,7 +86,7 @@ impl Progress {
                 if due {
                     store.keep_alive(old.lease).await?;
                 }
-                if old.revision == revision {
+                if old.revision == revision && self.stands(store, old.lease).await? {
                     return Ok(());
                 }
                 old.lease
@@ -98,6 +98,12 @@ impl Progress {
         self.put(store, lease, revision).await?;
         *told = Some(Told { lease, revision });
         Ok(())
+    }
+
+    /// Whether the word stands as it was put. A process that this one took the place of takes back what it said under the same name.
+    async fn stands(&self, store: &Store, lease: LeaseId) -> Result<bool, Error> {
+        let (found, _) = store.get(format!("{SERVING}{}", self.server).as_bytes()).await?;
+        Ok(found.is_some_and(|entry| entry.lease == Some(lease)))
     }
 
     async fn put(&self, store: &Store, lease: LeaseId, revision: Revision) -> Result<(), Error> {

@@ -156,11 +156,17 @@ impl DnsService for Rpc {
     async fn wait_for_revision(&self, request: Request<WaitForRevisionRequest>) -> Answer<WaitForRevisionResponse> {
         let request = request.get_ref();
         let within = convert::wait(request.timeout).map_err(refuse)?;
-        let reached = self.service.wait_for(Revision(request.revision), within).await.map_err(refuse)?;
+        let revision = Revision(request.revision);
+        let (reached, servers) = if request.everywhere {
+            self.service.wait_everywhere(revision, within).await.map_err(refuse)?
+        } else {
+            (self.service.wait_for(revision, within).await.map_err(refuse)?, 0)
+        };
         Ok(Response::new(WaitForRevisionResponse {
             server: self.service.name().to_owned(),
             serving_revision: reached.revision.0,
             serving_since: Some(seen::time(reached.since)),
+            servers: u32::try_from(servers).unwrap_or(u32::MAX),
         }))
     }
 

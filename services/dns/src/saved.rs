@@ -1,8 +1,9 @@
 //! The state that names follow from, in a file: a server that starts while the store is away answers with it.
 //!
 //! The file has the stored form of every record that names are computed from, so that a later build, or one with other settings,
-//! makes its own names of it. It is written under another name, by one process at a time, and then takes the place of the one before: a
-//! crash leaves the old file or the new one. A sum over everything tells a damaged file, which is not read.
+//! makes its own names of it; then what other programs have stored, key and value, in the same form. It is written under another name, by
+//! one process at a time, and then takes the place of the one before: a crash leaves the old file or the new one. A sum over everything
+//! tells a damaged file, which is not read.
 //!
 //! ```text
 //! "polder names 2\n", revision u64, time of saving u64 (microseconds), where the parts of the state stand u64 each
@@ -20,14 +21,17 @@ use std::sync::Arc;
 
 use polder_core::cluster::{Change, Cluster};
 use polder_core::dns::Heads;
+use polder_core::dns::skydns::View;
 use polder_core::id::Revision;
 use polder_core::schema::Schema as _;
 use polder_core::time::Timestamp;
 use polder_core::{dns, ipam, lb};
 use polder_proto::stored::ForNames;
+use polder_proto::stored::dns::skydns;
 use sha2::{Digest as _, Sha256};
 
 use crate::names::State;
+use crate::skydns::Book;
 
 pub(crate) use self::file::SavedFile;
 
@@ -40,6 +44,8 @@ const SUM: usize = 32;
 /// What a file has.
 pub(crate) struct Saved {
     pub(crate) cluster: Cluster,
+    /// What other programs had stored.
+    pub(crate) imported: View,
     /// Where its parts stand.
     pub(crate) heads: Heads,
     /// The newest revision that is in it.
@@ -61,10 +67,11 @@ fn save(path: &Path, state: &State, at: Timestamp) -> io::Result<u64> {
     }
     for change in records(&state.cluster) {
         let stored = ForNames::encode(&change);
-        for part in [Some(stored.key), stored.value].into_iter().flatten() {
-            out.write_all(&u32::try_from(part.len()).map_err(io::Error::other)?.to_be_bytes())?;
-            out.write_all(&part)?;
-        }
+        [Some(stored.key), stored.value].into_iter().flatten().try_for_each(|part| out.put_part(&part))?;
+    }
+    for (key, entry) in state.imported.view.entries() {
+        out.put_part(key.as_bytes())?;
+        out.put_part(&skydns::encode(entry))?;
     }
     out.write_all(&END.to_be_bytes())?;
     let (sum, length) = (out.sum.finalize(), out.length);
@@ -93,11 +100,11 @@ fn alone(partial: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// What the file has; `None` where there is none.
+/// What the file has; `None` where there is none. What other programs had stored is taken into the book, where there is one.
 ///
 /// # Errors
 /// Those of the file system, and [`io::ErrorKind::InvalidData`] for a file that is damaged or of another kind.
-fn load(path: &Path) -> io::Result<Option<Saved>> {
+fn load(path: &Path, mut book: Option<Book>) -> io::Result<Option<Saved>> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
@@ -116,8 +123,12 @@ fn load(path: &Path) -> io::Result<Option<Saved>> {
     let mut cluster = Cluster::default();
     while let Some(key) = file.part()? {
         let value = file.part()?.ok_or_else(|| damaged("it ends within a record"))?;
-        let change = ForNames::decode(&key, Some(&value)).map_err(|corrupt| damaged(&corrupt.to_string()))?;
-        change.iter().for_each(|change| cluster.apply(change));
+        match (ForNames::decode(&key, Some(&value)).map_err(|corrupt| damaged(&corrupt.to_string()))?, &mut book) {
+            (Some(change), _) => cluster.apply(&change),
+            // A key of another service, or under another prefix than that of now, says nothing here.
+            (None, Some(book)) => drop(book.take(&key.into(), Some(&value.into()))),
+            (None, None) => {}
+        }
     }
     let mut sum = [0; SUM];
     let wanted = file.sum.finalize();
@@ -125,7 +136,16 @@ fn load(path: &Path) -> io::Result<Option<Saved>> {
     if sum != *wanted || file.inner.read(&mut [0])? > 0 {
         return Err(damaged("its sum is not that of its content"));
     }
-    Ok(Some(Saved { cluster, heads: Heads::from_numbers(numbers), revision, at }))
+    Ok(Some(Saved { cluster, imported: recalled(book), heads: Heads::from_numbers(numbers), revision, at }))
+}
+
+/// What a file had of other programs. One without any may be from before they were followed: it says nothing.
+fn recalled(book: Option<Book>) -> View {
+    let Some(mut book) = book else { return View::default() };
+    if !book.view().is_empty() {
+        book.is_read();
+    }
+    book.view().clone()
 }
 
 fn damaged(why: &str) -> io::Error {
@@ -176,6 +196,12 @@ impl<T: Write> Summed<T> {
         self.length += bytes.len() as u64;
         self.inner.write_all(bytes)
     }
+
+    /// A key or a value, after its length.
+    fn put_part(&mut self, part: &[u8]) -> io::Result<()> {
+        self.write_all(&u32::try_from(part.len()).map_err(io::Error::other)?.to_be_bytes())?;
+        self.write_all(part)
+    }
 }
 
 impl<T: Read> Summed<T> {
@@ -209,6 +235,8 @@ impl<T: Read> Summed<T> {
 
 #[cfg(test)]
 mod tests {
+    use crate::skydns::Imported;
+
     use super::*;
 
     fn state(revision: u64) -> State {
@@ -218,18 +246,18 @@ mod tests {
         let pod = polder_core::testing::pod(7);
         cluster.apply(&Change::Ipam(ipam::Change::Allocation(pod.meta.uid, Some(Arc::new(pod)))));
         let (heads, revision) = (Heads::at(Revision(revision - 1)), Revision(revision));
-        State { cluster, heads, revision, is_read: true }
+        State { cluster, heads, revision, imported: Imported::default(), is_read: true }
     }
 
     #[test]
     fn what_is_saved_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("names");
-        assert!(load(&path).unwrap().is_none());
+        assert!(load(&path, None).unwrap().is_none());
         for revision in [7, 8] {
             let length = save(&path, &state(revision), Timestamp(9)).unwrap();
             assert_eq!(std::fs::metadata(&path).unwrap().len(), length);
-            let saved = load(&path).unwrap().unwrap();
+            let saved = load(&path, None).unwrap().unwrap();
             assert_eq!((saved.heads, saved.revision, saved.at), (state(revision).heads, Revision(revision), Timestamp(9)));
             let stored = |cluster: &Cluster| records(cluster).map(|change| ForNames::encode(&change)).collect::<Vec<_>>();
             assert_eq!(stored(&saved.cluster), stored(&state(7).cluster));
@@ -245,10 +273,10 @@ mod tests {
         save(&path, &state(7), Timestamp(9)).unwrap();
         let other = alone(&partial(&path)).unwrap();
         assert_eq!(save(&path, &state(8), Timestamp(9)).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        assert_eq!(load(&path).unwrap().unwrap().revision, Revision(7));
+        assert_eq!(load(&path, None).unwrap().unwrap().revision, Revision(7));
         drop(other);
         save(&path, &state(8), Timestamp(9)).unwrap();
-        assert_eq!(load(&path).unwrap().unwrap().revision, Revision(8));
+        assert_eq!(load(&path, None).unwrap().unwrap().revision, Revision(8));
     }
 
     #[test]
@@ -261,11 +289,11 @@ mod tests {
             let mut bad = whole.clone();
             bad[place] ^= 1;
             std::fs::write(&path, &bad).unwrap();
-            assert!(load(&path).is_err(), "byte {place}");
+            assert!(load(&path, None).is_err(), "byte {place}");
             std::fs::write(&path, &whole[..place]).unwrap();
-            assert!(load(&path).is_err(), "{place} bytes");
+            assert!(load(&path, None).is_err(), "{place} bytes");
         }
         std::fs::write(&path, [whole, vec![0]].concat()).unwrap();
-        assert!(load(&path).is_err());
+        assert!(load(&path, None).is_err());
     }
 }

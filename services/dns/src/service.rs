@@ -14,7 +14,9 @@ use polder_core::net::{Label, Name};
 use polder_core::reason::{Reason, Refusal};
 use polder_proto::convert::dns::{Page, Question, RecordKey, no_zone, system_zone};
 use polder_proto::dns::v1;
+use polder_runtime::clock;
 
+use crate::everywhere::Everywhere;
 use crate::names::{Names, Position};
 use crate::resolver::{Origin, Resolver};
 use crate::seen::Seen;
@@ -31,6 +33,7 @@ pub(crate) struct Service {
     resolver: Arc<Resolver>,
     seen: Arc<Seen>,
     name: Name,
+    everywhere: Everywhere,
 }
 
 /// An answer, with the names that were tried before.
@@ -72,8 +75,14 @@ impl Ord for Listed {
 }
 
 impl Service {
-    pub(crate) const fn new(names: Arc<Names>, resolver: Arc<Resolver>, seen: Arc<Seen>, name: Name) -> Self {
-        Self { names, resolver, seen, name }
+    pub(crate) const fn new(
+        names: Arc<Names>,
+        resolver: Arc<Resolver>,
+        seen: Arc<Seen>,
+        name: Name,
+        everywhere: Everywhere,
+    ) -> Self {
+        Self { names, resolver, seen, name, everywhere }
     }
 
     /// The server's name among its replicas.
@@ -89,6 +98,11 @@ impl Service {
     /// What the configuration of this server says about the cluster's names.
     pub(crate) fn configured<T>(&self, show: impl FnOnce(&Settings) -> T) -> T {
         show(self.names.current().load().settings())
+    }
+
+    /// The revision of the newest change of what other programs store.
+    pub(crate) fn imported_at(&self) -> Revision {
+        self.names.state().imported.at
     }
 
     /// What is served, once anything is.
@@ -177,7 +191,17 @@ impl Service {
         Ok((lines, names.serial(zone), all.revision()))
     }
 
-    /// Waits until `revision` is served.
+    /// Waits until every live server serves `revision`, the newest change if it is 0; answers where this one stands then, and how many
+    /// they are.
+    pub(crate) async fn wait_everywhere(&self, revision: Revision, within: Duration) -> Result<(Position, usize), Refusal> {
+        let until = clock::monotonic() + within;
+        let revision = if revision == Revision(0) { self.everywhere.newest(within).await? } else { revision };
+        let here = self.wait_for(revision, within).await?;
+        let servers = self.everywhere.wait_for(revision, until).await?;
+        Ok((here, servers))
+    }
+
+    /// Waits until this server serves `revision`.
     pub(crate) async fn wait_for(&self, revision: Revision, within: Duration) -> Result<Position, Refusal> {
         let mut position = self.names.position();
         let reached = tokio::time::timeout(within, position.wait_for(|position| position.revision >= revision)).await;
@@ -186,7 +210,7 @@ impl Service {
         }
         let serving = self.names.position().borrow().revision;
         let message = format!("Revision {revision} is not served after {within:?}; this server stands at {serving}. Try again.");
-        Err(Refusal::new(Reason::OutcomeUnknown, message).with("revision", revision).with("serving_revision", serving))
+        Err(Refusal::new(Reason::NotServedYet, message).with("revision", revision).with("serving_revision", serving))
     }
 }
 

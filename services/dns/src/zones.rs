@@ -99,7 +99,7 @@ impl Zones {
     pub(crate) fn zone(&self, name: &ZoneName) -> Result<(Arc<Snapshot<ForNames>>, pb::Zone), Refusal> {
         let view = self.view()?;
         let zone = match view.view.dns.zone(name.as_str()) {
-            Some(zone) => stored(&view, zone),
+            Some(zone) => self.stored(&view, zone),
             None => self.service.computed_zone(name)?,
         };
         Ok((view, zone))
@@ -109,8 +109,17 @@ impl Zones {
     pub(crate) fn serial_after(&self, zone: pb::Zone, revision: u64, impact: &[Impact]) -> pb::Zone {
         let view = self.ledger.mirror().snapshot();
         let current = view.view.dns.zone(&zone.name).filter(|_| impact.is_empty());
-        let serial = current.map_or_else(|| serial_at(Revision(revision)), |zone| serial_in(&view, zone));
+        let serial = current.map_or_else(|| serial_at(Revision(revision)), |zone| self.serial_in(&view, zone));
         pb::Zone { serial, ..zone }
+    }
+
+    /// A stored zone, with the serial number that it has in this view.
+    fn stored(&self, view: &Snapshot<ForNames>, zone: &Zone) -> pb::Zone {
+        pb::Zone { serial: self.serial_in(view, zone), ..pb::Zone::show(&view.view, zone) }
+    }
+
+    fn serial_in(&self, view: &Snapshot<ForNames>, zone: &Zone) -> u32 {
+        Heads::of(|domain| view.heads.get(domain)).with_imports(self.service.imported_at()).serial_of(zone)
     }
 
     /// One record set, and the view that it is from.
@@ -177,15 +186,6 @@ impl Zones {
         let (object, impact) = M::parts(changed);
         Ok(Changed { object, revision: revision.0, impact })
     }
-}
-
-/// A stored zone, with the serial number that it has in this view.
-fn stored(view: &Snapshot<ForNames>, zone: &Zone) -> pb::Zone {
-    pb::Zone { serial: serial_in(view, zone), ..pb::Zone::show(&view.view, zone) }
-}
-
-fn serial_in(view: &Snapshot<ForNames>, zone: &Zone) -> u32 {
-    Heads::of(|domain| view.heads.get(domain)).serial_of(zone)
 }
 
 /// The plan of a decision. Its answer shows the record in the state that the decision leads to.

@@ -12,6 +12,8 @@ mod cold;
 mod crowd;
 #[path = "server/dig.rs"]
 mod dig;
+#[path = "server/everywhere.rs"]
+mod everywhere;
 #[path = "server/follow.rs"]
 mod follow;
 #[path = "server/forward.rs"]
@@ -30,6 +32,8 @@ mod metrics;
 mod seen;
 #[path = "server/site.rs"]
 mod site;
+#[path = "server/skydns.rs"]
+mod skydns;
 #[path = "server/tls.rs"]
 mod tls;
 #[path = "server/transfer.rs"]

@@ -204,20 +204,16 @@ impl Converging {
     /// # Errors
     /// `STORE_UNAVAILABLE`.
     pub(crate) async fn servers(&self) -> Result<Vec<pb::DnsProgress>, Refusal> {
-        let (mut servers, mut keys, mut at) = (Vec::new(), KeyRange::prefix(serving::SERVING), None);
-        loop {
-            let page = self.mirror.store().range(keys.clone(), PAGE, at).await?;
-            at.get_or_insert(page.revision);
+        let mut servers = Vec::new();
+        let mut pages = self.mirror.store().pages(KeyRange::prefix(serving::SERVING), PAGE);
+        while let Some(page) = pages.next().await? {
             servers.extend(page.entries.iter().map(server));
-            match page.entries.last() {
-                _ if !page.more => return Ok(servers),
-                Some(last) if servers.len() < MOST_SERVERS => keys = keys.after(&last.key),
-                _ => {
-                    servers.push(others());
-                    return Ok(servers);
-                }
+            if page.more && servers.len() >= MOST_SERVERS {
+                servers.push(others());
+                break;
             }
         }
+        Ok(servers)
     }
 
     /// What the replica that leads says, by the time that the wait is over.

@@ -116,6 +116,10 @@ impl Backend for Faulty {
         self.inner.limits()
     }
 
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
+    }
+
     async fn range(&self, keys: KeyRange, limit: usize, at: Option<Revision>) -> Result<Page, Error> {
         self.check()?;
         self.inner.range(keys, limit, at).await

@@ -260,6 +260,10 @@ impl polder_store::Backend for Switch {
     fn limits(&self) -> polder_store::backend::Limits {
         self.store().limits()
     }
+
+    fn is_shared(&self) -> bool {
+        self.store().is_shared()
+    }
     async fn range(
         &self,
         keys: KeyRange,

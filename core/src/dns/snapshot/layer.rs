@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::super::serial::Heads;
+use super::super::skydns::View;
 use super::super::source::Source;
 use super::super::views::{Clients, Sight};
 use super::Snapshot;
@@ -73,7 +74,7 @@ impl Snapshot {
         for view in views {
             let empty = || Self { view: Some(view.clone()), ..Self::unsynced(Arc::clone(&self.settings)) };
             let mut layer = self.layers.remove(&view).unwrap_or_else(empty);
-            layer.update_own(cluster, touched, heads);
+            layer.update_own((cluster, View::default()), touched, heads);
             if !layer.zones.is_empty() {
                 self.layers.insert(view, layer);
             }

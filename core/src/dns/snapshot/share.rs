@@ -40,7 +40,8 @@ impl Snapshot {
             None if self.is_apex(zone.as_wire()) => self.settings.secondaries.clone(),
             None => Secondaries::default(),
         };
-        if secondaries.is_empty() {
+        // A zone of which a part has not been read yet is nobody's.
+        if secondaries.is_empty() || self.imported.awaits(zone.as_wire()) {
             self.shared.remove(zone);
             return;
         }

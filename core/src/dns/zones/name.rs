@@ -185,7 +185,7 @@ impl Owner {
     }
 
     /// The name itself, then each name above it, down to the one below the apex; of the apex none.
-    pub(super) fn with_above(&self) -> impl Iterator<Item = Self> + use<> {
+    pub(in crate::dns) fn with_above(&self) -> impl Iterator<Item = Self> + use<> {
         let first = Some(self.clone()).filter(|name| !name.is_apex());
         std::iter::successors(first, |name| name.0.split_once('.').map(|(_, above)| Self(above.into())))
     }

@@ -122,7 +122,7 @@ fn lasting(bad: &mut Violations, key: &str, period: Period, range: &RangeInclusi
 }
 
 /// At the start there are no details beside the message: every bad key has to be in it.
-fn all_named<T>(checked: Result<T, Refusal>) -> Result<T, Refusal> {
+pub(super) fn all_named<T>(checked: Result<T, Refusal>) -> Result<T, Refusal> {
     checked.map_err(|refusal| {
         let each = refusal.violations.iter().map(|bad| format!("`{}`: {}", bad.field, bad.description));
         Refusal::new(refusal.reason, each.collect::<Vec<_>>().join("; "))

@@ -11,7 +11,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Unit;
 
 use super::{Saved, load, save};
+use crate::config::SkyDnsConfig;
 use crate::names::State;
+use crate::skydns::Book;
 
 /// What is counted.
 #[derive(Clone, Default)]
@@ -40,18 +42,20 @@ impl SavedMetrics {
 #[derive(Clone)]
 pub(crate) struct SavedFile {
     path: PathBuf,
+    /// What other programs store, where names follow from that too.
+    skydns: Option<SkyDnsConfig>,
     metrics: SavedMetrics,
 }
 
 impl SavedFile {
-    pub(crate) fn new(path: PathBuf, metrics: &Metrics) -> Self {
-        Self { path, metrics: SavedMetrics::register(metrics) }
+    pub(crate) fn new(path: PathBuf, skydns: Option<SkyDnsConfig>, metrics: &Metrics) -> Self {
+        Self { path, skydns, metrics: SavedMetrics::register(metrics) }
     }
 
     /// What was saved, where there is anything that can be read.
     pub(crate) async fn load(&self) -> Option<Saved> {
-        let path = self.path.clone();
-        let reading = tokio::task::spawn_blocking(move || load(&path)).await;
+        let (path, book) = (self.path.clone(), self.skydns.as_ref().map(Book::new));
+        let reading = tokio::task::spawn_blocking(move || load(&path, book)).await;
         reading.map_err(io::Error::other).flatten().unwrap_or_else(|error| {
             self.metrics.unreadable.inc();
             tracing::warn!(file = %self.path.display(), %error, "the saved names cannot be read; all queries get SERVFAIL");

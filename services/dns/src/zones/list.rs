@@ -11,7 +11,7 @@ use polder_proto::dns::v1 as pb;
 use polder_proto::stored::ForNames;
 use polder_store::Snapshot;
 
-use super::{Zones, stored};
+use super::Zones;
 
 /// A page, whether there are more, and the view that it is from.
 type Listed<M> = (Vec<M>, bool, Arc<Snapshot<ForNames>>);
@@ -20,7 +20,7 @@ impl Zones {
     /// A page of the zones, stored and computed, by name. A stored one stands for a computed one of its name.
     pub(crate) fn zones(&self, wanted: &Page<ZoneName>) -> Result<Listed<pb::Zone>, Refusal> {
         let view = self.view()?;
-        let own = view.view.dns.zones().map(|zone| stored(&view, zone));
+        let own = view.view.dns.zones().map(|zone| self.stored(&view, zone));
         let computed = self.service.computed_zones()?;
         let computed = computed.into_iter().filter(|zone| view.view.dns.zone(&zone.name).is_none());
         let later = |zone: &pb::Zone| wanted.after.as_ref().is_none_or(|after| zone.name.as_str() > after.as_str());

@@ -6,7 +6,10 @@ use polder_testing::bad_input::{Complete, Why};
 use crate::world::{Known, PACKAGE};
 
 /// Fields of which no value is wrong, wherever they stand.
-const ANY: Why = &[("polder.dns.v1.WaitForRevisionRequest.revision", "a revision of the future is waited for")];
+const ANY: Why = &[
+    ("polder.dns.v1.WaitForRevisionRequest.revision", "a revision of the future is waited for"),
+    ("polder.dns.v1.WaitForRevisionRequest.everywhere", "one server or all"),
+];
 
 /// Fields that a method does not read, as it says: they stand in its request because the object has them.
 const UNREAD: Why = &[

@@ -117,7 +117,8 @@ async fn a_revision_that_never_comes_is_waited_for_in_vain() {
     let (_folder, site) = Site::shop().await;
     let mut client = site.client().await;
     let timeout = Some(prost_types::Duration { seconds: 0, nanos: 50_000_000 });
-    let status = client.wait_for_revision(WaitForRevisionRequest { revision: u64::MAX, timeout }).await.unwrap_err();
+    let status =
+        client.wait_for_revision(WaitForRevisionRequest { revision: u64::MAX, timeout, ..Default::default() }).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
     site.stop().await;
 }

@@ -58,7 +58,7 @@ async fn it_answers_without_the_store_and_catches_up_when_that_is_back() {
     back(&store).await;
     let changes = [drop_service("shop/web"), put(service("shop/new", ServiceType::ClusterIp, "", &["172.28.0.77"]))];
     let revision = commit(&store, &changes).await.0;
-    cold.client().await.wait_for_revision(WaitForRevisionRequest { revision, timeout: None }).await.unwrap();
+    cold.client().await.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
     assert_eq!(short(&cold, "new.shop.svc.cluster.local A"), ["172.28.0.77"]);
     assert!(ask("dig", &cold, NAME).contains("NXDOMAIN"));
     cold.stop().await;

@@ -39,10 +39,14 @@ async fn two_servers_on_one_store_have_one_serial() {
     let late = Site::over(store.clone()).await;
     let revision = commit(&store, &[drop_service("shop/store")]).await.0;
     for site in [&early, &late] {
-        site.client().await.wait_for_revision(WaitForRevisionRequest { revision, timeout: None }).await.unwrap();
+        site.client()
+            .await
+            .wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() })
+            .await
+            .unwrap();
     }
     let third = Site::over(store.clone()).await;
-    third.client().await.wait_for_revision(WaitForRevisionRequest { revision, timeout: None }).await.unwrap();
+    third.client().await.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
     let serial = rcode_and_data(&early, "cluster.local", "SOA").await;
     assert!(serial.1[0].contains(&format!(" {revision} ")), "{serial:?}");
     assert_eq!(rcode_and_data(&late, "cluster.local", "SOA").await, serial);
@@ -68,7 +72,7 @@ async fn without_the_store_it_goes_on_and_with_the_store_back_it_catches_up() {
     back(&store).await;
     let revision = commit(&store, std::slice::from_ref(&changed)).await.0;
     let timeout = Some(prost_types::Duration { seconds: 30, nanos: 0 });
-    site.client().await.wait_for_revision(WaitForRevisionRequest { revision, timeout }).await.unwrap();
+    site.client().await.wait_for_revision(WaitForRevisionRequest { revision, timeout, ..Default::default() }).await.unwrap();
     assert_eq!(rcode_and_data(&site, "web.shop.svc.cluster.local", "A").await.1, ["172.28.0.77"]);
     site.stop().await;
 }

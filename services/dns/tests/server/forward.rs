@@ -40,7 +40,7 @@ pub(crate) async fn set(site: &Site, settings: ResolverSettings) {
     let wanted = !(settings.upstreams.is_empty() && settings.stub_domains.is_empty());
     let request = UpdateResolverSettingsRequest { settings: Some(settings), ..UpdateResolverSettingsRequest::default() };
     let revision = client.update_resolver_settings(request).await.unwrap().into_inner().revision;
-    client.wait_for_revision(WaitForRevisionRequest { revision, timeout: None }).await.unwrap();
+    client.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
     // The names have moved then; the desk looks at the settings right after.
     while ask("dig", site, "web.shop.svc.cluster.local A").contains("flags: qr aa rd ra;") != wanted {}
 }
@@ -132,7 +132,10 @@ async fn aliases_that_lead_outside_are_followed() {
     let mut client = site.client().await;
     client.create_zone(new_zone("site.example")).await.unwrap();
     let made = client.create_record_set(new_set("site.example/out/CNAME", &["gone.example.com."])).await.unwrap().into_inner();
-    client.wait_for_revision(WaitForRevisionRequest { revision: made.revision, timeout: None }).await.unwrap();
+    client
+        .wait_for_revision(WaitForRevisionRequest { revision: made.revision, ..WaitForRevisionRequest::default() })
+        .await
+        .unwrap();
     let answer = ask("dig", &site, "out.site.example A");
     assert!(answer.contains("NXDOMAIN") && answer.contains("CNAME\tgone.example.com."), "{answer}");
     site.stop().await;
@@ -144,7 +147,10 @@ async fn stub_domains_are_asked_of_their_own_servers() {
     let mut client = other.client().await;
     client.create_zone(new_zone("corp.example")).await.unwrap();
     let made = client.create_record_set(new_set("corp.example/www/A", &["10.9.9.9"])).await.unwrap().into_inner();
-    client.wait_for_revision(WaitForRevisionRequest { revision: made.revision, timeout: None }).await.unwrap();
+    client
+        .wait_for_revision(WaitForRevisionRequest { revision: made.revision, ..WaitForRevisionRequest::default() })
+        .await
+        .unwrap();
     let stub = StubDomain { domain: "corp.example".to_owned(), upstreams: vec![other.dns().to_string()] };
     let settings = move |upstream: &Upstream| ResolverSettings { stub_domains: vec![stub.clone()], ..asking(&[upstream]) };
     let (_folder, site, upstream) = shop(settings).await;
@@ -158,7 +164,11 @@ async fn stub_domains_are_asked_of_their_own_servers() {
     assert_eq!(short(&site, "www.example.com A"), ["192.0.2.1"]);
     // A zone of our own comes before what others say.
     let made = site.client().await.create_zone(new_zone("corp.example")).await.unwrap().into_inner();
-    site.client().await.wait_for_revision(WaitForRevisionRequest { revision: made.revision, timeout: None }).await.unwrap();
+    site.client()
+        .await
+        .wait_for_revision(WaitForRevisionRequest { revision: made.revision, ..WaitForRevisionRequest::default() })
+        .await
+        .unwrap();
     let Some(Zone { .. }) = made.zone else { panic!("no zone") };
     assert!(ask("dig", &site, "www.corp.example A").contains("NXDOMAIN"));
     site.stop().await;

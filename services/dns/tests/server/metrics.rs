@@ -33,7 +33,7 @@ async fn every_zone_is_counted_under_its_name() {
     let mut client = first_view(&site).await;
     client.create_zone(new_zone("Site-12.example")).await.unwrap();
     let revision = client.create_record_set(new_set("site-12.example/www/A", &["10.0.0.80"])).await.unwrap().into_inner().revision;
-    client.wait_for_revision(WaitForRevisionRequest { revision, timeout: None }).await.unwrap();
+    client.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
     for question in [
         "web.shop.svc.cluster.local A",
         "+tcp gone.shop.svc.cluster.local AAAA",

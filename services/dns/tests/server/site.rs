@@ -84,7 +84,11 @@ impl Site {
     /// Commits the changes as their owners would, and waits until they are served.
     pub(crate) async fn apply(&self, changes: &[Change]) {
         let revision = commit(&self.store, changes).await;
-        self.client().await.wait_for_revision(WaitForRevisionRequest { revision: revision.0, timeout: None }).await.unwrap();
+        self.client()
+            .await
+            .wait_for_revision(WaitForRevisionRequest { revision: revision.0, ..WaitForRevisionRequest::default() })
+            .await
+            .unwrap();
     }
 
     pub(crate) async fn client(&self) -> DnsServiceClient<Channel> {

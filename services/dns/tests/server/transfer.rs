@@ -27,7 +27,7 @@ fn open() -> DnsConfig {
 }
 
 async fn told(client: &mut Client, revision: u64) {
-    client.wait_for_revision(WaitForRevisionRequest { revision, timeout: None }).await.unwrap();
+    client.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
 }
 
 /// Makes a zone with these secondaries.

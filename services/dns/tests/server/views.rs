@@ -26,7 +26,7 @@ fn setting(views: Vec<View>) -> UpdateResolverSettingsRequest {
 }
 
 async fn served(client: &mut Client, revision: u64) {
-    client.wait_for_revision(WaitForRevisionRequest { revision, timeout: None }).await.unwrap();
+    client.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
 }
 
 /// What the API says that a name is, and where and in which view that was found.

@@ -57,7 +57,10 @@ async fn a_server_of_ours_that_requires_cookies_is_asked_by_udp() {
     let mut client = other.client().await;
     client.create_zone(new_zone("corp.example")).await.unwrap();
     let made = client.create_record_set(new_set("corp.example/www/A", &["10.9.9.9"])).await.unwrap().into_inner();
-    client.wait_for_revision(WaitForRevisionRequest { revision: made.revision, timeout: None }).await.unwrap();
+    client
+        .wait_for_revision(WaitForRevisionRequest { revision: made.revision, ..WaitForRevisionRequest::default() })
+        .await
+        .unwrap();
     let (_folder, site) = Site::shop().await;
     let upstreams = vec![other.dns().to_string()];
     set(&site, ResolverSettings { upstreams, tries: Some(1), ..ResolverSettings::default() }).await;
