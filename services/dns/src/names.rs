@@ -135,14 +135,13 @@ impl Names {
 
     /// Serves what was saved, unless the store has been read meanwhile.
     async fn recall(&self, mirror: &Mirror<ForNames>, file: &SavedFile) -> Result<(), Refusal> {
-        let Some(saved) = file.load().await else { return Ok(()) };
+        let Some(saved) = file.load().await.filter(|_| mirror.readable().is_err()) else { return Ok(()) };
+        // Names that are made are served, even when the store has been read meanwhile: making them of it takes as long again.
         let names = self.build(&saved.cluster, &saved.imported, saved.heads).await?;
-        if mirror.readable().is_err() {
-            let (revision, age) = (saved.revision, clock::now().since(saved.at));
-            tracing::warn!(%revision, ?age, "the store is not read yet; names are served as they were saved");
-            let imported = Imported { view: saved.imported, at: saved.heads.zones() };
-            self.publish(&names, State { cluster: saved.cluster, heads: saved.heads, revision, imported, is_read: false });
-        }
+        let (revision, age) = (saved.revision, clock::now().since(saved.at));
+        tracing::warn!(%revision, ?age, "the store is not read yet; names are served as they were saved");
+        let imported = Imported { view: saved.imported, at: saved.heads.zones() };
+        self.publish(&names, State { cluster: saved.cluster, heads: saved.heads, revision, imported, is_read: false });
         Ok(())
     }
 
