@@ -48,7 +48,11 @@ impl Snapshot {
         let before = self.shared.get(zone).and_then(|shared| shared.history.clone());
         let history = before.unwrap_or_else(|| History::new(self.serial(zone)));
         let history = (!secondaries.transfer_to.is_empty()).then_some(history);
-        self.shared.insert(zone.clone(), Shared { secondaries, history });
+        let before = self.shared.insert(zone.clone(), Shared { secondaries, history });
+        // Each history has its part of what all may take; the parts become smaller whenever the zones have doubled.
+        if before.is_none() && self.shared.len().is_power_of_two() {
+            self.bound_histories();
+        }
     }
 
     /// Adds what changed since `before` to the histories, given the sources and the names that may have changed.
@@ -99,6 +103,21 @@ impl Snapshot {
             }
         }
         names
+    }
+
+    /// How many zones others may have until the parts of their histories become smaller.
+    pub(in crate::dns) fn shared_zones(&self) -> usize {
+        (self.shared.len() + 1).next_power_of_two()
+    }
+
+    /// Makes room for the histories of as many zones again.
+    fn bound_histories(&mut self) {
+        let (zones, all) = (self.shared_zones(), self.shared.keys().cloned().collect::<Vec<_>>());
+        for zone in all {
+            if let Some(Shared { history: Some(history), .. }) = self.shared.get_mut(&zone) {
+                history.bound(zones);
+            }
+        }
     }
 
     fn put_history(&mut self, zone: &DomainName, history: History) {

@@ -16,8 +16,9 @@ use super::content::{Soa, at};
 
 /// The most steps that are kept of a zone.
 const MOST_STEPS: usize = 1000;
-/// The most bytes of them.
+/// The most bytes of them, and of those of all zones of a snapshot.
 const MOST_BYTES: usize = 4 << 20;
+const MOST_OF_ALL: usize = 64 << 20;
 
 /// Records of one name, their owners being [`super::super::wire::QUESTION`].
 #[derive(Debug, PartialEq, Eq)]
@@ -96,7 +97,13 @@ impl History {
         self.since = after.serial_at(zone);
         self.bytes += step.bytes();
         self.steps.push_back(Arc::new(step));
-        while self.steps.len() > MOST_STEPS || self.bytes > MOST_BYTES {
+        self.bound(after.shared_zones());
+    }
+
+    /// Forgets the oldest steps, as many as there have to be gone where so many zones have a history.
+    pub(in crate::dns) fn bound(&mut self, zones: usize) {
+        let most = MOST_BYTES.min(MOST_OF_ALL / zones.max(1));
+        while self.steps.len() > MOST_STEPS || self.bytes > most {
             let Some(oldest) = self.steps.pop_front() else { break };
             self.bytes -= oldest.bytes();
         }

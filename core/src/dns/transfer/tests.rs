@@ -285,6 +285,24 @@ fn a_long_history_is_forgotten_from_its_beginning() {
 }
 
 #[test]
+fn the_more_zones_others_have_the_shorter_are_histories() {
+    let mut served = site();
+    let text = format!("\"{}\"", "x".repeat(250));
+    let large: Vec<String> = (0..60).map(|nth| format!("{nth} {text}")).collect();
+    let large: Vec<&str> = large.iter().map(String::as_str).collect();
+    let known = served.serial("example.com");
+    for _ in 0..20 {
+        served.take(&[set("example.com/big/TXT", &large)]);
+        served.take(&[Change::Dns(ZoneChange::RecordSet(set_key("example.com/big/TXT"), None))]);
+    }
+    assert_eq!(served.get("example.com", Some(known)).0, Form::Steps);
+    let others: Vec<Change> = (0..600).map(|nth| shared(zone(&format!("z{nth}.example")), 60)).collect();
+    served.take(&others);
+    assert_eq!(served.get("example.com", Some(known)).0, Form::Whole, "600 kB are more than its part of 64 MiB now");
+    assert_eq!(served.get("example.com", Some(known + 39)).0, Form::Steps);
+}
+
+#[test]
 fn a_zone_that_nobody_may_have_has_no_history() {
     let mut served = Served::new(shop());
     let open = |served: &Served| served.get("example.com", Some(2)).0;
