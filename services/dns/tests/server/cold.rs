@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use polder_core::lb::ServiceType;
 use polder_dns::DnsConfig;
-use polder_proto::dns::v1::WaitForRevisionRequest;
 use polder_store::Store;
 use polder_store::testing::Etcd;
 
 use super::dig::{ask, short};
 use super::forward::metric;
-use super::site::{Site, back, commit, drop_service, put, service, shop};
+use super::site::{Site, back, commit, drop_service, put, served, service, shop};
 
 const NAME: &str = "web.shop.svc.cluster.local A";
 
@@ -58,7 +57,7 @@ async fn it_answers_without_the_store_and_catches_up_when_that_is_back() {
     back(&store).await;
     let changes = [drop_service("shop/web"), put(service("shop/new", ServiceType::ClusterIp, "", &["172.28.0.77"]))];
     let revision = commit(&store, &changes).await.0;
-    cold.client().await.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
+    served(&mut cold.client().await, revision).await;
     assert_eq!(short(&cold, "new.shop.svc.cluster.local A"), ["172.28.0.77"]);
     assert!(ask("dig", &cold, NAME).contains("NXDOMAIN"));
     cold.stop().await;

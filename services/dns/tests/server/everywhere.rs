@@ -10,8 +10,8 @@ use polder_runtime::status::decode;
 use polder_store::backend::Backend;
 use polder_store::embedded::Embedded;
 use polder_store::etcd::{Etcd, EtcdConfig};
-use polder_store::testing::Faulty;
-use polder_store::{KeyRange, Store};
+use polder_store::testing::{Faulty, embedded};
+use polder_store::{Commit, KeyRange, Outcome, Store, Write};
 use tonic::{Code, Status};
 
 use super::site::{Site, commit, drop_service, shop};
@@ -85,5 +85,19 @@ async fn a_revision_that_never_comes_is_not_waited_for_everywhere() {
     let (_folder, site) = Site::shop().await;
     let status = wait(&site, u64::MAX, SHORT).await.unwrap_err();
     assert_eq!((status.code(), decode(&status).reason), (Code::DeadlineExceeded, Reason::NotServedYet));
+    site.stop().await;
+}
+
+/// A process that this one took the place of takes back what it said, under the name that both have.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_somebody_took_back_is_said_again() {
+    let (_folder, store) = embedded();
+    let site = named(store.clone(), "dns-1").await;
+    let made = commit(&store, &shop()).await.0;
+    wait(&site, made, Duration::from_secs(60)).await.unwrap();
+    let gone = Commit { guards: Vec::new(), writes: vec![Write::delete("/polder/dns/serving/dns-1")] };
+    assert!(matches!(store.commit(gone).await.unwrap(), Outcome::Committed { .. }));
+    let again = wait(&site, made, Duration::from_secs(60)).await.unwrap();
+    assert_eq!((again.serving_revision >= made, again.servers), (true, 1));
     site.stop().await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use polder_core::lb::ServiceType;
 use polder_proto::dns::v1::{ResolveRequest, WaitForRevisionRequest};
 
-use super::site::{Site, back, commit, drop_service, pod, put, service, shop};
+use super::site::{Site, back, commit, drop_service, pod, put, served, service, shop};
 
 async fn rcode_and_data(site: &Site, name: &str, rtype: &str) -> (String, Vec<String>) {
     let request = ResolveRequest { name: name.to_owned(), r#type: rtype.to_owned(), ..ResolveRequest::default() };
@@ -39,14 +39,10 @@ async fn two_servers_on_one_store_have_one_serial() {
     let late = Site::over(store.clone()).await;
     let revision = commit(&store, &[drop_service("shop/store")]).await.0;
     for site in [&early, &late] {
-        site.client()
-            .await
-            .wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() })
-            .await
-            .unwrap();
+        served(&mut site.client().await, revision).await;
     }
     let third = Site::over(store.clone()).await;
-    third.client().await.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
+    served(&mut third.client().await, revision).await;
     let serial = rcode_and_data(&early, "cluster.local", "SOA").await;
     assert!(serial.1[0].contains(&format!(" {revision} ")), "{serial:?}");
     assert_eq!(rcode_and_data(&late, "cluster.local", "SOA").await, serial);

@@ -16,15 +16,15 @@ mod upstream;
 use std::time::Duration;
 
 use polder_core::reason::Refusal;
+use polder_proto::dns::v1::Zone;
 use polder_proto::dns::v1::{
     AnswerSource, ResolveRequest, ResolveResponse, ResolverSettings, StubDomain, UpdateResolverSettingsRequest,
 };
-use polder_proto::dns::v1::{WaitForRevisionRequest, Zone};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::dig::{ask, short};
-use super::site::Site;
+use super::site::{Site, served};
 use super::zones::{new_set, new_zone};
 pub(crate) use upstream::Upstream;
 
@@ -40,7 +40,7 @@ pub(crate) async fn set(site: &Site, settings: ResolverSettings) {
     let wanted = !(settings.upstreams.is_empty() && settings.stub_domains.is_empty());
     let request = UpdateResolverSettingsRequest { settings: Some(settings), ..UpdateResolverSettingsRequest::default() };
     let revision = client.update_resolver_settings(request).await.unwrap().into_inner().revision;
-    client.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
+    served(&mut client, revision).await;
     // The names have moved then; the desk looks at the settings right after.
     while ask("dig", site, "web.shop.svc.cluster.local A").contains("flags: qr aa rd ra;") != wanted {}
 }
@@ -68,7 +68,9 @@ pub(crate) fn metric(site: &Site, name: &str) -> u64 {
 
 /// Waits until a metric has the value.
 async fn until(site: &Site, name: &str, value: u64) {
+    let end = tokio::time::Instant::now() + Duration::from_secs(60);
     while metric(site, name) != value {
+        assert!(tokio::time::Instant::now() < end, "{name} is {}, and not {value}", metric(site, name));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -132,10 +134,7 @@ async fn aliases_that_lead_outside_are_followed() {
     let mut client = site.client().await;
     client.create_zone(new_zone("site.example")).await.unwrap();
     let made = client.create_record_set(new_set("site.example/out/CNAME", &["gone.example.com."])).await.unwrap().into_inner();
-    client
-        .wait_for_revision(WaitForRevisionRequest { revision: made.revision, ..WaitForRevisionRequest::default() })
-        .await
-        .unwrap();
+    served(&mut client, made.revision).await;
     let answer = ask("dig", &site, "out.site.example A");
     assert!(answer.contains("NXDOMAIN") && answer.contains("CNAME\tgone.example.com."), "{answer}");
     site.stop().await;
@@ -147,10 +146,7 @@ async fn stub_domains_are_asked_of_their_own_servers() {
     let mut client = other.client().await;
     client.create_zone(new_zone("corp.example")).await.unwrap();
     let made = client.create_record_set(new_set("corp.example/www/A", &["10.9.9.9"])).await.unwrap().into_inner();
-    client
-        .wait_for_revision(WaitForRevisionRequest { revision: made.revision, ..WaitForRevisionRequest::default() })
-        .await
-        .unwrap();
+    served(&mut client, made.revision).await;
     let stub = StubDomain { domain: "corp.example".to_owned(), upstreams: vec![other.dns().to_string()] };
     let settings = move |upstream: &Upstream| ResolverSettings { stub_domains: vec![stub.clone()], ..asking(&[upstream]) };
     let (_folder, site, upstream) = shop(settings).await;
@@ -164,11 +160,7 @@ async fn stub_domains_are_asked_of_their_own_servers() {
     assert_eq!(short(&site, "www.example.com A"), ["192.0.2.1"]);
     // A zone of our own comes before what others say.
     let made = site.client().await.create_zone(new_zone("corp.example")).await.unwrap().into_inner();
-    site.client()
-        .await
-        .wait_for_revision(WaitForRevisionRequest { revision: made.revision, ..WaitForRevisionRequest::default() })
-        .await
-        .unwrap();
+    served(&mut site.client().await, made.revision).await;
     let Some(Zone { .. }) = made.zone else { panic!("no zone") };
     assert!(ask("dig", &site, "www.corp.example A").contains("NXDOMAIN"));
     site.stop().await;

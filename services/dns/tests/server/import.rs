@@ -5,7 +5,7 @@ use polder_proto::dns::v1::*;
 use polder_store::Store;
 use polder_store::testing::{Etcd, embedded};
 
-use super::site::Site;
+use super::site::{Site, served};
 use super::zones::{Client, first_view, new_set, new_zone, refused};
 
 const FILE: &str = "\
@@ -54,10 +54,7 @@ async fn round(store: Store) {
     let zone = made.zone.unwrap();
     assert_eq!((zone.name.as_str(), zone.default_ttl_seconds, zone.mailbox.as_str()), ("example.com", 3600, "it@example.com"));
     assert_eq!((zone.name_servers.len(), zone.record_sets, zone.expire_seconds), (2, 8, 1_209_600));
-    client
-        .wait_for_revision(WaitForRevisionRequest { revision: made.revision, ..WaitForRevisionRequest::default() })
-        .await
-        .unwrap();
+    served(&mut client, made.revision).await;
     assert_eq!(super::dig::short(&site, "any.app.example.com A"), ["10.0.0.90"]);
     assert_eq!(super::dig::short(&site, "example.com TXT"), ["\"v=spf1 -all\" \"; not a comment\""]);
 

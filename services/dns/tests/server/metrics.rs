@@ -6,11 +6,10 @@ use std::time::Duration;
 use polder_core::dns::wire::encode_query;
 use polder_core::dns::{RecordType, message::Message};
 use polder_dns::{DnsConfig, RateConfig};
-use polder_proto::dns::v1::WaitForRevisionRequest;
 
 use super::dig::ask;
 use super::forward;
-use super::site::Site;
+use super::site::{Site, served};
 use super::zones::{first_view, new_set, new_zone};
 
 /// Waits until all lines are there: how long an answer took is counted after it is sent.
@@ -33,7 +32,7 @@ async fn every_zone_is_counted_under_its_name() {
     let mut client = first_view(&site).await;
     client.create_zone(new_zone("Site-12.example")).await.unwrap();
     let revision = client.create_record_set(new_set("site-12.example/www/A", &["10.0.0.80"])).await.unwrap().into_inner().revision;
-    client.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
+    served(&mut client, revision).await;
     for question in [
         "web.shop.svc.cluster.local A",
         "+tcp gone.shop.svc.cluster.local AAAA",

@@ -84,11 +84,7 @@ impl Site {
     /// Commits the changes as their owners would, and waits until they are served.
     pub(crate) async fn apply(&self, changes: &[Change]) {
         let revision = commit(&self.store, changes).await;
-        self.client()
-            .await
-            .wait_for_revision(WaitForRevisionRequest { revision: revision.0, ..WaitForRevisionRequest::default() })
-            .await
-            .unwrap();
+        served(&mut self.client().await, revision.0).await;
     }
 
     pub(crate) async fn client(&self) -> DnsServiceClient<Channel> {
@@ -108,6 +104,11 @@ impl Site {
         self.running.stop_token().cancel();
         tokio::time::timeout(Duration::from_secs(20), self.running.wait()).await.unwrap().unwrap();
     }
+}
+
+/// Waits until the server that is asked serves a revision.
+pub(crate) async fn served(client: &mut DnsServiceClient<Channel>, revision: u64) {
+    client.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
 }
 
 /// One transaction with its heads, as a ledger writes it.

@@ -14,7 +14,7 @@ use polder_store::{KeyRange, Store};
 
 use super::dig::{ask, short};
 use super::forward::metric;
-use super::site::{PROGRAM, Site, back};
+use super::site::{PROGRAM, Site, back, served};
 use super::zones::{first_view, new_set, new_zone};
 
 /// Writes as another program does.
@@ -46,7 +46,7 @@ async fn filled(store: Store, config: DnsConfig) -> Site {
         let mut wanted = new_zone(zone);
         wanted.zone.as_mut().unwrap().transfer_to = vec!["127.0.0.0/8".to_owned()];
         let revision = client.create_zone(wanted).await.unwrap().into_inner().revision;
-        client.wait_for_revision(WaitForRevisionRequest { revision, ..Default::default() }).await.unwrap();
+        served(&mut client, revision).await;
     }
     site
 }
@@ -124,7 +124,7 @@ async fn a_key_is_named_and_what_operators_store_wins() {
     assert_eq!((record.source(), record.object.unwrap().name), (RecordSource::Skydns, "/skydns/org/example/www/x1".to_owned()));
 
     let set = client.create_record_set(new_set("example.org/www/A", &["192.0.2.99"])).await.unwrap().into_inner();
-    client.wait_for_revision(WaitForRevisionRequest { revision: set.revision, ..Default::default() }).await.unwrap();
+    served(&mut client, set.revision).await;
     assert_eq!(
         (short(&site, "www.example.org A"), short(&site, "www.example.org TXT")),
         (vec!["192.0.2.99".into()], vec!["\"t\"".into()])
@@ -136,7 +136,7 @@ async fn a_key_is_named_and_what_operators_store_wins() {
         ..DeleteRecordSetRequest::default()
     };
     let revision = client.delete_record_set(gone).await.unwrap().into_inner().revision;
-    client.wait_for_revision(WaitForRevisionRequest { revision, ..Default::default() }).await.unwrap();
+    served(&mut client, revision).await;
     assert_eq!(short(&site, "www.example.org A"), ["192.0.2.7"]);
     site.stop().await;
 }

@@ -18,16 +18,12 @@ use tokio::time::{Instant, sleep};
 
 use super::dig::{ask, short};
 use super::forward::metric;
-use super::site::{Site, commit, outside, own_address, put, service, shop};
+use super::site::{Site, commit, outside, own_address, put, served, service, shop};
 use super::zones::{Client, first_view, new_set, new_zone};
 
 /// Everybody here may have the cluster's domain.
 fn open() -> DnsConfig {
     DnsConfig { transfer_to: vec!["127.0.0.0/8".to_owned()], ..DnsConfig::default() }
-}
-
-async fn told(client: &mut Client, revision: u64) {
-    client.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
 }
 
 /// Makes a zone with these secondaries.
@@ -36,14 +32,14 @@ async fn zone(client: &mut Client, name: &str, transfer_to: &str, notify: &[Stri
     let zone = wanted.zone.as_mut().unwrap();
     (zone.transfer_to, zone.notify) = (vec![transfer_to.to_owned()], notify.into());
     let made = client.create_zone(wanted).await.unwrap().into_inner();
-    told(client, made.revision).await;
+    served(client, made.revision).await;
     made.zone.unwrap()
 }
 
 /// Stores records in a zone; gives its serial number.
 async fn store(client: &mut Client, path: &str, data: &[&str]) -> u64 {
     let made = client.create_record_set(new_set(path, data)).await.unwrap().into_inner();
-    told(client, made.revision).await;
+    served(client, made.revision).await;
     made.revision
 }
 
@@ -150,7 +146,7 @@ async fn what_is_new_is_sent_and_what_may_not_be_had_is_refused() {
     let update_mask = Some(prost_types::FieldMask { paths: vec!["transfer_to".to_owned()] });
     let update = UpdateZoneRequest { zone: Some(opened), update_mask, ..UpdateZoneRequest::default() };
     let opened = client.update_zone(update).await.unwrap().into_inner();
-    told(&mut client, opened.revision).await;
+    served(&mut client, opened.revision).await;
     let shown = opened.zone.unwrap();
     assert_eq!((shown.transfer_to, shown.notify), (vec!["127.0.0.1/32".to_owned()], vec!["127.0.0.1:9".to_owned()]));
     assert_eq!(sent(&site, true, "closed.example", RecordType::AXFR).rcode, Rcode::NoError);
@@ -193,12 +189,12 @@ async fn serial_numbers_rise_with_the_zone_alone_and_are_the_same_everywhere() {
     let zones = ["cluster.local", "example.com", "apps.example", "2.0.192.in-addr.arpa"];
     for name in ["example.com", "2.0.192.in-addr.arpa"] {
         let made = client.create_zone(new_zone(name)).await.unwrap().into_inner();
-        told(&mut client, made.revision).await;
+        served(&mut client, made.revision).await;
     }
     let mut wanted = new_zone("apps.example");
     wanted.zone.as_mut().unwrap().publish_services = true;
     let made = client.create_zone(wanted).await.unwrap().into_inner();
-    told(&mut client, made.revision).await;
+    served(&mut client, made.revision).await;
     let serials = |site: &Site| zones.map(|zone| serial(site, zone));
     let before = serials(&one);
     assert!(before.iter().all(|serial| *serial > 0), "{before:?}");
@@ -213,13 +209,13 @@ async fn serial_numbers_rise_with_the_zone_alone_and_are_the_same_everywhere() {
     assert_eq!(serials(&one), [before[0], stored, stored, stored]);
 
     let revision = commit(&backend, &[put(service("shop/new", ServiceType::ClusterIp, "", &["172.28.0.60"]))]).await.0;
-    told(&mut client, revision).await;
+    served(&mut client, revision).await;
     let after = serials(&one);
     assert_eq!(after, [revision, stored, revision, revision]);
 
     let other = Site::over(backend.clone()).await;
     let mut second = first_view(&other).await;
-    told(&mut second, revision).await;
+    served(&mut second, revision).await;
     assert_eq!(serials(&other), after);
     let listed = second.list_zones(ListZonesRequest::default()).await.unwrap().into_inner().zones;
     let shown: BTreeSet<(String, u64)> = listed.into_iter().map(|zone| (zone.name, zone.serial.into())).collect();
@@ -323,7 +319,7 @@ async fn a_secondary_is_told_and_serves_the_same() {
         ..DeleteRecordSetRequest::default()
     };
     let gone = client.delete_record_set(path).await.unwrap().into_inner();
-    told(&mut client, gone.revision).await;
+    served(&mut client, gone.revision).await;
     site.apply(&[outside("shop/front", &["192.0.2.7"]), put(service("shop/web", ServiceType::ClusterIp, "", &["172.28.0.9"]))])
         .await;
     for zone in zones {

@@ -6,7 +6,7 @@ use polder_store::Store;
 use polder_store::testing::{Etcd, embedded};
 
 use super::dig::{ask, short};
-use super::site::{Site, pod, shop};
+use super::site::{Site, pod, served, shop};
 use super::zones::{Client, first_view, new_set, new_zone, refused};
 
 fn view(name: &str, clients: &[&str], client_namespaces: &[&str], visible_namespaces: &[&str]) -> View {
@@ -23,10 +23,6 @@ fn setting(views: Vec<View>) -> UpdateResolverSettingsRequest {
     let update_mask = Some(prost_types::FieldMask { paths: vec!["views".to_owned()] });
     let settings = Some(ResolverSettings { views, ..ResolverSettings::default() });
     UpdateResolverSettingsRequest { settings, update_mask, ..UpdateResolverSettingsRequest::default() }
-}
-
-async fn served(client: &mut Client, revision: u64) {
-    client.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
 }
 
 /// What the API says that a name is, and where and in which view that was found.

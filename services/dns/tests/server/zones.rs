@@ -12,7 +12,7 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 use super::dig::short;
-use super::site::{Site, outside};
+use super::site::{Site, outside, served};
 
 pub(crate) type Client = DnsServiceClient<Channel>;
 
@@ -158,7 +158,7 @@ async fn race(store: Store) {
     assert!(refusals.all(|status| decode(status).reason == Reason::CnameConflict));
     let newest = clients[0].list_zones(ListZonesRequest::default()).await.unwrap().into_inner().revision;
     for client in &mut clients {
-        client.wait_for_revision(WaitForRevisionRequest { revision: newest, ..WaitForRevisionRequest::default() }).await.unwrap();
+        served(client, newest).await;
     }
     for number in 0..10 {
         let served = sites.each_ref().map(|site| short(site, &format!("n{number}.example.com A")));
@@ -231,7 +231,7 @@ async fn dig_sees_stored_zones_as_soon_as_they_are_served() {
     ] {
         revision = client.create_record_set(new_set(path, data)).await.unwrap().into_inner().revision;
     }
-    client.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
+    served(&mut client, revision).await;
     for (arguments, expected) in [
         ("example.com MX", vec!["10 mail.example.com."]),
         ("www.example.com A", vec!["10.0.0.80", "10.0.0.81", "web.example.com."]),
@@ -275,7 +275,7 @@ async fn dig_sees_stored_zones_as_soon_as_they_are_served() {
     assert_eq!(wild.answers[0].object.as_ref().unwrap().name, "example.com/*.app/A", "a wildcard is named as the source");
     let delete = DeleteZoneRequest { name: "example.com".to_owned(), force: true, ..DeleteZoneRequest::default() };
     let revision = client.delete_zone(delete).await.unwrap().into_inner().revision;
-    client.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
+    served(&mut client, revision).await;
     assert!(super::dig::ask("dig", &site, "www.example.com A").contains("status: REFUSED"));
     site.stop().await;
 }
@@ -289,7 +289,7 @@ async fn services_have_names_in_a_zone_that_wants_them() {
     wanted.zone.as_mut().unwrap().publish_services = true;
     let made = client.create_zone(wanted).await.unwrap().into_inner();
     let told = async |client: &mut Client, revision| {
-        client.wait_for_revision(WaitForRevisionRequest { revision, ..WaitForRevisionRequest::default() }).await.unwrap();
+        served(client, revision).await;
         (short(&site, "front.shop.apps.example.com A"), short(&site, "_http._tcp.front.shop.apps.example.com SRV"))
     };
     let srv = vec!["0 100 80 front.shop.apps.example.com.".to_owned()];

@@ -1,10 +1,10 @@
 //! How answers by UDP show that they are the upstream's: cookies and the letters of names.
 
 use polder_dns::{CookieConfig, DnsConfig};
-use polder_proto::dns::v1::{ResolverSettings, WaitForRevisionRequest};
+use polder_proto::dns::v1::ResolverSettings;
 
 use super::super::dig::short;
-use super::super::site::Site;
+use super::super::site::{Site, served};
 use super::super::zones::{new_set, new_zone};
 use super::{Upstream, asking, set, shop, until};
 
@@ -57,10 +57,7 @@ async fn a_server_of_ours_that_requires_cookies_is_asked_by_udp() {
     let mut client = other.client().await;
     client.create_zone(new_zone("corp.example")).await.unwrap();
     let made = client.create_record_set(new_set("corp.example/www/A", &["10.9.9.9"])).await.unwrap().into_inner();
-    client
-        .wait_for_revision(WaitForRevisionRequest { revision: made.revision, ..WaitForRevisionRequest::default() })
-        .await
-        .unwrap();
+    served(&mut client, made.revision).await;
     let (_folder, site) = Site::shop().await;
     let upstreams = vec![other.dns().to_string()];
     set(&site, ResolverSettings { upstreams, tries: Some(1), ..ResolverSettings::default() }).await;
