@@ -191,14 +191,8 @@ impl Data {
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.try_into().ok()
+        self.0.split_off(..N)?.try_into().ok()
     }
 
     fn number(&mut self) -> Option<u16> {
@@ -207,22 +201,22 @@ impl<'a> Rest<'a> {
 
     fn name(&mut self) -> Option<DomainName> {
         let name = DomainName::from_wire(self.0)?;
-        self.take(name.as_wire().len())?;
+        self.0.split_off(..name.as_wire().len())?;
         Some(name)
     }
 
     fn texts(&mut self) -> Option<Data> {
         let whole = self.0;
         while let Some(length) = self.0.first() {
-            self.take(1 + usize::from(*length))?;
+            self.0.split_off(..=usize::from(*length))?;
         }
         (!whole.is_empty()).then(|| Data::Txt(Texts(whole.into())))
     }
 
     fn caa(&mut self) -> Option<Data> {
         let [flags, length] = self.array()?;
-        let tag = std::str::from_utf8(self.take(length.into())?).ok().and_then(property)?;
-        let value = self.take(self.0.len())?.into();
+        let tag = std::str::from_utf8(self.0.split_off(..usize::from(length))?).ok().and_then(property)?;
+        let value = std::mem::take(&mut self.0).into();
         Some(Data::Caa { flags, tag, value })
     }
 }

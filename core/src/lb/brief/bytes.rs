@@ -58,14 +58,8 @@ impl Writer {
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.try_into().ok()
+        self.0.split_off(..N)?.try_into().ok()
     }
 
     pub(super) fn flag(&mut self) -> Option<bool> {
@@ -86,7 +80,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn text(&mut self) -> Option<&'a str> {
         let length = self.number()?;
-        std::str::from_utf8(self.take(length)?).ok()
+        std::str::from_utf8(self.0.split_off(..length)?).ok()
     }
 
     pub(super) fn address(&mut self) -> Option<IpAddr> {
