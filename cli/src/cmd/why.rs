@@ -51,7 +51,12 @@ pub async fn name(context: &Context, name: &str, record_type: &str, asker: (&str
             list(&answer, &title, asker.0, context.format == Format::Wide)
         }
     };
-    if items(&answer, &["steps"]).any(is_bad) { Err(Failure::Negative(shown)) } else { Ok(shown) }
+    if is_unanswered(&answer) { Err(Failure::Negative(shown)) } else { Ok(shown) }
+}
+
+/// The last step says what the answer is: what the search path finds makes up for what is missing before.
+fn is_unanswered(answer: &Value) -> bool {
+    items(answer, &["steps"]).last().is_some_and(is_bad)
 }
 
 fn is_bad(step: &Value) -> bool {
@@ -177,6 +182,16 @@ mod tests {
         assert_eq!(list(&answer, "shop/api", "shop", false), wanted);
         let more = wanted.replace("LoadBalancer\n", "LoadBalancer\n    pool external\n");
         assert_eq!(list(&answer, "shop/api", "shop", true), more, "but that it is about the service itself goes without saying");
+    }
+
+    #[test]
+    fn the_last_step_says_whether_a_name_has_an_answer() {
+        let of = |steps: &[&str]| {
+            let steps: Vec<Value> = steps.iter().map(|status| json!({ "status": format!("CONDITION_STATUS_{status}") })).collect();
+            is_unanswered(&json!({ "steps": steps }))
+        };
+        assert!(of(&["TRUE", "FALSE"]) && of(&["TRUE", "UNKNOWN", "FALSE"]));
+        assert!(!of(&["TRUE", "FALSE", "TRUE"]) && !of(&["TRUE", "UNKNOWN"]) && !of(&[]));
     }
 
     #[test]

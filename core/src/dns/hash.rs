@@ -2,7 +2,13 @@
 
 use std::hash::{BuildHasher, Hasher};
 
+use imbl::GenericHashMap;
+use imbl::shared_ptr::DefaultSharedPtr;
+
 const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// A table that is cheap to clone.
+pub(super) type Table<K, V> = GenericHashMap<K, V, Seed, DefaultSharedPtr>;
 
 /// The seed of a table; drawn once at the edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

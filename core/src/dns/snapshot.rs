@@ -20,8 +20,7 @@ mod sources;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use imbl::shared_ptr::DefaultSharedPtr;
-use imbl::{GenericHashMap, OrdMap};
+use imbl::OrdMap;
 
 pub(super) use self::apex::{Apex, Start};
 use self::names::Names;
@@ -30,7 +29,7 @@ use self::set::Sets;
 pub(super) use self::share::Shared;
 use self::sources::{Sources, all};
 use super::computed::{records, reverse_apexes};
-use super::hash::Seed;
+use super::hash::Table;
 use super::name::{DomainName, MOST_BYTES, is_under, suffixes};
 use super::record::{Record, RecordType};
 use super::serial::{Basis, Heads};
@@ -45,8 +44,6 @@ use crate::net::Label;
 
 /// The label of a wildcard, on the wire.
 const WILDCARD: [u8; 2] = [1, b'*'];
-
-type Table<K, V> = GenericHashMap<K, V, Seed, DefaultSharedPtr>;
 
 /// The records of sources at the new state, as far as an update has needed them.
 type Known = BTreeMap<Arc<Source>, Arc<[Record]>>;

@@ -25,6 +25,7 @@ pub use import::{Import, MOST_RECORDS as MOST_IMPORTED, import};
 pub use name::{Owner, RecordSetKey, ZoneName};
 pub use plan::{Decision, Move, SetDraft, ZoneDraft};
 pub use record::{Change, RecordSet, Zone, ZoneSpec};
+pub(super) use rules::keeps_views;
 pub use view::View;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::super::settings::PodRecords;
 use super::super::snapshot::{Set, Snapshot};
 use super::super::source::Source;
 use super::super::views::Sight;
+use super::super::wire::split_records;
 use super::MOST_ALIASES;
 use super::find::{Found, find, zone_for};
 use super::search::{Completed, complete};
@@ -103,9 +104,9 @@ impl Told<'_> {
         }
         match find(self.sight, name.as_wire(), self.rtype) {
             Found::Set(set) => {
-                let count = super::super::wire::split_records(set.answer()).count();
+                let count = split_records(set.answer()).count();
                 let records = if count == 1 { "1 record".to_owned() } else { format!("{count} records") };
-                let message = format!("`{}` has {records} of type {}", self.standing_for(name), self.rtype);
+                let message = format!("{} has {records} of type {}", self.standing_for(name), self.rtype);
                 self.found("type", name, message);
             }
             Found::Address(address) => {
@@ -114,25 +115,30 @@ impl Told<'_> {
             Found::Start => self.add("type", Standing::Well, format!("`{name}` is the start of its zone")),
             Found::Alias(set) => return self.alias(name, set),
             Found::Elsewhere(servers, length) => self.delegated(name, servers, length),
+            // Nobody can say yet that something is not there.
+            Found::NoData | Found::Missing if self.tables(&zone).awaits(zone.as_wire()) => {
+                let message = format!("what other programs store for `{zone}` has not been read yet: SERVFAIL");
+                self.add("zone", Standing::Missing(Some(Reason::NotSynced)), message);
+            }
             Found::NoData => self.no_data(name),
             Found::Missing => self.missing(name, &zone, is_first),
         }
         None
     }
 
-    /// The name, or the wildcard that stands for it.
+    /// The name, or the wildcard that stands for it, as the subject of a sentence.
     fn standing_for(&self, name: &DomainName) -> String {
         let tables = self.tables(name);
         let wild = || tables.wildcard(tables.stored_zone_of(name.as_wire())?, name.as_wire());
         match wild().filter(|_| tables.node(name.as_wire()).is_none()) {
-            Some((wild, _)) => format!("{wild}` stands for `{name}`, which is not there, and `{wild}"),
-            None => name.to_string(),
+            Some((wild, _)) => format!("`{wild}`, which stands for `{name}`,"),
+            None => format!("`{name}`"),
         }
     }
 
     fn alias(&mut self, name: &DomainName, set: Set<'_>) -> Option<DomainName> {
         let target = DomainName::from_wire(set.first_data())?;
-        let message = format!("`{}` is an alias for `{target}`", self.standing_for(name));
+        let message = format!("{} is an alias for `{target}`", self.standing_for(name));
         self.found("alias", name, message);
         Some(target)
     }
@@ -147,19 +153,16 @@ impl Told<'_> {
 
     fn no_data(&mut self, name: &DomainName) {
         let tables = self.tables(name);
-        let mut types: Vec<String> =
+        let types: BTreeSet<String> =
             tables.records_at(name).filter_map(|(_, record)| record.data.record_type()).map(|rtype| rtype.to_string()).collect();
-        types.dedup();
-        types.sort_unstable();
-        types.dedup();
         let has = if types.is_empty() {
             let waits = tables.records_at(name).any(|(_, record)| record.data == Data::Exists);
             let why = if waits { ": what is called so has none yet, or never has any" } else { ": names below it do" };
             format!("no records of its own{why}")
         } else {
-            format!("records of type {}", types.join(", "))
+            format!("records of type {}", types.into_iter().collect::<Vec<_>>().join(", "))
         };
-        let message = format!("`{}` exists and has {has}; none of type {}", self.standing_for(name), self.rtype);
+        let message = format!("{} exists and has {has}; none of type {}", self.standing_for(name), self.rtype);
         self.found("type", name, message);
         if let Some(step) = self.steps.last_mut() {
             step.standing = Standing::Missing(None);
@@ -297,15 +300,31 @@ mod tests {
         };
         let expected = [
             (NAMES[0], "type: `web.shop.svc.cluster.local.` has 1 record of type A".to_owned(), None),
-            (NAMES[1], missing("wbe.shop.svc", "shop.svc.", ": namespace `shop` has no service `wbe`"), Some(Reason::ServiceNotFound)),
+            (
+                NAMES[1],
+                missing("wbe.shop.svc", "shop.svc.", ": namespace `shop` has no service `wbe`"),
+                Some(Reason::ServiceNotFound),
+            ),
             (NAMES[2], missing("web.shp.svc", "svc.", ": there is no namespace `shp`"), Some(Reason::NamespaceNotFound)),
             (NAMES[4], missing("9-9-9-9.shop.pod", "shop.pod.", ": no pod of namespace `shop` holds such an address"), None),
             (NAMES[9], missing("x", "", ""), None),
-            (NAMES[11], "type: `*.app.example.com.` stands for `x.app.example.com.`, which is not there, and `*.app.example.com.` has 1 record of type A".to_owned(), None),
-            (NAMES[13], "delegation: other servers answer for `sub.example.com.` and what is below it: `ns.example.org.`".to_owned(), None),
+            (
+                NAMES[11],
+                "type: `*.app.example.com.`, which stands for `x.app.example.com.`, has 1 record of type A".to_owned(),
+                None,
+            ),
+            (
+                NAMES[13],
+                "delegation: other servers answer for `sub.example.com.` and what is below it: `ns.example.org.`".to_owned(),
+                None,
+            ),
             (NAMES[14], "type: `web.shop.svc.cluster.local.` has 1 record of type A".to_owned(), None),
             (NAMES[15], "alias: more than 10 aliases in a row are not followed: SERVFAIL".to_owned(), None),
-            (NAMES[16], "zone: `example.org.` lies in no zone of Polder's: it is for upstreams, where there are any".to_owned(), None),
+            (
+                NAMES[16],
+                "zone: `example.org.` lies in no zone of Polder's: it is for upstreams, where there are any".to_owned(),
+                None,
+            ),
         ];
         for (name, message, reason) in expected {
             assert_eq!(a(name), (message, reason), "{name}");

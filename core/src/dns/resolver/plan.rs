@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use super::super::name::DomainName;
-use super::super::zones::{Move, Zone};
+use super::super::zones::{Move, keeps_views};
 use super::settings::{Resolver, Spec};
 use crate::cluster::Cluster;
 use crate::meta::Meta;
-use crate::reason::{Obstacle, Reason, Refusal, shown};
+use crate::reason::{Reason, Refusal, shown};
 use crate::schema::{Domain, PlanContext};
 
 /// The domain that a decision about the settings rests on.
 pub const READS: [Domain; 1] = [Domain::DnsZones];
-/// The most zones that a refusal names.
-const MOST_NAMED: usize = 20;
 
 /// Accepts an empty etag, or the one of the settings as they are.
 ///
@@ -44,7 +42,7 @@ pub fn update(cluster: &Cluster, domain: &DomainName, spec: Spec, context: PlanC
         let refusal = Refusal::new(Reason::ZoneOverlap, message).with("stub_domain", &stub.domain).with("other", domain);
         return Err(refusal.about("zone", domain));
     }
-    keeps_views(cluster, &spec)?;
+    keeps_views(&cluster.dns, &spec.views)?;
     let before = cluster.dns.resolver().cloned();
     let after = match &before {
         Some(before) if before.spec == spec => Arc::clone(before),
@@ -52,21 +50,4 @@ pub fn update(cluster: &Cluster, domain: &DomainName, spec: Spec, context: PlanC
         None => Arc::new(Resolver { meta: Meta::new(context.now, context.entropy, 0), spec }),
     };
     Ok(Move { before, after: Some(after) })
-}
-
-fn keeps_views(cluster: &Cluster, spec: &Spec) -> Result<(), Refusal> {
-    let gone = |zone: &&Arc<Zone>| zone.name.view().is_some_and(|wanted| spec.views.iter().all(|view| view.name != *wanted));
-    let lost: Vec<&Arc<Zone>> = cluster.dns.zones().filter(gone).collect();
-    let Some((first, view)) = lost.first().and_then(|zone| Some((zone, zone.name.view()?))) else { return Ok(()) };
-    let message = format!(
-        "View `{view}` is not among the views any more, and zone `{}` is in it: nobody would see it. Keep the view, or delete the zone first.",
-        first.name
-    );
-    let refusal = Refusal::new(Reason::ViewInUse, message).with("view", view).with("zone", &first.name).about("zone", &first.name);
-    let obstacle = |zone: &&Arc<Zone>| Obstacle {
-        reason: Reason::ViewInUse,
-        subject: format!("zones/{}", zone.name),
-        description: "it is in a view that would be gone".to_owned(),
-    };
-    Err(lost.iter().take(MOST_NAMED).map(obstacle).fold(refusal, Refusal::blocked_by))
 }

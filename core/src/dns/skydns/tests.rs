@@ -198,9 +198,12 @@ fn a_crowd_at_a_name_is_bounded() {
 
 #[test]
 fn until_it_was_read_nobody_says_that_a_name_is_not_there() {
+    use super::super::{RecordType, Standing, explain};
+    use crate::reason::Reason;
+
     let zones: Arc<[ZoneName]> = vec!["example.org".parse().unwrap()].into();
     let ask = |view: View, name: &str| {
-        use super::super::{Client, RecordType, Transport, answer};
+        use super::super::{Client, Transport, answer};
         let query = super::super::wire::encode_query(7, &name.parse().unwrap(), RecordType::A);
         let mut out = [0; 512];
         let changes = [set("example.org/www/A", &["192.0.2.1"])];
@@ -211,6 +214,9 @@ fn until_it_was_read_nobody_says_that_a_name_is_not_there() {
     assert_eq!(["www.example.org", "x.example.org"].map(|name| ask(unread.clone(), name)), ["NOERROR", "SERVFAIL"]);
     assert_eq!(ask(unread.clone(), "7.2.0.192.in-addr.arpa"), "NXDOMAIN", "a zone that nobody fills");
     assert_eq!(ask(unread.emptied(), "x.example.org"), "NXDOMAIN");
+    let names = snapshot(&cluster(&[]), unread.clone());
+    let told = explain(names.seen_by(None), &"x.example.org".parse().unwrap(), RecordType::A).pop().unwrap();
+    assert_eq!((told.step, told.standing), ("zone", Standing::Missing(Some(Reason::NotSynced))));
     assert!(!unread.is_read() && View::default().is_read());
 }
 

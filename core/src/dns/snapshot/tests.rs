@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::super::fixture::{
     Pod, exposed, key, pod, pool, public, put, ready, service, set, set_key, settings, shop, snapshot, view, views, zone,
 };
+use super::super::hash::Seed;
 use super::super::source::touched;
 use super::super::zones::Change as ZoneChange;
 use super::*;

@@ -4,18 +4,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use imbl::GenericHashMap;
-use imbl::shared_ptr::DefaultSharedPtr;
 use ipnet::IpNet;
 
-use super::super::hash::Seed;
+use super::super::hash::{Seed, Table};
 use super::View;
 use crate::cluster::Cluster;
 use crate::id::Uid;
 use crate::ipam::{Holding, OwnerKind};
 use crate::net::Label;
-
-type Table<K, V> = GenericHashMap<K, V, Seed, DefaultSharedPtr>;
 
 /// A view, ready to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,17 +5,23 @@ use std::sync::Arc;
 use super::super::data::Data;
 use super::super::record::RecordType;
 use super::record::{RecordSet, Zone};
-use super::rules::{beside_others, computed_around};
+use super::rules::{beside_others, computed_around, in_view};
 use crate::cluster::Cluster;
 use crate::ipam::{Finding, Severity};
 use crate::reason::Reason;
 
 /// Every record set without its zone, or that cannot stand beside the others; and what operators should know: zones in the place of a
-/// reverse zone that a later pool has made ours, and delegations to servers in the delegated part whose addresses are not there.
+/// reverse zone that a later pool has made ours, zones in a view that there is not, and delegations to servers in the delegated part whose addresses are not there.
 #[must_use]
 pub fn audit(cluster: &Cluster) -> Vec<Finding> {
     let sets = cluster.dns.all_sets().flat_map(|set| [misplaced(cluster, set), unreachable(cluster, set)]).flatten();
-    sets.chain(cluster.dns.zones().filter_map(|zone| shadowing(cluster, zone))).collect()
+    sets.chain(cluster.dns.zones().flat_map(|zone| [shadowing(cluster, zone), unseen(cluster, zone)]).flatten()).collect()
+}
+
+fn unseen(cluster: &Cluster, zone: &Arc<Zone>) -> Option<Finding> {
+    let refusal = in_view(&cluster.dns, &zone.name).err()?;
+    let message = format!("nobody sees it: there is no view `{}`", zone.name.view()?);
+    Some(Finding::new(Severity::Error, refusal.reason, "", message).about("zones", &zone.name))
 }
 
 fn finding(severity: Severity, reason: Reason, set: &RecordSet, message: String) -> Finding {

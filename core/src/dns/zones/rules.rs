@@ -7,10 +7,12 @@ use std::sync::Arc;
 use super::super::computed::reverse_apexes;
 use super::super::name::DomainName;
 use super::super::record::RecordType;
+use super::super::views;
 use super::name::{Owner, RecordSetKey, ZoneName};
 use super::record::{RecordSet, Zone};
 use super::view::View;
 use crate::cluster::Cluster;
+use crate::net::Label;
 use crate::reason::{Obstacle, Reason, Refusal};
 
 /// The most objects that a refusal names.
@@ -49,12 +51,33 @@ pub(super) fn computed_around(cluster: &Cluster, name: &DomainName) -> Option<Do
 /// [`Reason::ViewNotFound`].
 pub(super) fn in_view(view: &View, zone: &ZoneName) -> Result<(), Refusal> {
     let views = view.resolver().map_or(&[][..], |settings| &settings.spec.views);
-    let Some(wanted) = zone.view().filter(|wanted| views.iter().all(|view| view.name != **wanted)) else { return Ok(()) };
+    let Some(wanted) = missing_view(views, zone) else { return Ok(()) };
     let message = format!(
         "Zone `{zone}` would be in view `{wanted}`, which does not exist. Set it in the resolver settings first, or leave `@{wanted}` out \
          for a zone that everybody sees."
     );
     Err(Refusal::new(Reason::ViewNotFound, message).with("zone", zone).with("view", wanted).about("resolver-settings", "resolver"))
+}
+
+/// The view that a zone is in, where it is none of these.
+fn missing_view<'z>(views: &[views::View], zone: &'z ZoneName) -> Option<&'z Label> {
+    zone.view().filter(|wanted| views.iter().all(|view| view.name != **wanted))
+}
+
+/// Whether these views are still all that zones are in.
+///
+/// # Errors
+/// [`Reason::ViewInUse`], with the zones.
+pub(in crate::dns) fn keeps_views(view: &View, views: &[views::View]) -> Result<(), Refusal> {
+    let lost: Vec<&Arc<Zone>> = view.zones().filter(|zone| missing_view(views, &zone.name).is_some()).collect();
+    let Some((first, gone)) = lost.first().and_then(|zone| Some((zone, zone.name.view()?))) else { return Ok(()) };
+    let message = format!(
+        "View `{gone}` is not among the views any more, and zone `{}` is in it: nobody would see it. Keep the view, or delete the zone first.",
+        first.name
+    );
+    let refusal = Refusal::new(Reason::ViewInUse, message).with("view", gone).with("zone", &first.name).about("zone", &first.name);
+    let subjects = lost.iter().map(|zone| format!("zones/{}", zone.name));
+    Err(named(refusal, Reason::ViewInUse, subjects, "it is in a view that would be gone"))
 }
 
 /// Whether the zone around has nothing at the names that a new zone takes over but the way to it: name servers and addresses.
@@ -76,7 +99,7 @@ pub(super) fn beside_outer(view: &View, zone: &ZoneName) -> Result<(), Refusal> 
     );
     let refusal = Refusal::new(Reason::ZoneOverlap, message).with("zone", zone).with("other", &outer.name);
     let refusal = refusal.with("record_sets", lost.len()).about("zone", &outer.name);
-    Err(named(refusal, Reason::ZoneOverlap, &lost, "the new zone would answer for its name"))
+    Err(named(refusal, Reason::ZoneOverlap, subjects(&lost), "the new zone would answer for its name"))
 }
 
 /// The sets of a zone that nobody sees when others answer for `cut` and what is below.
@@ -107,15 +130,15 @@ pub(super) fn empty(view: &View, zone: &ZoneName) -> Result<(), Refusal> {
         first.key
     );
     let refusal = Refusal::new(Reason::ZoneNotEmpty, message).with("zone", zone).with("record_sets", sets.len());
-    Err(named(refusal.about("zone", zone), Reason::ZoneNotEmpty, &sets, "it is stored in the zone"))
+    Err(named(refusal.about("zone", zone), Reason::ZoneNotEmpty, subjects(&sets), "it is stored in the zone"))
 }
 
-fn named(refusal: Refusal, reason: Reason, sets: &[&Arc<RecordSet>], description: &str) -> Refusal {
-    let obstacles = sets.iter().take(MOST_NAMED).map(|set| Obstacle {
-        reason,
-        subject: format!("record-sets/{}", set.key),
-        description: description.to_owned(),
-    });
+fn subjects(sets: &[&Arc<RecordSet>]) -> impl Iterator<Item = String> {
+    sets.iter().map(|set| format!("record-sets/{}", set.key))
+}
+
+fn named(refusal: Refusal, reason: Reason, subjects: impl Iterator<Item = String>, description: &str) -> Refusal {
+    let obstacles = subjects.take(MOST_NAMED).map(|subject| Obstacle { reason, subject, description: description.to_owned() });
     obstacles.fold(refusal, Refusal::blocked_by)
 }
 
@@ -158,7 +181,12 @@ pub(super) fn hides_nothing(view: &View, key: &RecordSetKey) -> Result<(), Refus
         first.key
     );
     let refusal = Refusal::new(Reason::NameDelegated, message).with("record_set", key).with("record_sets", lost.len());
-    Err(named(refusal.about("record-set", &first.key), Reason::NameDelegated, &lost, "other servers would answer for its name"))
+    Err(named(
+        refusal.about("record-set", &first.key),
+        Reason::NameDelegated,
+        subjects(&lost),
+        "other servers would answer for its name",
+    ))
 }
 
 /// Where others begin to answer.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::super::fixture::{pool, set_key};
+use super::super::fixture::{pool, set_key, view, views};
 use super::super::master;
 use super::super::record::RecordType;
 use super::super::settings::Settings;
@@ -129,6 +129,23 @@ fn a_zone_leaves_computed_names_alone() {
     site.cluster.apply(&pool("pod", Purpose::Pod, &["172.27.0.0/16"]));
     let findings = audit(&site.cluster);
     assert_eq!((findings.len(), findings[0].severity, findings[0].reason), (1, Severity::Warning, Reason::ZoneOverlap));
+}
+
+#[test]
+fn a_zone_is_in_a_view_that_there_is() {
+    let mut site = Site::usual();
+    assert_eq!(reason(site.zone("corp.example@branch")), Reason::ViewNotFound);
+    let branch = view("branch", "192.0.2.0/24", "", "");
+    site.cluster.apply(&views(vec![branch.clone()]));
+    site.zone("corp.example@branch").unwrap();
+    keeps_views(&site.cluster.dns, &[branch]).unwrap();
+    let refusal = keeps_views(&site.cluster.dns, &[]).unwrap_err();
+    assert_eq!((refusal.reason, refusal.obstacles.len()), (Reason::ViewInUse, 1));
+    assert_eq!(audit(&site.cluster), []);
+    // By hand in the store.
+    site.cluster.apply(&views(Vec::new()));
+    let findings = audit(&site.cluster);
+    assert_eq!((findings.len(), findings[0].severity, findings[0].reason), (1, Severity::Error, Reason::ViewNotFound));
 }
 
 #[test]
