@@ -22,7 +22,7 @@ pub mod cookie;
 pub mod data;
 #[cfg(test)]
 mod fixture;
-mod hash;
+
 pub mod master;
 pub mod message;
 pub mod name;
@@ -46,9 +46,9 @@ pub mod views;
 pub mod wire;
 pub mod zones;
 
+pub use crate::hash::Seed;
 pub use answer::{Client, Outcome, Scope, Sent, Transport, answer, answer_in, bad_cookie, cut_short};
 pub use answer::{Standing, Step, explain};
-pub use hash::Seed;
 pub use name::DomainName;
 pub use record::{Data, Record, RecordType};
 pub use reverse::reverse_name;

@@ -31,7 +31,7 @@ pub mod view;
 pub use address::{CLASS, is_foreign};
 pub use ask::Side;
 pub use audit::audit;
-pub use brief::Brief;
+pub use brief::{Brief, BriefRef};
 pub use choose::Trial;
 pub use endpoints::endpoints;
 pub use explain::{Explanation, explain};

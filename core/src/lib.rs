@@ -15,11 +15,13 @@
 pub mod cluster;
 pub mod dns;
 pub mod filter;
+mod hash;
 pub mod id;
 pub mod ipam;
 pub mod lb;
 pub mod meta;
 pub mod net;
+mod packed;
 pub mod reason;
 pub mod schema;
 #[cfg(any(test, feature = "testing"))]

@@ -20,9 +20,10 @@ use polder_core::time::Timestamp;
 
 const SERVICES: u32 = 10_000;
 /// Bytes for the state of each service.
-const STATE: usize = 350;
-/// Bytes for the names of each: its own, that of a port, the one between, and that of its address.
-const NAMES: usize = 1000;
+const STATE: usize = 150;
+/// Bytes for the names of each: its own, that of a port, the one between, and that of its address follow from it, and only what is above
+/// them is kept.
+const NAMES: usize = 10;
 
 /// The system's allocator, with a count of what it has given and not got back.
 struct Counting;

@@ -3,6 +3,7 @@
 mod explain;
 mod find;
 mod pods;
+mod ports;
 mod scope;
 mod search;
 
@@ -10,11 +11,12 @@ use std::net::IpAddr;
 
 pub use self::explain::{Standing, Step, explain};
 use self::find::{Found, find, zone_for};
+use self::ports::in_order;
 pub use self::scope::Scope;
 use self::search::{Completed, complete};
 use super::name::is_under;
 use super::record::RecordType;
-use super::snapshot::{Set, Snapshot};
+use super::snapshot::{At, Implied, Set, Snapshot};
 use super::views::Sight;
 use super::wire::{
     CLASS_IN, Edns, FIXED, HEADER, MOST_POINTER, MOST_TCP, MOST_UDP, PLAIN_UDP, Query, Rcode, Reply, Section, Unreadable, pointer,
@@ -208,12 +210,12 @@ impl<'a> Asked<'a> {
                 }
             }
             let zone = match found {
-                Found::Set(_) | Found::Address(_) | Found::Alias(_) | Found::Elsewhere(..) => None,
                 Found::Start | Found::NoData | Found::Missing => match zone_for(self.sight, name, self.query.rtype) {
                     Some(zone) => Some(zone),
                     None if hop == 0 => return forward(reply, rtype),
                     None => return leads(reply, rtype),
                 },
+                _ => None,
             };
             if let Found::Elsewhere(servers, length) = found {
                 if hop > 0 {
@@ -229,7 +231,15 @@ impl<'a> Asked<'a> {
                     return sent(reply, Rcode::NoError, rtype);
                 }
                 (Found::Address(address), _) => {
-                    self.put_address(&mut reply, address, place);
+                    self.put_address(&mut reply, Section::Answer, address, pointer(place));
+                    return sent(reply, Rcode::NoError, rtype);
+                }
+                (Found::Ports(service, port), _) => {
+                    self.put_ports(&mut reply, (service, port), place, (hop == 0).then_some(name.len()));
+                    return sent(reply, Rcode::NoError, rtype);
+                }
+                (Found::Fronts(address), _) => {
+                    self.put_fronts(&mut reply, address, place);
                     return sent(reply, Rcode::NoError, rtype);
                 }
                 (Found::Alias(set), _) => {
@@ -264,21 +274,26 @@ impl<'a> Asked<'a> {
             return;
         }
         if is_first {
-            reply.put_additional(set);
+            let (block, records) = set.additional();
+            reply.put_additional(&[block], records);
         }
         for (at, host) in hosts(set) {
             self.put_addresses(reply, host, start + at);
         }
     }
 
-    /// Appends an address that no table has under the name at `place`.
-    fn put_address(&self, reply: &mut Reply<'_>, address: IpAddr, place: usize) {
-        let ([high, low], [_, rtype]) = (pointer(place), RecordType::of(address).0.to_be_bytes());
-        let [t0, t1, t2, t3] = self.sight.names().settings().ttl.to_be_bytes();
-        let fixed = [high, low, 0, rtype, 0, 1, t0, t1, t2, t3];
+    /// The start of a computed record of this type, up to its length.
+    fn fixed(&self, [high, low]: [u8; 2], rtype: RecordType) -> [u8; FIXED - 2] {
+        let ([r0, r1], [t0, t1, t2, t3]) = (rtype.0.to_be_bytes(), self.sight.names().settings().ttl.to_be_bytes());
+        [high, low, r0, r1, 0, 1, t0, t1, t2, t3]
+    }
+
+    /// Appends an address that no table has, and says whether it fitted.
+    fn put_address(&self, reply: &mut Reply<'_>, section: Section, address: IpAddr, owner: [u8; 2]) -> bool {
+        let fixed = self.fixed(owner, RecordType::of(address));
         match address {
-            IpAddr::V4(v4) => reply.put_record(Section::Answer, fixed, &[&v4.octets()]),
-            IpAddr::V6(v6) => reply.put_record(Section::Answer, fixed, &[&v6.octets()]),
+            IpAddr::V4(v4) => reply.put_record(section, fixed, &[&v4.octets()]),
+            IpAddr::V6(v6) => reply.put_record(section, fixed, &[&v6.octets()]),
         }
     }
 
@@ -301,9 +316,16 @@ impl<'a> Asked<'a> {
     /// Appends the addresses of a host whose name stands at `place`. Says whether all of them fitted.
     fn put_addresses(&self, reply: &mut Reply<'_>, host: &[u8], place: usize) -> bool {
         let seen = place <= MOST_POINTER && !self.sight.hides(host);
-        let Some(node) = self.sight.tables(host).node(host).filter(|_| seen) else { return true };
-        let mut sets = [RecordType::A, RecordType::AAAA].into_iter().filter_map(|rtype| node.set(rtype));
-        sets.all(|set| reply.put_addresses(set, pointer(place)))
+        match self.sight.tables(host).at(host).filter(|_| seen) {
+            Some(At::Kept(node)) => {
+                let mut sets = [RecordType::A, RecordType::AAAA].into_iter().filter_map(|rtype| node.set(rtype));
+                sets.all(|set| reply.put_addresses(set, pointer(place)))
+            }
+            Some(At::Implied(Implied::Front(service))) => {
+                in_order(service).all(|address| reply.put_additional(&[self.address_record(address, pointer(place)).as_bytes()], 1))
+            }
+            _ => true,
+        }
     }
 
     /// Appends the start of `zone`, whose name stands at `place` in the message: as the answer, or as the reason why there is none

@@ -38,7 +38,7 @@ use crate::net::Label;
 /// The version of the Kubernetes DNS schema that the names follow.
 const SCHEMA_VERSION: &str = "1.1.0";
 /// Weight of every SRV record: all targets alike.
-const SRV_WEIGHT: u16 = 100;
+pub(super) const SRV_WEIGHT: u16 = 100;
 
 /// The reverse zones we answer for: those of the pod and service pools. An address elsewhere has its name, but the fact that an
 /// address has none is only ours to tell in these.
@@ -52,31 +52,21 @@ pub(super) fn reverse_apexes(cluster: &Cluster) -> BTreeSet<DomainName> {
 /// own zones only.
 #[must_use]
 pub fn records(settings: &Settings, cluster: &Cluster, source: &Source, view: Option<&Label>) -> Arc<[Record]> {
+    collect((settings, view), |table| table.source(cluster, source))
+}
+
+/// Those of a service with virtual IPs that do not follow from the service alone: the names of its endpoints. Sorted in the same way.
+pub(super) fn endpoint_records(settings: &Settings, cluster: &Cluster, service: &Service) -> Arc<[Record]> {
+    collect((settings, None), |table| {
+        if let Some(front) = table.front(service) {
+            table.endpoint_names(cluster, service, &front);
+        }
+    })
+}
+
+fn collect<'a>((settings, view): (&'a Settings, Option<&'a Label>), fill: impl FnOnce(&mut Table<'a>)) -> Arc<[Record]> {
     let mut table = Table { settings, view, records: Vec::new() };
-    match source {
-        Source::Zones => table.zones(cluster),
-        Source::Views => {}
-        Source::Namespace(name) => table.namespace(cluster, name),
-        Source::Service(key) => {
-            if let Some(service) = cluster.lb.named(key) {
-                table.service(cluster, &service);
-            }
-        }
-        Source::External(key) => {
-            if let Some(service) = cluster.lb.named(key) {
-                table.external(cluster, &service);
-            }
-        }
-        Source::Pod(uid) => table.pod(cluster, *uid),
-        Source::Zone(name) => {
-            if let Some(zone) = cluster.dns.zone(name.as_str()) {
-                table.apex(zone);
-            }
-        }
-        Source::RecordSet(key) => table.stored(cluster, key),
-        // They are no part of the cluster's state: the view of them has their records.
-        Source::SkyDns(_) => {}
-    }
+    fill(&mut table);
     table.records.sort_unstable();
     table.records.dedup();
     table.records.into()
@@ -90,6 +80,33 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
+    fn source(&mut self, cluster: &Cluster, source: &Source) {
+        match source {
+            Source::Zones => self.zones(cluster),
+            Source::Views => {}
+            Source::Namespace(name) => self.namespace(cluster, name),
+            Source::Service(key) => {
+                if let Some(service) = cluster.lb.named(key) {
+                    self.service(cluster, &service);
+                }
+            }
+            Source::External(key) => {
+                if let Some(service) = cluster.lb.named(key) {
+                    self.external(cluster, &service);
+                }
+            }
+            Source::Pod(uid) => self.pod(cluster, *uid),
+            Source::Zone(name) => {
+                if let Some(zone) = cluster.dns.zone(name.as_str()) {
+                    self.apex(zone);
+                }
+            }
+            Source::RecordSet(key) => self.stored(cluster, key),
+            // They are no part of the cluster's state: the view of them has their records.
+            Source::SkyDns(_) => {}
+        }
+    }
+
     /// A name that would be longer than DNS allows is left out: nobody can ask for it.
     fn add(&mut self, name: Option<DomainName>, data: Data) {
         if let Some(name) = name {
@@ -148,9 +165,14 @@ impl Table<'_> {
         }
     }
 
-    fn service(&mut self, cluster: &Cluster, service: &Service) {
+    /// The name of a service.
+    fn front(&self, service: &Service) -> Option<DomainName> {
         let key = &service.key;
-        let Some(front) = self.settings.zone().below(&[key.name.as_str(), key.namespace.as_str(), "svc"]) else { return };
+        self.settings.zone().below(&[key.name.as_str(), key.namespace.as_str(), "svc"])
+    }
+
+    fn service(&mut self, cluster: &Cluster, service: &Service) {
+        let Some(front) = self.front(service) else { return };
         match service.spec.service_type {
             ServiceType::ExternalName => self.alias(front, &service.spec.external_name),
             ServiceType::Headless => {
@@ -218,7 +240,8 @@ impl Table<'_> {
     }
 }
 
-const fn protocol(protocol: Protocol) -> &'static str {
+/// The label of a protocol.
+pub(super) const fn protocol(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Tcp => "_tcp",
         Protocol::Udp => "_udp",

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::data::Data;
-use super::hash::Seed;
 use super::resolver::{Resolver, Spec};
 use super::serial::Heads;
 use super::settings::{PodRecords, Settings};
@@ -12,10 +11,11 @@ use super::snapshot::Snapshot;
 use super::views::View;
 use super::zones::{Change as ZoneChange, RecordSet, RecordSetKey, Zone, ZoneName, ZoneSpec};
 use crate::cluster::{Change, Cluster};
+use crate::hash::Seed;
 use crate::id::{Revision, Uid};
 use crate::ipam::{Allocation, Change as IpamChange, Holding, Pool, Purpose};
 use crate::lb::{
-    Change as LbChange, Endpoint, Protocol, Service, ServiceKey, ServicePort, ServiceSpec, ServiceType, TargetPort, Vip,
+    Brief, Change as LbChange, Endpoint, Protocol, Service, ServiceKey, ServicePort, ServiceSpec, ServiceType, TargetPort, Vip,
 };
 use crate::meta::Meta;
 use crate::net::{Labels, Selector};
@@ -116,8 +116,13 @@ pub(super) fn given(address: &str, ready: bool) -> Endpoint {
     Endpoint { address, ready, node: None, zone: String::new(), hostname: None, pod: String::new(), ports: vec![Some(80)] }
 }
 
+/// As a name server has it.
 pub(super) fn put(service: Service) -> Change {
-    Change::Lb(LbChange::Service(service.key.clone(), Some(Arc::new(service))))
+    Change::Lb(LbChange::Brief(service.key.clone(), Some(Brief::of(&service))))
+}
+
+pub(super) fn drop_service(name: &str) -> Change {
+    Change::Lb(LbChange::Brief(key(name), None))
 }
 
 /// A zone with the usual values.

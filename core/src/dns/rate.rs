@@ -9,9 +9,9 @@ use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::answer::Sent;
-use super::hash::Seed;
 use super::network::Network;
 use super::wire::Rcode;
+use crate::hash::Seed;
 
 /// Places of a set.
 const WAYS: usize = 4;

@@ -6,6 +6,10 @@ use super::name::DomainName;
 use crate::net::range::number;
 use crate::net::{AddrRange, Family};
 
+/// Under this name those of IPv4 addresses are.
+pub(super) const IPV4: &[u8] = b"\x07in-addr\x04arpa\0";
+/// And under this one those of IPv6 addresses.
+pub(super) const IPV6: &[u8] = b"\x03ip6\x04arpa\0";
 /// The most zones made for one range; a ragged range gets fewer and larger ones.
 const MOST_ZONES: u128 = 256;
 
@@ -13,6 +17,46 @@ const MOST_ZONES: u128 = 256;
 #[must_use]
 pub fn reverse_name(address: IpAddr) -> DomainName {
     prefix_name(Family::of(address), number(address), Family::of(address).bits())
+}
+
+/// The address whose reverse name this is, on the wire: `None` for every other name. It is written in the one way of [`reverse_name`].
+pub(super) fn address_of(name: &[u8]) -> Option<IpAddr> {
+    if let Some(labels) = name.strip_suffix(IPV4) {
+        let mut octets = [0; 4];
+        let mut rest = labels;
+        for octet in octets.iter_mut().rev() {
+            *octet = decimal(label(&mut rest)?)?;
+        }
+        return rest.is_empty().then(|| octets.into());
+    }
+    let mut rest = name.strip_suffix(IPV6)?;
+    let mut octets = [0; 16];
+    for octet in octets.iter_mut().rev() {
+        let (low, high) = (nibble(label(&mut rest)?)?, nibble(label(&mut rest)?)?);
+        *octet = high << 4 | low;
+    }
+    rest.is_empty().then(|| octets.into())
+}
+
+/// The next of the labels.
+fn label<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::from(*rest.split_off_first()?);
+    rest.split_off(..length)
+}
+
+/// A number without zeroes before it.
+fn decimal(label: &[u8]) -> Option<u8> {
+    let is_short = matches!(label, [b'0'] | [b'1'..=b'9', ..]);
+    std::str::from_utf8(label).ok().filter(|_| is_short)?.parse().ok()
+}
+
+/// One hexadecimal digit in lower case.
+fn nibble(label: &[u8]) -> Option<u8> {
+    match label {
+        [digit @ b'0'..=b'9'] => Some(digit - b'0'),
+        [digit @ b'a'..=b'f'] => Some(digit - b'a' + 10),
+        _ => None,
+    }
 }
 
 /// The reverse zones of a range: whole octets or nibbles, aligned with the range where it is aligned itself, never finer than /24 or
@@ -66,8 +110,8 @@ fn prefix_name(family: Family, address: u128, length: u8) -> DomainName {
         }
     }
     wire.extend_from_slice(match family {
-        Family::V4 => b"\x07in-addr\x04arpa\0".as_slice(),
-        Family::V6 => b"\x03ip6\x04arpa\0",
+        Family::V4 => IPV4,
+        Family::V6 => IPV6,
     });
     // At most 32 nibbles: never longer than a name may be.
     DomainName::from_wire(&wire).unwrap_or_else(DomainName::root)
@@ -86,6 +130,26 @@ mod tests {
         let name = |text: &str| reverse_name(text.parse().unwrap()).to_string();
         assert_eq!(name("172.28.0.10"), "10.0.28.172.in-addr.arpa.");
         assert_eq!(name("2001:db8::1"), format!("1.{}8.b.d.0.1.0.0.2.ip6.arpa.", "0.".repeat(23)));
+    }
+
+    #[test]
+    fn only_the_reverse_name_of_an_address_is_read_as_one() {
+        let read = |name: &str| address_of(name.parse::<DomainName>().unwrap().as_wire());
+        for address in ["172.28.0.10", "0.0.0.0", "255.1.20.3", "::", "2001:db8::1", "ffff::abcd"] {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(address_of(reverse_name(address).as_wire()), Some(address));
+            assert_eq!(address_of(reverse_name(address).parent().unwrap().as_wire()), None);
+            assert_eq!(address_of(reverse_name(address).child("x").unwrap().as_wire()), None);
+        }
+        let nibbles = "0.".repeat(31);
+        for bad in ["01.0.0.10", "256.0.0.10", "x.0.0.10", "+1.0.0.10", "1.0.0", "0.1.0.0.10"] {
+            assert_eq!(read(&format!("{bad}.in-addr.arpa")), None, "{bad}");
+        }
+        for bad in [format!("10.{nibbles}ip6.arpa"), format!("g.{nibbles}ip6.arpa"), format!("1.{nibbles}ip6.arpa.example")] {
+            assert_eq!(read(&bad), None, "{bad}");
+        }
+        // The suffix has to begin at a label.
+        assert_eq!(address_of(b"\x011\x012\x013\x0c4\x07in-addr\x04arpa\0"), None);
     }
 
     #[test]

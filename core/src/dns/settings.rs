@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::hash::Seed;
 use super::name::DomainName;
 use super::transfer::Secondaries;
+use crate::hash::Seed;
 use crate::reason::{Malformed, Reason};
 
 /// Which names of the form `<a-b-c-d>.<ns>.pod.<zone>` there are. They are not in the Kubernetes DNS specification 1.1.0; clusters have

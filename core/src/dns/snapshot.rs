@@ -7,29 +7,34 @@
 //! Answers are kept and records are not: these follow from the state, of which the snapshot has its copy, whenever somebody wants to
 //! see them or they are to be compared with those of a newer state.
 //!
-//! A name is in the table when it has data of its own or a name below it has: absence from the table *is* NXDOMAIN, and a name
-//! without data is an empty non-terminal (RFC 8020).
+//! A name is in the table when it has data of its own or a name below it has, unless it follows from a service in brief alone, and is
+//! answered from that (`implied`). Absence from both *is* NXDOMAIN, and a name without data is an empty non-terminal (RFC 8020).
 
 mod apex;
+mod implied;
 mod layer;
 mod names;
+mod relink;
 mod set;
 mod share;
 mod sources;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::iter;
 use std::sync::Arc;
 
 use imbl::OrdMap;
 
 pub(super) use self::apex::{Apex, Start};
+pub(super) use self::implied::{At, Implied, SVC};
 use self::names::Names;
+use self::relink::Update;
 pub(super) use self::set::Set;
 use self::set::Sets;
 pub(super) use self::share::Shared;
-use self::sources::{Sources, all};
+use self::sources::{Sources, apart_from_briefs};
 use super::computed::{records, reverse_apexes};
-use super::hash::Table;
 use super::name::{DomainName, MOST_BYTES, is_under, suffixes};
 use super::record::{Record, RecordType};
 use super::serial::{Basis, Heads};
@@ -39,14 +44,13 @@ use super::source::Source;
 use super::views::Clients;
 use super::zones::ZoneName;
 use crate::cluster::Cluster;
+use crate::hash::Table;
 use crate::id::Revision;
+use crate::lb::BriefRef;
 use crate::net::Label;
 
 /// The label of a wildcard, on the wire.
 const WILDCARD: [u8; 2] = [1, b'*'];
-
-/// The records of sources at the new state, as far as an update has needed them.
-type Known = BTreeMap<Arc<Source>, Arc<[Record]>>;
 
 /// One name.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -86,6 +90,8 @@ pub struct Snapshot {
     /// What the names follow from; `None` before it was ever known.
     cluster: Option<Cluster>,
     names: Names,
+    /// How many names there are that the table does not have.
+    implied: usize,
     reverse: Arc<BTreeSet<DomainName>>,
     /// The zones that are stored, by their apexes.
     zones: Table<DomainName, Arc<Apex>>,
@@ -111,6 +117,7 @@ impl Snapshot {
             heads: Heads::default(),
             cluster: None,
             names: Names::new(seed),
+            implied: 0,
             reverse: Arc::default(),
             zones: Table::with_hasher(seed),
             imported: View::default(),
@@ -131,11 +138,12 @@ impl Snapshot {
     #[must_use]
     pub fn build_with(settings: Arc<Settings>, cluster: &Cluster, imported: View, heads: Heads) -> Self {
         let keys = imported.entries().map(|(key, _)| Source::SkyDns(Arc::clone(key)));
-        let all = all(&settings, cluster).chain(keys).collect();
+        let touched = apart_from_briefs(&settings, cluster).chain(keys).collect();
+        let briefs = || cluster.lb.briefs().filter_map(BriefRef::key).map(Source::Service);
         let mut snapshot = Self::unsynced(settings);
-        snapshot.follow_clients(cluster, &all);
-        snapshot.update_layers(cluster, &all, heads);
-        snapshot.update_own((cluster, imported), &all, heads);
+        snapshot.follow_clients(cluster, &touched);
+        snapshot.update_layers(cluster, &touched, heads);
+        snapshot.update_own((cluster, imported), (&touched, briefs), heads);
         snapshot
     }
 
@@ -146,40 +154,43 @@ impl Snapshot {
         let touched = imported.resting(touched);
         self.follow_clients(cluster, &touched);
         self.update_layers(cluster, &touched, heads);
-        self.update_own((cluster, imported.clone()), &touched, heads);
+        self.update_own((cluster, imported.clone()), (&touched, iter::empty), heads);
     }
 
     /// Brings the records that follow from what other programs store to `imported`, at the same state of the cluster.
     pub fn import(&mut self, cluster: &Cluster, imported: View, heads: Heads) {
         let mut touched = BTreeSet::new();
         self.imported.moved(&imported, &mut touched);
-        self.update_own((cluster, imported), &touched, heads);
+        self.update_own((cluster, imported), (&touched, iter::empty), heads);
     }
 
-    /// The same of the names that are not those of another view.
-    fn update_own(&mut self, (cluster, imported): (&Cluster, View), touched: &BTreeSet<Source>, heads: Heads) {
-        // Only where others have a zone anything is noted of how it changes.
-        let before = (!self.shared.is_empty()).then(|| self.clone());
-        let touched_here = touched.iter().filter(|source| layer::belongs(self.view.as_ref(), source));
-        let old: Vec<(Arc<Source>, Arc<[Record]>)> =
-            touched_here.map(|source| (Arc::new(source.clone()), self.records_of(source))).collect();
+    /// The same of the names that are not those of another view. Of those `more` that were touched nobody has to keep a list.
+    fn update_own<I: Iterator<Item = Source>>(
+        &mut self,
+        (cluster, imported): (&Cluster, View),
+        (touched, more): (&BTreeSet<Source>, impl Fn() -> I),
+        heads: Heads,
+    ) {
+        let before = self.clone();
         self.cluster = Some(cluster.clone());
         self.imported = imported;
         self.heads = heads;
         if touched.contains(&Source::Zones) && self.view.is_none() {
             self.cover(reverse_apexes(cluster));
         }
-        let (mut changed, mut known) = (BTreeSet::new(), Known::new());
-        for (source, old) in old {
-            if let Source::Zone(name) = source.as_ref() {
+        let view = self.view.clone();
+        let here = || touched.iter().cloned().chain(more()).filter(|source| layer::belongs(view.as_ref(), source));
+        let mut update = Update::new(&before);
+        self.follow_briefs(here(), &mut update);
+        for source in here() {
+            if let Source::Zone(name) = &source {
                 self.restart(cluster, name);
             }
-            let names = self.replace(&source, &old, &mut known);
-            if before.is_some() {
-                changed.extend(names);
-            }
+            self.replace(&Arc::new(source), &mut update);
         }
-        if let Some(before) = before {
+        let changed = update.changed();
+        // Only where others have a zone anything is noted of how it changes.
+        if !before.shared.is_empty() {
             self.remember(&before, touched, changed);
         }
     }
@@ -251,7 +262,10 @@ impl Snapshot {
 
     /// Every record with its source, in no order: made anew from the state.
     pub fn records(&self) -> impl Iterator<Item = (Source, Record)> {
-        let all = self.cluster.iter().flat_map(|cluster| all(&self.settings, cluster));
+        let all = self.cluster.iter().flat_map(|cluster| {
+            let briefs = cluster.lb.briefs().filter_map(BriefRef::key).map(Source::Service);
+            apart_from_briefs(&self.settings, cluster).chain(briefs)
+        });
         let imported = self.imported.entries().map(|(key, _)| Source::SkyDns(Arc::clone(key)));
         all.chain(imported).filter(|source| layer::belongs(self.view.as_ref(), source)).flat_map(|source| {
             let records = self.records_of(&source);
@@ -260,14 +274,18 @@ impl Snapshot {
     }
 
     /// The records that answer for one name, each with its source: those that stand there, or at the wildcard that stands for it.
-    pub fn records_at(&self, name: &DomainName) -> impl Iterator<Item = (&Source, Record)> {
+    pub fn records_at(&self, name: &DomainName) -> impl Iterator<Item = (Arc<Source>, Record)> {
         let wild = || self.wildcard(self.stored_zone_of(name.as_wire())?, name.as_wire());
-        let found = self.names.get_key_value(name.as_wire()).or_else(wild);
-        found.into_iter().flat_map(move |(name, node)| {
-            node.sources.iter().flat_map(move |source| {
-                let records = set::at(&self.records_of(source), name).to_vec();
-                records.into_iter().map(move |record| (source.as_ref(), record))
-            })
+        let (name, sources) = match self.at(name.as_wire()) {
+            Some(At::Kept(node)) => (name.clone(), node.sources.iter().cloned().collect()),
+            Some(At::Implied(_)) => (name.clone(), self.implying_sources(name.as_wire())),
+            None => {
+                wild().map_or((name.clone(), Vec::new()), |(name, node)| (name.clone(), node.sources.iter().cloned().collect()))
+            }
+        };
+        sources.into_iter().flat_map(move |source| {
+            let records = set::at(&self.records_of(&source), &name).to_vec();
+            records.into_iter().map(move |record| (Arc::clone(&source), record))
         })
     }
 
@@ -280,13 +298,13 @@ impl Snapshot {
     /// How many names there are, empty ones included.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.names.len()
+        self.names.len() + self.implied
     }
 
     /// Whether there are no names.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.names.len() == 0
+        self.len() == 0
     }
 
     /// The start of the zone with this apex, where it is stored.
@@ -308,19 +326,29 @@ impl Snapshot {
         self.zone_of(name).filter(|zone| self.zones.contains_key(*zone))
     }
 
-    /// Every name with what is there, in no order.
-    pub(super) fn nodes(&self) -> impl Iterator<Item = (&DomainName, &Node)> {
-        self.names.iter()
+    /// Every name that has records, with them, in no order; some may have none.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (DomainName, Cow<'_, Node>)> {
+        let kept = self.names.iter().map(|(name, node)| (name.clone(), Cow::Borrowed(node)));
+        kept.chain(self.implied_nodes().map(|(name, node)| (name, Cow::Owned(node))))
     }
 
-    pub(super) fn node(&self, name: &[u8]) -> Option<&Node> {
+    /// What the table has at a name: everything but what follows from services.
+    pub(super) fn kept(&self, name: &[u8]) -> Option<&Node> {
         self.names.get(name)
+    }
+
+    /// What stands at a name with all its records, which are made for the caller where they follow from services.
+    pub(super) fn node(&self, name: &DomainName) -> Option<Cow<'_, Node>> {
+        match self.at(name.as_wire())? {
+            At::Kept(node) => Some(Cow::Borrowed(node)),
+            At::Implied(_) => Some(Cow::Owned(self.implied_node(name))),
+        }
     }
 
     /// The wildcard that stands for a name of a stored zone that is not there: `*` below the nearest name above it that is.
     pub(super) fn wildcard(&self, zone: &[u8], name: &[u8]) -> Option<(&DomainName, &Node)> {
         let mut above = suffixes(name).skip(1).take_while(|suffix| suffix.len() >= zone.len());
-        let encloser = above.find(|suffix| self.names.contains(suffix))?;
+        let encloser = above.find(|suffix| self.contains(suffix))?;
         let mut wild = [0; WILDCARD.len() + MOST_BYTES];
         let length = WILDCARD.len() + encloser.len();
         wild.get_mut(..WILDCARD.len())?.copy_from_slice(&WILDCARD);
@@ -336,94 +364,6 @@ impl Snapshot {
         }
         suffixes(name).find(|suffix| self.zones.contains_key(*suffix) || self.reverse.contains(*suffix))
     }
-
-    /// Puts the records that a source has now in the place of those before, and gives the names whose answers have changed.
-    fn replace(&mut self, source: &Arc<Source>, before: &[Record], known: &mut Known) -> BTreeSet<DomainName> {
-        let after = self.records_of(source);
-        if *before == *after {
-            return BTreeSet::new();
-        }
-        let changed = changed_names(before, &after);
-        for name in &changed {
-            self.relink(name, (source, &after), known);
-        }
-        changed
-    }
-
-    /// Compiles a name anew after the records of `source` have changed there; these are all that it has now.
-    fn relink(&mut self, name: &DomainName, (source, records): (&Arc<Source>, &[Record]), known: &mut Known) {
-        let node = self.names.get(name.as_wire());
-        let before = node.map(|node| node.sources.clone()).unwrap_or_default();
-        let sources = if set::at(records, name).is_empty() { before.without(source) } else { before.with(source) };
-        let children = node.map_or(0, |node| node.children);
-        let is_new = node.is_none();
-        if sources.is_empty() && children == 0 {
-            self.prune(name.as_wire());
-            return;
-        }
-        for other in sources.iter().filter(|other| *other != source) {
-            known.entry(Arc::clone(other)).or_insert_with(|| self.records_of(other));
-        }
-        let of = |one| if one == source { Some(records) } else { known.get(one).map(AsRef::as_ref) };
-        let owned: Vec<&[Record]> = sources.iter().filter_map(of).collect();
-        let stored = sources.iter().any(|source| source.in_stored_zone());
-        let sets = set::compile(name, &owned, stored);
-        self.names.insert(name.clone(), Node { sources, stored, children, sets });
-        if is_new {
-            self.grow(name.as_wire());
-        }
-    }
-
-    /// Counts a new name at the names above it, which exist from now on.
-    fn grow(&mut self, name: &[u8]) {
-        for above in suffixes(name).skip(1) {
-            if let Some(node) = self.names.get_mut(above) {
-                node.children += 1;
-                return;
-            }
-            let Some(name) = DomainName::from_wire(above) else { return };
-            self.names.insert(name, Node { children: 1, ..Node::default() });
-        }
-    }
-
-    /// Removes a name and every name above it that existed only because of it.
-    fn prune(&mut self, name: &[u8]) {
-        if !self.names.remove(name) {
-            return;
-        }
-        for above in suffixes(name).skip(1) {
-            let Some(node) = self.names.get_mut(above) else { return };
-            node.children -= 1;
-            if node.children > 0 || !node.sources.is_empty() {
-                return;
-            }
-            self.names.remove(above);
-        }
-    }
-}
-
-/// The names whose answers differ: those with other records, and those that carry the addresses of such a name as glue.
-fn changed_names(before: &[Record], after: &[Record]) -> BTreeSet<DomainName> {
-    let mut changed = BTreeSet::new();
-    let (mut old, mut new) = (before.iter().peekable(), after.iter().peekable());
-    loop {
-        let record = match (old.peek(), new.peek()) {
-            (None, None) => break,
-            (Some(a), Some(b)) if a == b => {
-                old.next();
-                new.next();
-                continue;
-            }
-            (Some(a), Some(b)) if a < b => old.next(),
-            (Some(_), None) => old.next(),
-            (_, Some(_)) => new.next(),
-        };
-        changed.extend(record.map(|record| record.name.clone()));
-    }
-    let holds_glue = |record: &&Record| record.data.glue().is_some_and(|target| changed.contains(target));
-    let glued: Vec<DomainName> = after.iter().filter(holds_glue).map(|record| record.name.clone()).collect();
-    changed.extend(glued);
-    changed
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@
 use std::hash::BuildHasher as _;
 use std::time::Duration;
 
-use super::hash::Seed;
 use super::name::MOST_BYTES;
 use super::record::RecordType;
+use crate::hash::Seed;
 
 /// Counters of a set.
 const WAYS: usize = 8;

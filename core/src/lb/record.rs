@@ -28,6 +28,30 @@ pub struct ServiceKey {
     pub name: Label,
 }
 
+impl ServiceKey {
+    /// Its name and its namespace as they stand in a domain name: each after its length.
+    #[must_use]
+    pub fn to_wire(&self) -> Vec<u8> {
+        let mut wire = Vec::with_capacity(2 + self.name.as_str().len() + self.namespace.as_str().len());
+        for label in [&self.name, &self.namespace] {
+            // No label is longer than 63 bytes.
+            wire.extend(u8::try_from(label.as_str().len()));
+            wire.extend_from_slice(label.as_str().as_bytes());
+        }
+        wire
+    }
+
+    /// Reads what [`Self::to_wire`] has written.
+    #[must_use]
+    pub fn from_wire(mut wire: &[u8]) -> Option<Self> {
+        let mut label = || {
+            let length = usize::from(*wire.split_off_first()?);
+            std::str::from_utf8(wire.split_off(..length)?).ok()?.parse().ok()
+        };
+        Some(Self { name: label()?, namespace: label()? })
+    }
+}
+
 impl fmt::Display for ServiceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)

@@ -23,7 +23,7 @@ pub(super) struct Selecting {
 
 impl Selecting {
     pub(super) fn insert(&mut self, key: &ServiceKey, selector: &Selector) {
-        let mut end = root(&key.namespace);
+        let mut end = root(key.namespace.as_str());
         for step in steps(end, selector) {
             *self.through.entry(step).or_default() += 1;
             end = step;
@@ -32,7 +32,7 @@ impl Selecting {
     }
 
     pub(super) fn remove(&mut self, key: &ServiceKey, selector: &Selector) {
-        let mut end = root(&key.namespace);
+        let mut end = root(key.namespace.as_str());
         for step in steps(end, selector) {
             match self.through.get(&step).copied() {
                 Some(more) if more > 1 => self.through.insert(step, more - 1),
@@ -47,7 +47,7 @@ impl Selecting {
     pub(super) fn candidates<'s>(&'s self, namespace: &Label, labels: &Labels) -> Vec<&'s ServiceKey> {
         let labels: Vec<(&str, &str)> = labels.iter().collect();
         let mut found = Vec::new();
-        let mut open = vec![(root(namespace), 0)];
+        let mut open = vec![(root(namespace.as_str()), 0)];
         while let Some((path, from)) = open.pop() {
             let here = self.ends.range((path, None)..).take_while(|(end, _)| *end == path);
             found.extend(here.filter_map(|(_, key)| key.as_ref()));
@@ -63,20 +63,20 @@ impl Selecting {
 }
 
 /// The same in every view of one process, and nowhere else: the index is never stored.
-fn root(namespace: &Label) -> u64 {
+pub(super) fn root(namespace: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    namespace.as_str().hash(&mut hasher);
+    namespace.hash(&mut hasher);
     hasher.finish()
 }
 
-fn step(path: u64, key: &str, value: &str) -> u64 {
+pub(super) fn step(path: u64, key: &str, value: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     (path, key, value).hash(&mut hasher);
     hasher.finish()
 }
 
 /// The path of a selector. Its conditions are in the order of their keys, as labels are.
-fn steps(root: u64, selector: &Selector) -> impl Iterator<Item = u64> {
+pub(super) fn steps(root: u64, selector: &Selector) -> impl Iterator<Item = u64> {
     let terms = selector.requirements().iter().filter_map(crate::net::labels::Requirement::equality);
     terms.scan(root, |path, (key, value)| {
         *path = step(*path, key, value);

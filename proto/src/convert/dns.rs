@@ -246,7 +246,7 @@ pub fn answered(sight: Sight<'_>, sent: &Answered) -> v1::Record {
     let same = |record: &Record| record.data.record_type() == Some(sent.rtype) && record.data.to_string() == sent.data;
     let source =
         sight.tables(sent.name.as_wire()).records_at(&sent.name).find(|(_, record)| same(record)).map(|(source, _)| source);
-    let (kind, object) = origin(source);
+    let (kind, object) = origin(source.as_deref());
     v1::Record {
         name: sent.name.to_string(),
         r#type: sent.rtype.to_string(),

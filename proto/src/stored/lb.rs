@@ -10,7 +10,7 @@ mod service;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use polder_core::lb::{Change, ServiceKey, View};
+use polder_core::lb::{BriefRef, Change, ServiceKey, View};
 use polder_core::net::{Label, Name};
 use polder_core::schema::{Corrupt, StoredWrite};
 use prost::Message;
@@ -142,7 +142,7 @@ pub fn before(view: &View, change: &Change) -> Option<Vec<u8>> {
     let board = view.board();
     value_of(&match change {
         Change::Service(key, _) => Change::Service(key.clone(), view.service(key).cloned()),
-        Change::Brief(key, _) => Change::Brief(key.clone(), view.brief(key).cloned()),
+        Change::Brief(key, _) => Change::Brief(key.clone(), view.brief(key).map(BriefRef::to_brief)),
         Change::Rest(address, _) => Change::Rest(*address, view.rest(*address).cloned()),
         Change::Announcement(address, _) => Change::Announcement(*address, board.of(*address).cloned()),
         Change::Drain(node, _) => Change::Drain(node.clone(), board.drain(node).cloned()),

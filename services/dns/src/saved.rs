@@ -165,11 +165,9 @@ fn records(cluster: &Cluster) -> impl Iterator<Item = Change> {
     let namespaces = cluster.ipam.namespaces().map(|space| ipam::Change::Namespace(space.name.clone(), Some(Arc::clone(space))));
     let named = cluster.ipam.allocations(None).filter(|(_, held)| held.is_held() && held.owner.namespace.is_some());
     let pods = named.map(|(uid, held)| ipam::Change::Allocation(uid, Some(Arc::clone(held))));
-    let services = cluster.lb.keys().filter_map(|key| {
-        let made = || cluster.lb.named(&key).map(|service| lb::Brief::of(&service));
-        let brief = cluster.lb.brief(&key).cloned().or_else(made)?;
-        Some(lb::Change::Brief(key, Some(brief)))
-    });
+    let whole = cluster.lb.services().map(|service| lb::Change::Brief(service.key.clone(), Some(lb::Brief::of(service))));
+    let brief = cluster.lb.briefs().filter_map(|brief| Some(lb::Change::Brief(brief.key()?, Some(brief.to_brief()))));
+    let services = whole.chain(brief);
     let zones = cluster.dns.zones().map(|zone| Zone(zone.name.clone(), Some(Arc::clone(zone))));
     let sets = cluster.dns.all_sets().map(|set| RecordSet(Arc::clone(&set.key), Some(Arc::clone(set))));
     let resolver = cluster.dns.resolver().map(|settings| Resolver(Some(Arc::clone(settings))));

@@ -1,6 +1,7 @@
 //! Why a name is answered as it is: the same steps that the answer takes, told to people.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::super::name::{DomainName, suffixes};
 use super::super::record::{Data, RecordType};
@@ -11,6 +12,7 @@ use super::super::views::Sight;
 use super::super::wire::split_records;
 use super::MOST_ALIASES;
 use super::find::{Found, find, zone_for};
+use super::ports::numbers;
 use super::search::{Completed, complete};
 use crate::reason::Reason;
 
@@ -76,8 +78,8 @@ impl Told<'_> {
 
     /// The same of what stands at a name.
     fn found(&mut self, step: &'static str, name: &DomainName, message: String) {
-        let sources: BTreeSet<&Source> = self.tables(name).records_at(name).map(|(source, _)| source).collect();
-        let sources = sources.into_iter().take(MOST_SOURCES).cloned().collect();
+        let sources: BTreeSet<Arc<Source>> = self.tables(name).records_at(name).map(|(source, _)| source).collect();
+        let sources = sources.into_iter().take(MOST_SOURCES).map(Arc::unwrap_or_clone).collect();
         self.steps.push(Step { step, standing: Standing::Well, message, sources });
     }
 
@@ -103,12 +105,10 @@ impl Told<'_> {
             self.add("view", Standing::Missing(None), message);
         }
         match find(self.sight, name.as_wire(), self.rtype) {
-            Found::Set(set) => {
-                let count = split_records(set.answer()).count();
-                let records = if count == 1 { "1 record".to_owned() } else { format!("{count} records") };
-                let message = format!("{} has {records} of type {}", self.standing_for(name), self.rtype);
-                self.found("type", name, message);
-            }
+            Found::Set(set) => self.has(name, split_records(set.answer()).count()),
+            Found::Ports(service, port) => self.has(name, numbers(service, port).count()),
+            Found::Fronts(address) => self.has(name, self.tables(name).fronts(address).count()),
+            Found::Address(_) if self.tables(name).contains(name.as_wire()) => self.has(name, 1),
             Found::Address(address) => {
                 self.add("name", Standing::Well, format!("`{name}` says its address itself: {address}"));
             }
@@ -126,11 +126,17 @@ impl Told<'_> {
         None
     }
 
+    fn has(&mut self, name: &DomainName, count: usize) {
+        let records = if count == 1 { "1 record".to_owned() } else { format!("{count} records") };
+        let message = format!("{} has {records} of type {}", self.standing_for(name), self.rtype);
+        self.found("type", name, message);
+    }
+
     /// The name, or the wildcard that stands for it, as the subject of a sentence.
     fn standing_for(&self, name: &DomainName) -> String {
         let tables = self.tables(name);
         let wild = || tables.wildcard(tables.stored_zone_of(name.as_wire())?, name.as_wire());
-        match wild().filter(|_| tables.node(name.as_wire()).is_none()) {
+        match wild().filter(|_| !tables.contains(name.as_wire())) {
             Some((wild, _)) => format!("`{wild}`, which stands for `{name}`,"),
             None => format!("`{name}`"),
         }
@@ -171,14 +177,14 @@ impl Told<'_> {
 
     fn missing(&mut self, name: &DomainName, zone: &DomainName, is_first: bool) {
         let tables = self.tables(name);
-        if let Some(node) = tables.node(name.as_wire())
+        if let Some(place) = tables.at(name.as_wire())
             && !self.sight.hides(name.as_wire())
-            && self.sight.hides_names_of(node)
+            && self.sight.hides_names_of(place)
         {
             let message = format!("`{name}` is the address of something in a namespace that the view does not see");
             return self.add("view", Standing::Missing(None), message);
         }
-        let nearest = suffixes(name.as_wire()).skip(1).find(|suffix| tables.node(suffix).is_some());
+        let nearest = suffixes(name.as_wire()).skip(1).find(|suffix| tables.contains(suffix));
         let nearest = nearest.and_then(DomainName::from_wire).unwrap_or_else(|| zone.clone());
         let (reason, why) = self.why_missing(name, &nearest, zone);
         let message = format!("`{name}` does not exist; the nearest name above it that does is `{nearest}`{why}");

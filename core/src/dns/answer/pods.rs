@@ -17,7 +17,7 @@ pub(super) fn address_in(snapshot: &Snapshot, name: &[u8]) -> Option<IpAddr> {
     }
     let place = suffixes(name).nth(2)?;
     let is_place = place.strip_prefix(b"\x03pod") == Some(settings.zone().as_wire());
-    let space = suffixes(name).nth(1).filter(|space| is_place && snapshot.node(space).is_some())?;
+    let space = suffixes(name).nth(1).filter(|space| is_place && snapshot.contains(space))?;
     read(name.get(1..name.len() - space.len())?)
 }
 

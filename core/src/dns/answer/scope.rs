@@ -1,10 +1,8 @@
 //! Whose name was asked for: for those who count.
 
 use super::super::name::is_under;
+use super::super::reverse::{IPV4, IPV6};
 use super::super::snapshot::Snapshot;
-
-const REVERSE_IPV4: &[u8] = b"\x07in-addr\x04arpa\0";
-const REVERSE_IPV6: &[u8] = b"\x03ip6\x04arpa\0";
 
 /// Whose name was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,9 +31,9 @@ impl Scope {
             return u8::try_from(zone.len()).map_or(Self::Unknown, Self::Stored);
         }
         // Addresses outside of the reverse zones have their names too.
-        if is_under(name, REVERSE_IPV4) {
+        if is_under(name, IPV4) {
             Self::ReverseIpv4
-        } else if is_under(name, REVERSE_IPV6) {
+        } else if is_under(name, IPV6) {
             Self::ReverseIpv6
         } else {
             Self::Unknown

@@ -24,7 +24,7 @@ pub(super) fn complete<'a>(sight: Sight<'a>, name: &[u8], rtype: RecordType) -> 
         return None;
     }
     let zone = settings.zone().as_wire();
-    let space = namespace(name, zone).filter(|space| sight.names().node(space).is_some() && !sight.hides(space))?;
+    let space = namespace(name, zone).filter(|space| sight.names().contains(space) && !sight.hides(space))?;
     let wanted = name.get(..name.len() - space.len()).filter(|wanted| !wanted.is_empty())?;
     let mut candidate = [0; MOST_BYTES];
     for parts in [[wanted, b"\x03svc", zone], [wanted, b"", zone], [wanted, b"", b"\0"]] {

@@ -4,7 +4,7 @@ use super::super::fixture::{exposed, given, http, key, pod, port, public, put, s
 use super::*;
 use crate::cluster::Change;
 use crate::dns::fixture::Pod;
-use crate::dns::hash::Seed;
+use crate::hash::Seed;
 use crate::lb::TargetPort;
 
 /// `name TYPE data` of every record of the source, the cluster's suffix left out.

@@ -10,11 +10,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::hash::Seed;
 use super::question::Key;
 use super::reply::Life;
 use super::response::Answer;
 use super::settings::CacheSpec;
+use crate::hash::Seed;
 
 /// Bytes of an entry beside its name and records: an estimate of what tables and counters take.
 const OVERHEAD: usize = 240;

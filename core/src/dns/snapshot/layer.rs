@@ -1,6 +1,7 @@
 //! The zones of views: each view that has any has a small snapshot of its own, which moves together with the one around it.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -53,7 +54,7 @@ impl Snapshot {
 
     /// These names, then those of every view.
     pub fn with_layers(&self) -> impl Iterator<Item = &Self> {
-        std::iter::once(self).chain(self.layers.values())
+        iter::once(self).chain(self.layers.values())
     }
 
     pub(super) fn follow_clients(&mut self, cluster: &Cluster, touched: &BTreeSet<Source>) {
@@ -74,7 +75,7 @@ impl Snapshot {
         for view in views {
             let empty = || Self { view: Some(view.clone()), ..Self::unsynced(Arc::clone(&self.settings)) };
             let mut layer = self.layers.remove(&view).unwrap_or_else(empty);
-            layer.update_own((cluster, View::default()), touched, heads);
+            layer.update_own((cluster, View::default()), (touched, iter::empty), heads);
             if !layer.zones.is_empty() {
                 self.layers.insert(view, layer);
             }

@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
-use super::super::hash::Seed;
 use super::super::name::DomainName;
 use super::Node;
-use std::hash::BuildHasher as _;
+use crate::hash::{Seed, parent, place};
 
 /// How many names a bucket has on average, at most; below a quarter of it buckets are merged. Whoever looks for a name reads them one after
 /// the other, and whoever adds one writes them again; fewer would have more memory be buckets.
@@ -34,18 +33,6 @@ pub(super) struct Names {
     buckets: Vector<Bucket>,
 }
 
-/// The bucket of a hash in a table of so many.
-const fn place(hash: u32, buckets: usize) -> usize {
-    let all = buckets.next_power_of_two();
-    let place = hash as usize & (all - 1);
-    if place < buckets { place } else { place & (all / 2 - 1) }
-}
-
-/// The bucket that is divided when this one is added.
-const fn parent(bucket: usize) -> usize {
-    bucket & !(1 << bucket.ilog2())
-}
-
 impl Names {
     pub(super) fn new(seed: Seed) -> Self {
         Self { seed, len: 0, buckets: Vector::unit(Bucket::default()) }
@@ -56,9 +43,8 @@ impl Names {
         self.len
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the low bits are as good as any")]
     fn hash(&self, name: &[u8]) -> u32 {
-        self.seed.hash_one(name) as u32
+        self.seed.short(name)
     }
 
     fn find(&self, name: &[u8]) -> Option<&Entry> {

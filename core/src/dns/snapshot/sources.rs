@@ -10,16 +10,16 @@ use crate::cluster::Cluster;
 use crate::ipam::OwnerKind;
 use crate::net::Label;
 
-/// Every source that has records at this state, each once; others that have none may be among them.
-pub(super) fn all(settings: &Settings, cluster: &Cluster) -> impl Iterator<Item = Source> {
+/// Every source that has records at this state but services in brief, each once; others that have none may be among them.
+pub(super) fn apart_from_briefs(settings: &Settings, cluster: &Cluster) -> impl Iterator<Item = Source> {
     let stored = cluster.ipam.namespaces().map(|namespace| &namespace.name);
     let namespaces: BTreeSet<Label> = stored.chain(cluster.ipam.namespaces_in_use()).cloned().collect();
     let namespaces = namespaces.into_iter().map(Source::Namespace);
-    let services = cluster.lb.keys().map(Source::Service);
+    let services = cluster.lb.services().map(|service| Source::Service(service.key.clone()));
     let zones = cluster.dns.zones().map(|zone| Source::Zone(zone.name.clone()));
     let sets = cluster.dns.all_sets().map(|set| Source::RecordSet(Arc::clone(&set.key)));
     let publishes = cluster.dns.zones().any(|zone| zone.spec.publish_services);
-    let outside = cluster.lb.keys().filter(move |_| publishes).map(Source::External);
+    let outside = publishes.then(|| cluster.lb.keys().map(Source::External)).into_iter().flatten();
     let verified = settings.pods == PodRecords::Verified;
     let pods = cluster.ipam.allocations(None).filter(move |(_, held)| verified && held.owner.kind == OwnerKind::Pod);
     let services = services.chain(outside).chain(pods.map(|(uid, _)| Source::Pod(uid)));
@@ -37,7 +37,8 @@ pub(super) enum Sources {
 }
 
 impl Sources {
-    fn of(mut sources: Vec<Arc<Source>>) -> Self {
+    /// These, which are sorted.
+    pub(super) fn of(mut sources: Vec<Arc<Source>>) -> Self {
         match (sources.len(), sources.pop()) {
             (_, None) => Self::None,
             (1, Some(one)) => Self::One(one),
@@ -62,21 +63,5 @@ impl Sources {
 
     pub(super) const fn is_empty(&self) -> bool {
         matches!(self, Self::None)
-    }
-
-    /// These and one more; the same where it is among them.
-    pub(super) fn with(self, source: &Arc<Source>) -> Self {
-        match self.as_slice().binary_search(source) {
-            Ok(_) => self,
-            Err(place) => {
-                let (before, after) = self.as_slice().split_at(place);
-                Self::of([before, slice::from_ref(source), after].concat())
-            }
-        }
-    }
-
-    /// These without one.
-    pub(super) fn without(self, source: &Source) -> Self {
-        Self::of(self.iter().filter(|one| one.as_ref() != source).cloned().collect())
     }
 }

@@ -4,20 +4,42 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::super::answer::{Client, Transport, answer};
 use super::super::fixture::{
-    Pod, exposed, key, pod, pool, public, put, ready, service, set, set_key, settings, shop, snapshot, view, views, zone,
+    Pod, drop_service, exposed, pod, pool, port, public, put, ready, service, set, set_key, settings, shop, snapshot, view, views,
+    zone,
 };
-use super::super::hash::Seed;
 use super::super::source::touched;
+use super::super::wire::encode_query;
 use super::super::zones::Change as ZoneChange;
 use super::*;
 use crate::cluster::Change;
+use crate::hash::Seed;
 use crate::ipam::{Change as IpamChange, Purpose};
-use crate::lb::{Change as LbChange, ServiceType};
+use crate::lb::{Change as LbChange, Protocol, ServiceType, TargetPort};
 
-/// Everything that can be asked of a snapshot.
-fn content(snapshot: &Snapshot) -> BTreeMap<String, Node> {
-    snapshot.names.iter().map(|(name, node)| (name.to_string(), node.clone())).collect()
+/// Everything that can be asked of a snapshot, and how many names that are.
+fn content(snapshot: &Snapshot) -> (BTreeMap<String, Node>, usize) {
+    let kept: BTreeMap<String, Node> = snapshot.names.iter().map(|(name, node)| (name.to_string(), node.clone())).collect();
+    let implied = snapshot.implied_nodes().map(|(name, node)| (name.to_string(), node));
+    let both = implied.fold(kept, |mut all, (name, node)| {
+        assert_eq!(all.insert(name.clone(), node), None, "{name}");
+        all
+    });
+    (both, snapshot.len())
+}
+
+/// The same change with a service whole.
+fn whole(change: &Change) -> Change {
+    let Change::Lb(LbChange::Brief(key, brief)) = change else { return change.clone() };
+    let service = brief.as_ref().and_then(|brief| brief.service(key)).map(Arc::new);
+    Change::Lb(LbChange::Service(key.clone(), service))
+}
+
+/// Every source of a state.
+fn all(cluster: &Cluster) -> BTreeSet<Source> {
+    let briefs = cluster.lb.briefs().filter_map(BriefRef::key).map(Source::Service);
+    apart_from_briefs(&settings(), cluster).chain(briefs).collect()
 }
 
 impl Snapshot {
@@ -35,6 +57,24 @@ fn same(updated: &Snapshot, cluster: &Cluster) -> Result<(), TestCaseError> {
     prop_assert!(updated.same_names(&rebuilt));
     let records = |names: &Snapshot| names.with_layers().map(|names| names.records().collect::<BTreeSet<_>>()).collect::<Vec<_>>();
     prop_assert_eq!(records(updated), records(&rebuilt));
+    Ok(())
+}
+
+/// Whether two snapshots have one answer for a name, whoever asks for whichever type.
+fn same_answers(one: &Snapshot, other: &Snapshot, name: &DomainName) -> Result<(), TestCaseError> {
+    let types = ["A", "AAAA", "SRV", "PTR", "NS", "SOA", "CNAME", "ANY"];
+    for (rtype, client) in
+        types.iter().flat_map(|rtype| [None, Some("10.0.0.1"), Some("172.27.0.9")].map(|client| (*rtype, client)))
+    {
+        let rtype: RecordType = rtype.parse().unwrap();
+        let answered = |names: &Snapshot| {
+            let (query, mut out) = (encode_query(7, name, rtype), [0; 1232]);
+            let client = Client { transport: Transport::Udp, turn: 0, address: client.map(|client| client.parse().unwrap()) };
+            let outcome = answer(names, client, &query, &mut out);
+            (outcome, outcome.sent().map(|sent| out[..sent.length].to_vec()))
+        };
+        prop_assert_eq!(answered(one), answered(other), "{} {}", name, rtype);
+    }
     Ok(())
 }
 
@@ -56,17 +96,32 @@ fn arbitrary_change() -> impl Strategy<Value = Change> {
         Just(ServiceType::ExternalName)
     ];
     let namespaces = prop_oneof![Just("shop"), Just("yard")];
-    let change_service = (namespaces.clone(), 0..5_u8, service_type, 0..3_u8, any::<bool>()).prop_map(
-        |(namespace, name, service_type, label, publish)| {
-            let vip = format!("172.28.1.{name}");
-            let mut made = service(&format!("{namespace}/s{name}"), service_type, &format!("app=a{label}"), &[&vip]);
+    let change_service = (namespaces.clone(), 0..5_u8, service_type, 0..3_u8, any::<bool>(), (0..8_u8, 0..6_u8)).prop_map(
+        |(namespace, name, service_type, label, publish, (vips, ports))| {
+            let vips: &[String] = &match vips {
+                0 => vec![],
+                1 => vec![format!("172.28.1.{name}"), format!("fd00:28::{name}")],
+                2 => vec![format!("172.28.1.{name}"), format!("172.28.2.{name}")],
+                // Several services have these, and so have pods.
+                3 => vec!["172.28.1.99".to_owned()],
+                4 => vec!["172.27.0.1".to_owned()],
+                _ => vec![format!("172.28.1.{name}")],
+            };
+            let vips: Vec<&str> = vips.iter().map(String::as_str).collect();
+            let mut made = service(&format!("{namespace}/s{name}"), service_type, &format!("app=a{label}"), &vips);
+            let long = "x".repeat(63);
+            let more = [("", 80), ("http", 81), ("dns", 53), (&long, 7), ("", 53)];
+            let more = more.into_iter().take(ports.into()).enumerate();
+            made.spec.ports.extend(more.map(|(nth, (name, number))| {
+                let protocol = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp][nth % 3];
+                port(name, protocol, number, TargetPort::Number(number))
+            }));
             made.spec.external_name = format!("s{label}.shop.svc.cluster.local");
             made.spec.publish_not_ready = publish;
             put(made)
         },
     );
-    let drop_service = (namespaces.clone(), 0..5_u8)
-        .prop_map(|(namespace, name)| Change::Lb(LbChange::Service(key(&format!("{namespace}/s{name}")), None)));
+    let drop_one = (namespaces.clone(), 0..5_u8).prop_map(|(namespace, name)| drop_service(&format!("{namespace}/s{name}")));
     let change_pod = (namespaces.clone(), 0..6_u8, 0..6_u8, 0..3_u8, 0..4_u8, any::<bool>()).prop_map(
         |(namespace, name, at, label, host, ready)| {
             let v4 = format!("172.27.0.{at}");
@@ -87,13 +142,25 @@ fn arbitrary_change() -> impl Strategy<Value = Change> {
             other => other,
         });
     let pools = (0..3_u8).prop_map(|n| pool("service", Purpose::ClusterService, &[&format!("172.{}.0.0/16", 28 + n)]));
-    let zones = prop_oneof![Just("x.example"), Just("shop.x.example"), Just("x.example@v0"), Just("shop.x.example@v1")];
+    let zones = prop_oneof![
+        Just("x.example"),
+        Just("shop.x.example"),
+        Just("x.example@v0"),
+        Just("shop.x.example@v1"),
+        Just("172.in-addr.arpa")
+    ];
     let change_zone = (zones, 0..3_u8).prop_map(|(name, what)| match what {
         0 => Change::Dns(ZoneChange::Zone(name.parse().unwrap(), None)),
         1 => zone(name),
         _ => public(name),
     });
     let change_exposed = (0..5_u8, 0..3_u8).prop_map(|(name, vip)| exposed(&format!("shop/s{name}"), &[&format!("192.0.2.{vip}")]));
+    let reverse_owners = prop_oneof![Just("1.1.28/PTR"), Just("x.1.1.28/PTR"), Just("99.1.28/TXT"), Just("28/PTR")];
+    let change_reverse = (reverse_owners, any::<bool>()).prop_map(|(owner, there)| {
+        let path = format!("172.in-addr.arpa/{owner}");
+        let data = if owner.ends_with("PTR") { "host.example." } else { "text" };
+        if there { set(&path, &[data]) } else { Change::Dns(ZoneChange::RecordSet(set_key(&path), None)) }
+    });
     let owners = prop_oneof![Just("s1.shop/A"), Just("s2.shop/A"), Just("shop/NS"), Just("s1.yard/A"), Just("s1/A")];
     let set_zones = prop_oneof![Just("x.example"), Just("x.example@v0")];
     let change_set = (set_zones, owners, any::<bool>()).prop_map(|(zone, owner, there)| {
@@ -107,8 +174,8 @@ fn arbitrary_change() -> impl Strategy<Value = Change> {
             view("v1", "172.27.0.0/16", if of == "shop" { "yard" } else { "" }, ""),
         ])
     });
-    let outside = prop_oneof![2 => change_zone, 3 => change_exposed, 2 => change_set, 1 => change_views];
-    prop_oneof![3 => outside, 4 => change_service, 2 => drop_service, 6 => change_pod, 2 => drop_pod, 1 => pools]
+    let outside = prop_oneof![2 => change_zone, 3 => change_exposed, 2 => change_set, 2 => change_reverse, 1 => change_views];
+    prop_oneof![3 => outside, 4 => change_service, 2 => drop_one, 6 => change_pod, 2 => drop_pod, 1 => pools]
 }
 
 proptest! {
@@ -124,10 +191,29 @@ proptest! {
             same(&names, &cluster)?;
         }
         // Taking everything away again leaves nothing behind.
-        let sources: BTreeSet<Source> = all(&settings(), &cluster).collect();
+        let sources = all(&cluster);
         names.update(&Cluster::default(), &sources, Heads::at(Revision(99)));
         prop_assert_eq!(content(&names), empty);
         prop_assert!(names.layers.is_empty());
+    }
+
+    #[test]
+    fn services_in_brief_are_answered_as_whole_ones(batches in prop::collection::vec(prop::collection::vec(arbitrary_change(), 1..6), 1..8)) {
+        let (mut brief, mut other) = (Cluster::default(), Cluster::default());
+        let (mut implied, mut kept) = (snapshot(&brief, 0), snapshot(&other, 0));
+        for batch in &batches {
+            apply(&mut implied, &mut brief, batch);
+            apply(&mut kept, &mut other, &batch.iter().map(whole).collect::<Vec<_>>());
+            prop_assert_eq!(implied.len(), kept.len());
+            for (name, node) in kept.names.iter() {
+                let found = implied.node(name);
+                prop_assert!(found.as_ref().is_some_and(|found| found.sets == node.sets && found.sources == node.sources), "{name}: {found:?} {node:?}");
+                let near = ["x", "_x", "_tcp", "*"].map(|label| name.child(label));
+                for name in near.iter().flatten().chain([name]) {
+                    same_answers(&implied, &kept, name)?;
+                }
+            }
+        }
     }
 
     #[test]
@@ -137,12 +223,12 @@ proptest! {
         apply(&mut names, &mut cluster, &changes);
         for (name, _) in names.names.iter() {
             for above in suffixes(name.as_wire()) {
-                prop_assert!(names.node(above).is_some(), "{name}");
+                prop_assert!(names.contains(above), "{name}");
             }
         }
         for (_, record) in names.records() {
-            let set = record.data.record_type().map(|rtype| names.node(record.name.as_wire()).and_then(|node| node.set(rtype)));
-            prop_assert!(set.is_none_or(|set| set.is_some()), "{record:?}");
+            let set = record.data.record_type().map(|rtype| names.node(&record.name).is_some_and(|node| node.set(rtype).is_some()));
+            prop_assert!(set.is_none_or(|is_there| is_there), "{record:?}");
         }
     }
 }
@@ -152,7 +238,7 @@ fn a_clone_is_not_moved_by_an_update() {
     let mut cluster = shop();
     let mut names = snapshot(&cluster, 5);
     let before = names.clone();
-    apply(&mut names, &mut cluster, &[Change::Lb(LbChange::Service(key("shop/db"), None))]);
+    apply(&mut names, &mut cluster, &[drop_service("shop/db")]);
     assert_eq!(content(&before), content(&snapshot(&shop(), 5)));
     assert_ne!(content(&before), content(&names));
     let zone = names.settings().zone();
@@ -166,7 +252,8 @@ fn the_address_behind_an_unchanged_srv_target_is_renewed() {
     let moved = Pod { name: "shop/p0", addresses: &["172.27.0.99"], labels: "app=peer", host: "p0.peers", ready: true };
     apply(&mut names, &mut cluster, &[pod(&moved)]);
     let name: DomainName = "_http._tcp.peers.shop.svc.cluster.local".parse().unwrap();
-    let (additional, _) = names.node(name.as_wire()).and_then(|node| node.set(RecordType::SRV)).unwrap().additional();
+    let node = names.node(&name).unwrap();
+    let (additional, _) = node.set(RecordType::SRV).unwrap().additional();
     assert!(additional.windows(4).any(|bytes| bytes == [172, 27, 0, 99]));
     assert!(!additional.windows(4).any(|bytes| bytes == [172, 27, 0, 20]));
 }

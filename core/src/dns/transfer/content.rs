@@ -48,17 +48,11 @@ fn part(snapshot: &Snapshot, zone: &[u8], name: &[u8]) -> Part {
 
 /// The names of the name servers of a zone, where they lie in stored zones.
 pub(in crate::dns) fn servers<'a>(snapshot: &'a Snapshot, zone: &[u8]) -> impl Iterator<Item = &'a [u8]> {
-    let set = snapshot.node(zone).and_then(|node| node.set(RecordType::NS));
+    let set = snapshot.kept(zone).and_then(|node| node.set(RecordType::NS));
     set.into_iter().flat_map(|set| set.targets()).map(|(_, server)| server)
 }
 
-/// The records that `zone` has at `name`, which is `zone` or lies below it; the owner of each is [`QUESTION`].
-pub(super) fn at<'a>(snapshot: &'a Snapshot, zone: &[u8], name: &[u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-    let part = part(snapshot, zone, name);
-    snapshot.node(name).into_iter().flat_map(move |node| records(part, node))
-}
-
-/// The same of a name that may lie anywhere, with what is there.
+/// The records that `zone` has at `name`, with what is there; the owner of each is [`QUESTION`].
 pub(super) fn within_zone<'a>(
     snapshot: &Snapshot,
     zone: &[u8],
@@ -66,10 +60,7 @@ pub(super) fn within_zone<'a>(
     node: &'a Node,
 ) -> impl Iterator<Item = &'a [u8]> + use<'a> {
     let name = name.as_wire();
-    records(if is_under(name, zone) { part(snapshot, zone, name) } else { Part::None }, node)
-}
-
-fn records(part: Part, node: &Node) -> impl Iterator<Item = &[u8]> + use<'_> {
+    let part = if is_under(name, zone) { part(snapshot, zone, name) } else { Part::None };
     node.sets().filter(move |set| part.has(set.rtype())).flat_map(|set| split_records(set.answer()))
 }
 

@@ -12,7 +12,7 @@ use imbl::Vector;
 
 use super::super::name::DomainName;
 use super::super::snapshot::Snapshot;
-use super::content::{Soa, at};
+use super::content::{Soa, within_zone};
 
 /// The most steps that are kept of a zone.
 const MOST_STEPS: usize = 1000;
@@ -46,8 +46,9 @@ impl Step {
     fn between(before: &Snapshot, after: &Snapshot, zone: &[u8], names: &BTreeSet<DomainName>, first: u32) -> Option<Self> {
         let (mut gone, mut come) = (Vec::new(), Vec::new());
         for name in names {
-            let old: BTreeSet<&[u8]> = at(before, zone, name.as_wire()).collect();
-            let new: BTreeSet<&[u8]> = at(after, zone, name.as_wire()).collect();
+            let (was, is) = (before.node(name), after.node(name));
+            let old: BTreeSet<&[u8]> = was.iter().flat_map(|node| within_zone(before, zone, name, node)).collect();
+            let new: BTreeSet<&[u8]> = is.iter().flat_map(|node| within_zone(after, zone, name, node)).collect();
             for (into, one, other) in [(&mut gone, &old, &new), (&mut come, &new, &old)] {
                 let records: Vec<u8> = one.difference(other).flat_map(|record| record.iter().copied()).collect();
                 if !records.is_empty() {

@@ -1,5 +1,6 @@
 //! A question for a zone, and the messages that answer it, one after the other.
 
+use std::borrow::Cow;
 use std::iter::{Peekable, once};
 use std::net::IpAddr;
 
@@ -50,7 +51,7 @@ enum Item<'a> {
     /// The start of the zone.
     Start(Vec<u8>),
     /// A record of a name; its owner is [`QUESTION`].
-    Record(&'a DomainName, &'a [u8]),
+    Record(DomainName, Cow<'a, [u8]>),
     /// Others should go on.
     Pause,
 }
@@ -110,8 +111,14 @@ fn start<'a>(snapshot: &Snapshot, zone: &DomainName, serial: u32) -> Item<'a> {
 /// The zone between two times its start.
 fn whole<'a>(snapshot: &'a Snapshot, zone: &'a DomainName, now: u32) -> Items<'a> {
     let names = snapshot.nodes().enumerate().flat_map(move |(nth, (name, node))| {
-        let records = within_zone(snapshot, zone.as_wire(), name, node).map(move |record| Item::Record(name, record));
-        records.chain((nth % MOST_NAMES == MOST_NAMES - 1).then_some(Item::Pause))
+        let item = |record| Item::Record(name.clone(), record);
+        let records: Vec<Item<'a>> = match node {
+            Cow::Borrowed(node) => within_zone(snapshot, zone.as_wire(), &name, node).map(Cow::Borrowed).map(item).collect(),
+            Cow::Owned(node) => {
+                within_zone(snapshot, zone.as_wire(), &name, &node).map(<[u8]>::to_vec).map(Cow::Owned).map(item).collect()
+            }
+        };
+        records.into_iter().chain((nth % MOST_NAMES == MOST_NAMES - 1).then_some(Item::Pause))
     });
     let (first, last) = (start(snapshot, zone, now), start(snapshot, zone, now));
     Box::new(once(first).chain(names).chain(once(last)))
@@ -136,7 +143,7 @@ fn news<'a>(snapshot: &'a Snapshot, zone: &'a DomainName, steps: Vec<&'a Step>, 
 }
 
 fn records<'a>(runs: &'a [Run]) -> impl Iterator<Item = Item<'a>> + Send {
-    runs.iter().flat_map(|run| split_records(&run.records).map(|record| Item::Record(&run.name, record)))
+    runs.iter().flat_map(|run| split_records(&run.records).map(|record| Item::Record(run.name.clone(), Cow::Borrowed(record))))
 }
 
 impl Transfer<'_> {
@@ -169,7 +176,7 @@ impl Transfer<'_> {
         reply.authoritative = true;
         let empty = reply.len();
         // The name of the record before and where it stands.
-        let mut before: Option<(&DomainName, usize)> = None;
+        let mut before: Option<(DomainName, usize)> = None;
         let mut paused = false;
         while !paused && let Some(item) = self.items.peek() {
             let place = reply.len();
@@ -184,9 +191,12 @@ impl Transfer<'_> {
                 }
                 Item::Record(name, record) => {
                     let data = record.get(QUESTION.len()..).unwrap_or_default();
-                    let known = before.filter(|(other, place)| other == name && *place <= MOST_POINTER);
-                    let owner = known.map_or_else(|| below(name, self.query.name()), |(_, place)| (&[][..], pointer(place)));
-                    before = before.filter(|_| known.is_some()).or(Some((*name, place)));
+                    let known =
+                        before.as_ref().filter(|(other, place)| other == name && *place <= MOST_POINTER).map(|(_, place)| *place);
+                    let owner = known.map_or_else(|| below(name, self.query.name()), |place| (&[][..], pointer(place)));
+                    if known.is_none() {
+                        before = Some((name.clone(), place));
+                    }
                     reply.put_whole(Section::Answer, &[owner.0, &owner.1, data])
                 }
             };

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::super::answer::{Client, Outcome, Transport, answer};
-use super::super::fixture::{Pod, exposed, pod, pool, public, put, ready, service, set, set_key, settings, shop, zone};
+use super::super::fixture::{
+    Pod, drop_service, exposed, pod, pool, public, put, ready, service, set, set_key, settings, shop, zone,
+};
 use super::super::message::Message;
 use super::super::record::RecordType;
 use super::super::serial::Heads;
@@ -18,7 +20,7 @@ use super::*;
 use crate::cluster::{Change, Cluster};
 use crate::id::Revision;
 use crate::ipam::Purpose;
-use crate::lb::{Change as LbChange, ServiceType};
+use crate::lb::ServiceType;
 use crate::schema::Domain;
 
 const FROM: [u8; 4] = [192, 0, 2, 7];
@@ -343,7 +345,7 @@ fn any_change() -> impl Strategy<Value = Change> {
         put(service(&format!("shop/s{name}"), kind, &format!("app=a{label}"), &[&format!("172.28.1.{name}")]))
     });
     let outside = (0..4_u8).prop_map(|name| exposed(&format!("shop/s{name}"), &[&format!("172.30.0.{name}")]));
-    let gone = (0..4_u8).prop_map(|name| Change::Lb(LbChange::Service(super::super::fixture::key(&format!("shop/s{name}")), None)));
+    let gone = (0..4_u8).prop_map(|name| drop_service(&format!("shop/s{name}")));
     let pods = (0..4_u8, 0..3_u8, any::<bool>()).prop_map(|(name, label, is_ready)| {
         let (name, address, labels) = (format!("shop/p{name}"), format!("172.28.2.{name}"), format!("app=a{label}"));
         if is_ready {

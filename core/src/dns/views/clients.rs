@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::super::hash::{Seed, Table};
 use super::View;
 use crate::cluster::Cluster;
+use crate::hash::{Seed, Table};
 use crate::id::Uid;
 use crate::ipam::{Holding, OwnerKind};
 use crate::net::Label;

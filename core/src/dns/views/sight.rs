@@ -2,7 +2,7 @@
 
 use super::super::name::{is_under, suffixes};
 use super::super::record::RecordType;
-use super::super::snapshot::{Node, Set, Snapshot};
+use super::super::snapshot::{At, Implied, Set, Snapshot};
 use super::super::wire::{FIXED, split_records};
 use super::clients::Seen;
 use crate::net::Label;
@@ -44,16 +44,29 @@ impl<'a> Sight<'a> {
 
     /// Whether the name is one of a namespace that does not exist here.
     pub(in crate::dns) fn hides(&self, name: &[u8]) -> bool {
-        let Some(visible) = self.view.and_then(|view| view.visible.as_deref()) else { return false };
-        let space = namespace(name, self.names.settings().zone().as_wire());
-        space.is_some_and(|space| visible.binary_search_by(|label| label.as_str().as_bytes().cmp(space)).is_err())
+        // Without a view that sees only some, a name costs nothing more.
+        self.view.is_some_and(|view| view.visible.is_some())
+            && namespace(name, self.names.settings().zone().as_wire()).is_some_and(|space| self.hides_namespace(space))
+    }
+
+    fn hides_namespace(&self, space: &[u8]) -> bool {
+        let visible = self.view.and_then(|view| view.visible.as_deref());
+        visible.is_some_and(|visible| visible.binary_search_by(|label| label.as_str().as_bytes().cmp(space)).is_err())
     }
 
     /// Whether what stands here is the name of an address in such a namespace. Where several services share one, all of them have to be
     /// seen.
-    pub(in crate::dns) fn hides_names_of(&self, node: &Node) -> bool {
-        let is_open = self.view.is_none_or(|view| view.visible.is_none());
-        !is_open && node.set(RecordType::PTR).is_some_and(|set| names_in(set).any(|name| self.hides(name)))
+    pub(in crate::dns) fn hides_names_of(&self, place: At<'_>) -> bool {
+        if self.view.is_none_or(|view| view.visible.is_none()) {
+            return false;
+        }
+        match place {
+            At::Kept(node) => node.set(RecordType::PTR).is_some_and(|set| names_in(set).any(|name| self.hides(name))),
+            At::Implied(Implied::Address(address)) => {
+                self.names.fronts(address).any(|service| self.hides_namespace(service.namespace().as_bytes()))
+            }
+            At::Implied(_) => false,
+        }
     }
 }
 

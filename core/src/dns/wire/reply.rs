@@ -134,23 +134,29 @@ impl<'a> Reply<'a> {
         true
     }
 
-    /// Appends the additional records of a set, all or none: they are a courtesy (RFC 2181 §9).
-    pub(in crate::dns) fn put_additional(&mut self, set: Set<'_>) {
-        let (block, records) = set.additional();
-        if self.put(block) {
+    /// Appends additional records, all or none: they are a courtesy (RFC 2181 §9). Says whether they fitted.
+    pub(in crate::dns) fn put_additional(&mut self, blocks: &[&[u8]], records: u16) -> bool {
+        let start = self.length;
+        let whole = blocks.iter().all(|block| self.put(block));
+        if whole {
             self.count(Section::Additional, records);
+        } else {
+            self.length = start;
         }
+        whole
     }
 
-    /// Appends one record with the data given in parts; the TC bit is set when it does not fit.
-    pub(in crate::dns) fn put_record(&mut self, section: Section, fixed: [u8; FIXED - 2], data: &[&[u8]]) {
+    /// Appends one record with the data given in parts, and says whether it fitted; the TC bit is set when it did not.
+    pub(in crate::dns) fn put_record(&mut self, section: Section, fixed: [u8; FIXED - 2], data: &[&[u8]]) -> bool {
         let length: usize = data.iter().map(|part| part.len()).sum();
         let start = self.length;
         let whole = u16::try_from(length).is_ok_and(|length| self.put(&fixed) && self.put(&length.to_be_bytes()));
-        if !whole || !self.put_whole(section, data) {
+        let complete = whole && self.put_whole(section, data);
+        if !complete {
             self.length = start;
             self.truncated = true;
         }
+        complete
     }
 
     /// Appends one record that is given in parts, or the end of one, if all of it fits.

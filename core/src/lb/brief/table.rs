@@ -1,44 +1,93 @@
 //! The services that are kept in brief, and what is asked about them.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::net::IpAddr;
 
-use imbl::OrdMap;
+use imbl::OrdSet;
 
 use super::super::record::{Service, ServiceKey};
 use super::super::view::View;
-use super::Brief;
+use super::paths::Paths;
+use super::{Brief, BriefRef};
+use crate::hash::Seed;
 use crate::net::{Label, Labels};
+use crate::packed::Packed;
 
-/// Services in brief, by namespace and name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::lb) struct Briefs(OrdMap<Label, OrdMap<Label, Brief>>);
+/// Services in brief, with what leads to them: everything packed, for there are as many as in the cluster.
+#[derive(Debug, Clone)]
+pub(in crate::lb) struct Briefs {
+    /// Nobody can choose names that lie in one bucket.
+    seed: Seed,
+    /// Each as [`BriefRef`] has it, by its name.
+    services: Packed,
+    /// Hashes of virtual IPs inside the cluster, each with that of the service.
+    holders: OrdSet<(u32, u32)>,
+    paths: Paths,
+}
 
-impl Briefs {
-    fn get(&self, key: &ServiceKey) -> Option<&Brief> {
-        self.0.get(&key.namespace)?.get(&key.name)
-    }
-
-    /// Puts one or removes it, and gives the one before.
-    fn put(&mut self, key: &ServiceKey, brief: Option<&Brief>) -> Option<Brief> {
-        let Some(brief) = brief else {
-            let here = self.0.get_mut(&key.namespace)?;
-            let before = here.remove(&key.name);
-            if here.is_empty() {
-                self.0.remove(&key.namespace);
-            }
-            return before;
-        };
-        self.0.entry(key.namespace.clone()).or_default().insert(key.name.clone(), brief.clone())
-    }
-
-    fn keys(&self) -> impl Iterator<Item = ServiceKey> + '_ {
-        self.0.iter().flat_map(|(namespace, here)| keys(namespace, here))
+impl Default for Briefs {
+    fn default() -> Self {
+        Self { seed: Seed::secret(), services: Packed::default(), holders: OrdSet::new(), paths: Paths::default() }
     }
 }
 
-fn keys<'a>(namespace: &'a Label, here: &'a OrdMap<Label, Brief>) -> impl Iterator<Item = ServiceKey> + use<'a> {
-    here.keys().map(|name| ServiceKey { namespace: namespace.clone(), name: name.clone() })
+impl PartialEq for Briefs {
+    fn eq(&self, other: &Self) -> bool {
+        let has = |one: BriefRef<'_>| other.find(one.name()).is_some_and(|found| found == one);
+        self.services.len() == other.services.len() && self.iter().all(has)
+    }
+}
+
+impl Eq for Briefs {}
+
+impl Briefs {
+    fn iter(&self) -> impl Iterator<Item = BriefRef<'_>> {
+        self.services.iter().filter_map(BriefRef::read)
+    }
+
+    fn with_hash(&self, hash: u32) -> impl Iterator<Item = BriefRef<'_>> {
+        self.services.with_hash(hash).filter_map(BriefRef::read)
+    }
+
+    fn find(&self, name: &[u8]) -> Option<BriefRef<'_>> {
+        let same = |entry: &&[u8]| entry.starts_with(name);
+        self.services.with_hash(self.seed.short(name)).find(same).and_then(BriefRef::read)
+    }
+
+    /// Puts one or removes it.
+    fn put(&mut self, key: &ServiceKey, brief: Option<&Brief>) {
+        let name = key.to_wire();
+        let hash = self.seed.short(&name[..]);
+        let before = self.services.remove(hash, |entry| entry.starts_with(&name));
+        if let Some(before) = before.as_deref().and_then(BriefRef::read) {
+            self.unlink(hash, before);
+        }
+        if let Some(after) = brief {
+            let entry = [&name[..], &after.0].concat();
+            self.services.insert(hash, &entry);
+            if let Some(after) = BriefRef::read(&entry) {
+                self.hold(hash, after);
+                self.paths.insert(self.seed, hash, &after.path());
+            }
+        }
+    }
+
+    fn hold(&mut self, hash: u32, service: BriefRef<'_>) {
+        self.holders.extend(service.cluster().map(|address| (self.seed.short(&address), hash)));
+    }
+
+    fn unlink(&mut self, hash: u32, service: BriefRef<'_>) {
+        for address in service.cluster() {
+            self.holders.remove(&(self.seed.short(&address), hash));
+        }
+        self.paths.remove(self.seed, hash, &service.path());
+        // Others with this hash, of which there is hardly ever one, may have been led to by the same.
+        let others: Vec<Vec<u8>> = self.services.with_hash(hash).map(<[u8]>::to_vec).collect();
+        for other in others.iter().filter_map(|entry| BriefRef::read(entry)) {
+            self.hold(hash, other);
+            self.paths.restore(self.seed, hash, &other.path());
+        }
+    }
 }
 
 /// A view has a service whole or in brief, and never both: it is fed by one kind of change. What follows from services here sees
@@ -46,43 +95,72 @@ fn keys<'a>(namespace: &'a Label, here: &'a OrdMap<Label, Brief>) -> impl Iterat
 impl View {
     /// Moves the view by a service in brief.
     pub(in crate::lb) fn put_brief(&mut self, key: &ServiceKey, brief: Option<&Brief>) {
-        if let Some(before) = self.briefs.put(key, brief).and_then(|before| before.selector()) {
-            self.selecting.remove(key, &before);
-        }
-        if let Some(after) = brief.and_then(Brief::selector) {
-            self.selecting.insert(key, &after);
-        }
+        self.briefs.put(key, brief);
     }
 
     /// A service with everything that names follow from; perhaps with nothing else.
     #[must_use]
     pub fn named(&self, key: &ServiceKey) -> Option<Cow<'_, Service>> {
-        let whole = self.service(key).map(|service| Cow::Borrowed(Arc::as_ref(service)));
-        whole.or_else(|| self.briefs.get(key)?.service(key).map(Cow::Owned))
+        let whole = self.service(key).map(|service| Cow::Borrowed(AsRef::as_ref(service)));
+        whole.or_else(|| self.brief(key)?.service().map(Cow::Owned))
     }
 
     /// A service in brief, where that is all that is known of it.
     #[must_use]
-    pub fn brief(&self, key: &ServiceKey) -> Option<&Brief> {
-        self.briefs.get(key)
+    pub fn brief(&self, key: &ServiceKey) -> Option<BriefRef<'_>> {
+        self.briefs.find(&key.to_wire())
     }
 
-    /// The keys of all services.
+    /// The same by its name as [`ServiceKey::to_wire`] has it.
+    #[must_use]
+    pub fn brief_by_wire(&self, name: &[u8]) -> Option<BriefRef<'_>> {
+        self.briefs.find(name)
+    }
+
+    /// All services in brief, in no order.
+    pub fn briefs(&self) -> impl Iterator<Item = BriefRef<'_>> {
+        self.briefs.iter()
+    }
+
+    /// Whether no service is there whole.
+    #[must_use]
+    pub fn is_in_brief(&self) -> bool {
+        self.services().next().is_none()
+    }
+
+    /// How many services there are in brief.
+    #[must_use]
+    pub const fn brief_count(&self) -> usize {
+        self.briefs.services.len()
+    }
+
+    /// The services in brief that hold this address as a virtual IP inside the cluster: one, but in the middle of a batch.
+    pub fn briefs_at(&self, address: IpAddr) -> impl Iterator<Item = BriefRef<'_>> {
+        let here = self.briefs.seed.short(&address);
+        let hashes = self.briefs.holders.range((here, 0)..=(here, u32::MAX));
+        let found = hashes.flat_map(|(_, hash)| self.briefs.with_hash(*hash));
+        found.filter(move |brief| brief.cluster().any(|held| held == address))
+    }
+
+    /// The keys of all services, in no order.
     pub fn keys(&self) -> impl Iterator<Item = ServiceKey> + '_ {
-        self.services().map(|service| service.key.clone()).chain(self.briefs.keys())
+        self.services().map(|service| service.key.clone()).chain(self.briefs().filter_map(BriefRef::key))
     }
 
-    /// The keys of the services of one namespace.
+    /// The keys of the services of one namespace, in no order. Of those in brief every one is looked at.
     pub fn keys_in(&self, namespace: &Label) -> impl Iterator<Item = ServiceKey> + use<'_> {
-        let briefs = self.briefs.0.get_key_value(namespace).into_iter().flat_map(|(namespace, here)| keys(namespace, here));
-        self.services_in(namespace).map(|service| service.key.clone()).chain(briefs)
+        let wanted = namespace.clone();
+        let briefs = self.briefs().filter(move |brief| brief.namespace() == wanted.as_str());
+        self.services_in(namespace).map(|service| service.key.clone()).chain(briefs.filter_map(BriefRef::key))
     }
 
-    /// The keys of the services of a namespace whose selectors match the labels.
-    pub fn keys_selecting<'v>(&'v self, namespace: &Label, labels: &'v Labels) -> impl Iterator<Item = ServiceKey> + use<'v> {
-        let candidates = self.selecting.candidates(namespace, labels).into_iter();
-        let matches = |key: &&ServiceKey| self.named(key).is_some_and(|service| service.spec.selector.matches(labels));
-        let namespace = namespace.clone();
-        candidates.filter(move |key| key.namespace == namespace).filter(matches).cloned()
+    /// The keys of the services of a namespace whose selectors match the labels, in no order.
+    pub fn keys_selecting(&self, namespace: &Label, labels: &Labels) -> impl Iterator<Item = ServiceKey> + use<> {
+        let whole = self.selecting(namespace, labels).map(|service| service.key.clone());
+        let hashes = self.briefs.paths.candidates(self.briefs.seed, namespace.as_str(), labels);
+        let briefs = hashes.into_iter().flat_map(|hash| self.briefs.with_hash(hash));
+        let here = briefs.filter(|brief| brief.namespace() == namespace.as_str());
+        let selecting = here.filter(|brief| brief.selector().matches(labels)).filter_map(BriefRef::key);
+        whole.chain(selecting).collect::<Vec<_>>().into_iter()
     }
 }

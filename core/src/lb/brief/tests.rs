@@ -4,6 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::lb::{Change, External, View};
+use crate::net::Label;
+
+fn sorted(keys: impl Iterator<Item = ServiceKey>) -> Vec<ServiceKey> {
+    let mut keys: Vec<ServiceKey> = keys.collect();
+    keys.sort();
+    keys
+}
 
 fn text() -> impl Strategy<Value = String> {
     "[a-z]([a-z0-9-]{0,20}[a-z0-9])?"
@@ -99,9 +106,29 @@ proptest! {
             brief.apply(&Change::Brief(key.clone(), there.as_ref().map(Brief::of)));
             whole.apply(&Change::Service(key.clone(), there.map(Arc::new)));
             prop_assert_eq!(brief.named(&key), whole.named(&key));
-            prop_assert!(brief.keys().eq(whole.keys()) && brief.keys_in(&namespace).eq(whole.keys_in(&namespace)));
-            prop_assert!(brief.keys_selecting(&namespace, &labels).eq(whole.keys_selecting(&namespace, &labels)));
-            prop_assert_eq!(&brief.selecting, &whole.selecting);
+            prop_assert_eq!(sorted(brief.keys()), sorted(whole.keys()));
+            prop_assert_eq!(sorted(brief.keys_in(&namespace)), sorted(whole.keys_in(&namespace)));
+            prop_assert_eq!(sorted(brief.keys_selecting(&namespace, &labels)), sorted(whole.keys_selecting(&namespace, &labels)));
+            for service in whole.services() {
+                let found = brief.brief(&service.key).unwrap();
+                prop_assert_eq!(found.service_type(), Some(service.spec.service_type));
+                prop_assert!(found.cluster().eq(service.cluster.iter().map(|vip| vip.address)));
+                prop_assert_eq!(found.to_brief(), Brief::of(service));
+                let ports = service.spec.ports.iter().map(|port| (port.name.as_ref().map(Label::as_str), port.protocol, port.port));
+                prop_assert!(found.ports().eq(ports));
+                for vip in &service.cluster {
+                    let holds = |other: &&Arc<Service>| other.cluster.iter().any(|held| held.address == vip.address);
+                    let holders = whole.services().filter(holds).map(|service| service.key.clone());
+                    let mut found = sorted(brief.briefs_at(vip.address).filter_map(BriefRef::key));
+                    found.dedup();
+                    prop_assert_eq!(found, sorted(holders));
+                }
+            }
+            let again = whole.services().fold(View::default(), |mut view, service| {
+                view.apply(&Change::Brief(service.key.clone(), Some(Brief::of(service))));
+                view
+            });
+            prop_assert_eq!((brief.brief_count(), &brief), (whole.services().count(), &again));
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The hash of names: fast on 20 to 60 bytes, and seeded, so that nobody can choose service names that collide.
+//! The hash of names: fast on 20 to 60 bytes, and seeded, so that nobody can choose service names that collide; and where in a table
+//! something with a hash is.
 
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use imbl::GenericHashMap;
 use imbl::shared_ptr::DefaultSharedPtr;
@@ -8,11 +9,36 @@ use imbl::shared_ptr::DefaultSharedPtr;
 const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A table that is cheap to clone.
-pub(super) type Table<K, V> = GenericHashMap<K, V, Seed, DefaultSharedPtr>;
+pub(crate) type Table<K, V> = GenericHashMap<K, V, Seed, DefaultSharedPtr>;
 
 /// The seed of a table; drawn once at the edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Seed(pub u64);
+
+impl Seed {
+    /// One that nobody knows, for tables whose content does not depend on it.
+    pub(crate) fn secret() -> Self {
+        Self(RandomState::new().hash_one(ODD))
+    }
+
+    /// The low bits of a hash, which are as good as any.
+    #[expect(clippy::cast_possible_truncation, reason = "that is what it is for")]
+    pub(crate) fn short<T: Hash + ?Sized>(self, value: &T) -> u32 {
+        self.hash_one(value) as u32
+    }
+}
+
+/// The bucket of a hash in a table of so many that grows by one at a time (linear hashing).
+pub(crate) const fn place(hash: u32, buckets: usize) -> usize {
+    let all = buckets.next_power_of_two();
+    let place = hash as usize & (all - 1);
+    if place < buckets { place } else { place & (all / 2 - 1) }
+}
+
+/// The bucket that is divided when this one is added.
+pub(crate) const fn parent(bucket: usize) -> usize {
+    bucket & !(1 << bucket.ilog2())
+}
 
 impl BuildHasher for Seed {
     type Hasher = Folding;

@@ -1,0 +1,226 @@
+//! Names that no table has: those of services with virtual IPs. They follow from the service in brief alone, and are answered from it, so
+//! that a service takes of memory what it takes as a service, and nothing as names.
+//!
+//! ```text
+//! <svc>.<ns>.svc.<zone>                      the front: virtual IPs, ports
+//! _<proto>.<svc>.<ns>.svc.<zone>             nothing: it stands between
+//! _<port>._<proto>.<svc>.<ns>.svc.<zone>     the ports with this name
+//! <virtual IP>.in-addr.arpa, .ip6.arpa       the fronts with this address
+//! ```
+//!
+//! Names of endpoints below a front are in the table. So is the name of an address where something else stands there too: then the table
+//! has everything that does.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::super::computed::{self, protocol};
+use super::super::name::{DomainName, MOST_BYTES};
+use super::super::reverse::{address_of, reverse_name};
+use super::super::source::Source;
+use super::{Node, Snapshot};
+use crate::lb::{self, BriefRef, Protocol, ServiceKey, ServiceType};
+
+/// The label of services, on the wire.
+pub(in crate::dns) const SVC: &[u8; 4] = b"\x03svc";
+
+/// What stands at a name that no table has.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::dns) enum Implied<'a> {
+    /// The front of a service.
+    Front(BriefRef<'a>),
+    /// Nothing, but there are names below it.
+    Between,
+    /// The ports of a service that have the name and the protocol of this one.
+    Port(BriefRef<'a>, usize),
+    /// A virtual IP.
+    Address(IpAddr),
+}
+
+/// What stands at a name.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::dns) enum At<'a> {
+    /// What the table has.
+    Kept(&'a Node),
+    /// What follows from services.
+    Implied(Implied<'a>),
+}
+
+impl At<'_> {
+    /// Whether something computed stands here and nothing in a stored zone.
+    pub(in crate::dns) fn is_computed(&self) -> bool {
+        match self {
+            Self::Kept(node) => node.is_computed(),
+            Self::Implied(_) => true,
+        }
+    }
+}
+
+/// Cuts a name at or below a service's: the labels below the service, and the service's name as [`ServiceKey::to_wire`] has it.
+fn cut<'n>(name: &'n [u8], zone: &[u8]) -> Option<(&'n [u8], &'n [u8])> {
+    let (labels, rest) = name.split_at_checked(name.len().checked_sub(zone.len() + SVC.len())?)?;
+    if rest.strip_prefix(SVC) != Some(zone) {
+        return None;
+    }
+    // Where the last two labels begin.
+    let (mut at, mut before, mut two) = (0, None, None);
+    while at < labels.len() {
+        (two, before) = (before, Some(at));
+        at += 1 + usize::from(*labels.get(at)?);
+    }
+    labels.split_at_checked(two.filter(|_| at == labels.len())?)
+}
+
+/// A label with `_` before its text, and what comes after it.
+fn underscored(labels: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = labels.split_first()?;
+    let (label, rest) = rest.split_at_checked(usize::from(*length))?;
+    Some((label.strip_prefix(b"_")?, rest))
+}
+
+/// Bytes of the name of a service in the cluster's domain.
+fn front_length(brief: BriefRef<'_>, zone: &DomainName) -> usize {
+    brief.name().len() + SVC.len() + zone.as_wire().len()
+}
+
+/// Whether this label is that of the protocol.
+fn is_protocol(label: &[u8], of: Protocol) -> bool {
+    protocol(of).as_bytes().strip_prefix(b"_") == Some(label)
+}
+
+/// The ports of a service that have a name which nobody is refused for its length: their place, name and protocol.
+fn named_ports<'a>(brief: BriefRef<'a>, zone: &DomainName) -> impl Iterator<Item = (usize, &'a str, Protocol)> + use<'a> {
+    let room = MOST_BYTES.saturating_sub(front_length(brief, zone));
+    let named = brief.ports().enumerate().filter_map(|(nth, (name, protocol, _))| Some((nth, name?, protocol)));
+    // Each label has a byte for its length, and a `_` before the name.
+    named.filter(move |(_, name, of)| name.len() < 63 && 2 + name.len() + 1 + protocol(*of).len() <= room)
+}
+
+fn below<'a>(brief: BriefRef<'a>, labels: &[u8], zone: &DomainName) -> Option<Implied<'a>> {
+    let (first, rest) = underscored(labels)?;
+    let mut ports = named_ports(brief, zone);
+    if rest.is_empty() {
+        return ports.any(|(_, _, of)| is_protocol(first, of)).then_some(Implied::Between);
+    }
+    let (second, rest) = underscored(rest)?;
+    let mut found = ports.filter(|(_, name, of)| name.as_bytes() == first && is_protocol(second, *of));
+    found.next().filter(|_| rest.is_empty()).map(|(nth, ..)| Implied::Port(brief, nth))
+}
+
+impl Snapshot {
+    fn services(&self) -> Option<&lb::View> {
+        self.cluster.as_ref().map(|cluster| &cluster.lb).filter(|_| self.view.is_none())
+    }
+
+    /// Whether all names of the service but those of its endpoints are implied. It has one virtual IP in a family at most, as every
+    /// service that was made by the rules has.
+    fn implies(&self, brief: &BriefRef<'_>) -> bool {
+        let of_type = matches!(brief.service_type(), Some(ServiceType::ClusterIp | ServiceType::LoadBalancer));
+        let families =
+            || brief.cluster().fold([0, 0], |[v4, v6], address| if address.is_ipv4() { [v4 + 1, v6] } else { [v4, v6 + 1] });
+        of_type && front_length(*brief, self.settings.zone()) <= MOST_BYTES && families().iter().all(|count| *count <= 1)
+    }
+
+    /// A service whose names are implied.
+    pub(super) fn implying(&self, key: &ServiceKey) -> Option<BriefRef<'_>> {
+        self.services()?.brief(key).filter(|brief| self.implies(brief))
+    }
+
+    /// Every service whose names are implied, in no order.
+    pub(super) fn all_implying(&self) -> impl Iterator<Item = BriefRef<'_>> {
+        self.services().into_iter().flat_map(lb::View::briefs).filter(|brief| self.implies(brief))
+    }
+
+    /// What stands at a name.
+    pub(in crate::dns) fn at(&self, name: &[u8]) -> Option<At<'_>> {
+        let kept = || self.names.get(name).map(At::Kept);
+        let Some((labels, key)) = cut(name, self.settings.zone().as_wire()) else {
+            return kept().or_else(|| self.implied_address(name).map(At::Implied));
+        };
+        let Some(services) = self.services() else { return kept() };
+        match services.brief_by_wire(key) {
+            Some(brief) if self.implies(&brief) => match labels {
+                [] => Some(At::Implied(Implied::Front(brief))),
+                [_, b'_', ..] => below(brief, labels, self.settings.zone()).map(At::Implied),
+                _ => kept(),
+            },
+            // All names of this shape are those of services: without the service there is none.
+            None if services.is_in_brief() => None,
+            _ => kept(),
+        }
+    }
+
+    /// Whether the name exists.
+    pub(in crate::dns) fn contains(&self, name: &[u8]) -> bool {
+        self.at(name).is_some()
+    }
+
+    fn implied_address(&self, name: &[u8]) -> Option<Implied<'_>> {
+        let address = address_of(name)?;
+        self.fronts(address).next().map(|_| Implied::Address(address))
+    }
+
+    /// The services whose fronts have this virtual IP: one, but in the middle of a batch.
+    pub(in crate::dns) fn fronts(&self, address: IpAddr) -> impl Iterator<Item = BriefRef<'_>> {
+        self.services().into_iter().flat_map(move |services| services.briefs_at(address)).filter(|brief| self.implies(brief))
+    }
+
+    /// How many services imply this front, or this name of an address. These count at the names above them, which the table has.
+    pub(super) fn implied(&self, name: &[u8]) -> usize {
+        match cut(name, self.settings.zone().as_wire()) {
+            Some((labels, _)) => usize::from(labels.is_empty() && matches!(self.at(name), Some(At::Implied(_)))),
+            None => address_of(name).map_or(0, |address| self.fronts(address).count()),
+        }
+    }
+
+    /// The sources of the records of an implied name, sorted.
+    pub(super) fn implying_sources(&self, name: &[u8]) -> Vec<Arc<Source>> {
+        let source = |brief: BriefRef<'_>| brief.key().map(|key| Arc::new(Source::Service(key)));
+        match cut(name, self.settings.zone().as_wire()) {
+            Some(_) => match self.at(name) {
+                Some(At::Implied(Implied::Front(brief) | Implied::Port(brief, _))) => source(brief).into_iter().collect(),
+                _ => Vec::new(),
+            },
+            None => {
+                let fronts = address_of(name).into_iter().flat_map(|address| self.fronts(address));
+                let mut sources: Vec<Arc<Source>> = fronts.filter_map(source).collect();
+                sources.sort_unstable();
+                sources
+            }
+        }
+    }
+
+    /// The name of a service in the cluster's domain.
+    pub(in crate::dns) fn front_of(&self, brief: BriefRef<'_>) -> Option<DomainName> {
+        DomainName::from_wire(&[brief.name(), SVC, self.settings.zone().as_wire()].concat())
+    }
+
+    /// The names of a service that have a parent in the table: its front, and those of its addresses.
+    pub(super) fn rooted(&self, brief: BriefRef<'_>) -> impl Iterator<Item = DomainName> + use<> {
+        let addresses: Vec<DomainName> = brief.cluster().map(reverse_name).collect();
+        self.front_of(brief).into_iter().chain(addresses)
+    }
+
+    /// How many other names a service implies.
+    pub(super) fn count_below(&self, brief: BriefRef<'_>) -> usize {
+        let ports: Vec<(&str, Protocol)> = named_ports(brief, self.settings.zone()).map(|(_, name, of)| (name, of)).collect();
+        let is_first = |nth: usize, is_same: &dyn Fn(&(&str, Protocol)) -> bool| !ports.iter().take(nth).any(is_same);
+        let each = ports.iter().enumerate();
+        each.map(|(nth, port)| {
+            let between = is_first(nth, &|(_, of)| *of == port.1);
+            usize::from(is_first(nth, &|other| other == port)) + usize::from(between)
+        })
+        .sum()
+    }
+
+    /// The records of a source that are kept: of a service whose names are implied those of its endpoints.
+    pub(super) fn kept_records_of(&self, source: &Source) -> Arc<[super::Record]> {
+        let implying = |key| self.implying(key).and_then(BriefRef::service);
+        match (source, &self.cluster) {
+            (Source::Service(key), Some(cluster)) if let Some(service) = implying(key) => {
+                computed::endpoint_records(&self.settings, cluster, &service)
+            }
+            _ => self.records_of(source),
+        }
+    }
+}
