@@ -8,8 +8,8 @@
 //! <virtual IP>.in-addr.arpa, .ip6.arpa       the fronts with this address
 //! ```
 //!
-//! Names of endpoints below a front are in the table. So is the name of an address where something else stands there too: then the table
-//! has everything that does.
+//! Names of endpoints below a front are in the table. So is the name of an address where something else stands there too, or below it: then
+//! the table has everything that does.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -222,5 +222,62 @@ impl Snapshot {
             }
             _ => self.records_of(source),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixture::{http, put, service, settings, snapshot};
+    use super::*;
+    use crate::cluster::Cluster;
+
+    fn wire(name: &str) -> DomainName {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn a_name_is_cut_at_the_service() {
+        let zone = settings().zone().clone();
+        let read = |name: &str| {
+            let name = wire(name);
+            cut(name.as_wire(), zone.as_wire()).map(|(labels, key)| (labels.len(), ServiceKey::from_wire(key).unwrap().to_string()))
+        };
+        assert_eq!(read("web.shop.svc.cluster.local"), Some((0, "shop/web".to_owned())));
+        assert_eq!(read("_http._tcp.web.shop.svc.cluster.local"), Some((11, "shop/web".to_owned())));
+        for other in [
+            "shop.svc.cluster.local",
+            "svc.cluster.local",
+            "web.shop.pod.cluster.local",
+            "web.shop.svc.example",
+            "a.b.xsvc.cluster.local",
+        ] {
+            assert_eq!(read(other), None, "{other}");
+        }
+        // The bytes of `svc` and the zone end this name too, but begin inside a label.
+        let inside = [&b"\x01a\x16b"[..], SVC, b"\x07cluster\x05local\0"].concat();
+        assert_eq!(cut(&inside, zone.as_wire()), None);
+    }
+
+    #[test]
+    fn a_service_implies_its_front_its_ports_and_its_addresses() {
+        let mut cluster = Cluster::default();
+        let mut web = service("shop/web", ServiceType::ClusterIp, "", &["172.28.0.2", "fd00:28::2"]);
+        web.spec.ports.push(http());
+        let key = web.key.clone();
+        cluster.apply(&put(web));
+        let names = snapshot(&cluster, 1);
+        let brief = names.implying(&key).unwrap();
+        assert_eq!((names.rooted(brief).count(), names.count_below(brief)), (3, 2));
+        let is_implied = |name: &str| matches!(names.at(wire(name).as_wire()), Some(At::Implied(_)));
+        let front = "web.shop.svc.cluster.local";
+        for name in [front, &format!("_tcp.{front}"), &format!("_http._tcp.{front}"), "2.0.28.172.in-addr.arpa"] {
+            assert!(is_implied(name), "{name}");
+        }
+        for name in
+            [&format!("_udp.{front}"), &format!("_http._udp.{front}"), &format!("_x._http._tcp.{front}"), "3.0.28.172.in-addr.arpa"]
+        {
+            assert!(!names.contains(wire(name).as_wire()), "{name}");
+        }
+        assert!(names.kept(wire("shop.svc.cluster.local").as_wire()).is_some() && names.kept(wire(front).as_wire()).is_none());
     }
 }

@@ -1,14 +1,15 @@
 //! How a snapshot is brought to a newer state, source by source.
 //!
 //! First come the names that services have come to imply, or do no longer: from then on what is implied is what the new state says.
-//! Then come the records that are kept. A name that is implied and has other sources too is in the table with all of them; one that is
-//! only implied is not there.
+//! Then come the records that are kept. A name of an address that is implied and has other sources too, or names below it, is in the table
+//! with all of them; one that is only implied is not there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::name::{DomainName, suffixes};
 use super::super::record::Record;
+use super::super::reverse::address_of;
 use super::super::source::Source;
 use super::sources::Sources;
 use super::{Node, Snapshot, set};
@@ -108,7 +109,7 @@ impl Snapshot {
             self.compile(name, Vec::new(), update);
         } else if is && !was {
             self.implied += 1;
-            self.enter(name.as_wire());
+            self.enter(name.as_wire(), update);
         } else if was && !is {
             self.implied -= 1;
             self.leave(name.as_wire());
@@ -146,19 +147,26 @@ impl Snapshot {
         match (is_kept, is_implied) {
             (true, _) => {}
             (false, true) => self.implied -= 1,
-            (false, false) => self.enter(name.as_wire()),
+            (false, false) => self.enter(name.as_wire(), update),
         }
     }
 
     /// Counts a new name at the names above it, which exist from now on.
-    fn enter(&mut self, name: &[u8]) {
+    fn enter(&mut self, name: &[u8], update: &mut Update<'_>) {
         for above in suffixes(name).skip(1) {
             if let Some(node) = self.names.get_mut(above) {
                 node.children += 1;
                 return;
             }
-            let Some(name) = DomainName::from_wire(above).filter(|_| self.implied(above) == 0) else { return };
-            self.names.insert(name, Node { children: 1, ..Node::default() });
+            let (is_implied, is_address) = (self.implied(above) > 0, address_of(above).is_some());
+            // What is below a front is its own, and comes and goes with it.
+            let Some(name) = DomainName::from_wire(above).filter(|_| !is_implied || is_address) else { return };
+            self.names.insert(name.clone(), Node { children: 1, ..Node::default() });
+            if is_implied {
+                self.implied -= 1;
+                self.compile(&name, Vec::new(), update);
+                return;
+            }
         }
     }
 
