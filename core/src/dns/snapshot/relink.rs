@@ -113,6 +113,10 @@ impl Snapshot {
         } else if was && !is {
             self.implied -= 1;
             self.leave(name.as_wire());
+            if address_of(name.as_wire()).is_some() {
+                // Whoever implied it may have an endpoint by this address, which was of no weight beside a virtual IP.
+                self.compile(name, update.before.implying_sources(name.as_wire()), update);
+            }
         }
     }
 
