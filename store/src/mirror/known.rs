@@ -47,41 +47,31 @@ impl Known {
     /// Notes that a key was put.
     pub(super) fn insert(&mut self, key: &[u8], revision: Revision) {
         let place = self.place(key);
-        let is_full = self.blocks.get(place).is_some_and(|block| block.count() == MOST && !block.has(key));
-        // Halves: neighbours of the key that may come next have room then.
-        let mut changed = Builder::of(if is_full { MOST / 2 + 1 } else { MOST });
-        let mut due = Some(key);
-        if let Some(block) = self.blocks.get(place) {
-            let mut keys = block.keys();
-            while keys.advance() {
-                if due.is_some_and(|key| key <= keys.key()) {
-                    due = None;
-                    changed.push(key, revision);
-                }
-                if keys.key() != key {
-                    changed.push(keys.key(), keys.revision());
-                }
-            }
+        let Some(block) = self.blocks.get_mut(place) else {
+            let mut first = Builder::default();
+            first.push(key, revision);
+            *self = first.finish();
+            return;
+        };
+        *block = block.with(key, Some(revision));
+        if block.count() > MOST {
+            // Halves: keys that come next to this one have room then.
+            let mut cut = Builder::of(MOST / 2 + 1);
+            cut.extend(block);
+            self.replace(place, 1, cut);
         }
-        if due.is_some() {
-            changed.push(key, revision);
-        }
-        self.replace(place, 1, changed);
     }
 
     /// Notes that a key was deleted.
     pub(super) fn remove(&mut self, key: &[u8]) {
         let place = self.place(key);
-        let Some(block) = self.blocks.get(place) else { return };
-        let mut changed = Builder::default();
-        let mut keys = block.keys();
-        while keys.advance() {
-            if keys.key() != key {
-                changed.push(keys.key(), keys.revision());
-            }
+        let Some(block) = self.blocks.get_mut(place) else { return };
+        *block = block.with(key, None);
+        if block.count() == 0 {
+            self.blocks.remove(place);
+        } else {
+            self.join(place);
         }
-        self.replace(place, 1, changed);
-        self.join(place);
     }
 
     /// Joins a block that has become small with a neighbour that has room for its keys.
@@ -93,19 +83,13 @@ impl Known {
         let fit = |first: &usize| count(*first) + count(first + 1) <= JOINED;
         let Some(first) = [Some(place), place.checked_sub(1)].into_iter().flatten().find(fit) else { return };
         let mut joined = Builder::default();
-        for block in &self.blocks[first..first + 2] {
-            let mut keys = block.keys();
-            while keys.advance() {
-                joined.push(keys.key(), keys.revision());
-            }
-        }
+        self.blocks[first..first + 2].iter().for_each(|block| joined.extend(block));
         self.replace(first, 2, joined);
     }
 
-    /// Puts what was built where some blocks were; there may be none behind the last one.
+    /// Puts what was built where some blocks were.
     fn replace(&mut self, first: usize, blocks: usize, by: Builder) {
-        let end = (first + blocks).min(self.blocks.len());
-        self.blocks.splice(first..end, by.finish().blocks);
+        self.blocks.splice(first..first + blocks, by.finish().blocks);
     }
 
     /// The block that has the key if any has it.
@@ -140,6 +124,13 @@ impl Builder {
             self.blocks.extend(self.last.take());
         }
         self.last.push(key, revision);
+    }
+
+    fn extend(&mut self, block: &Block) {
+        let mut keys = block.keys();
+        while keys.advance() {
+            self.push(keys.key(), keys.revision());
+        }
     }
 
     /// What was taken in.

@@ -1,12 +1,17 @@
 //! One block of known keys: see the module above for its form.
 
+use std::cmp::Ordering;
+
 use polder_core::id::Revision;
 use prost::encoding::{decode_varint, encode_varint};
 
 /// The most keys of a block. More would share their whole first key with more neighbours, and a change would write more.
 pub(super) const MOST: usize = 64;
 
-/// Some keys in a row, at least one.
+/// The most bytes of a number.
+const NUMBER: usize = 10;
+
+/// Some keys in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block(Box<[u8]>);
 
@@ -22,15 +27,52 @@ impl Block {
         piece(&mut rest).map_or(&[], |(_, key)| key)
     }
 
-    /// Whether it has a key.
-    pub(super) fn has(&self, key: &[u8]) -> bool {
+    /// The block with a key put at a revision, or deleted. It may have one key more than [`MOST`] then, or none. Of the others only the
+    /// next one is written anew.
+    pub(super) fn with(&self, key: &[u8], revision: Option<Revision>) -> Self {
         let mut keys = self.keys();
+        // Of the keys before and behind: how much they share with this one, and their revisions.
+        let (mut before, mut behind) = ((0, 0), None);
+        let (mut start, mut had) = (self.place_of(&keys), false);
         while keys.advance() {
-            if keys.key() == key {
-                return true;
+            let shared = common(keys.key(), key);
+            match keys.key()[shared..].cmp(&key[shared..]) {
+                Ordering::Less => {
+                    before = (shared, keys.revision);
+                    start = self.place_of(&keys);
+                }
+                Ordering::Equal => had = true,
+                Ordering::Greater => {
+                    behind = Some((shared, keys.revision));
+                    break;
+                }
             }
         }
-        false
+        let mut bytes = Vec::with_capacity(self.0.len() + key.len() + keys.key().len() + 3 * NUMBER);
+        bytes.extend_from_slice(&self.0[..start]);
+        if let Some(Revision(revision)) = revision {
+            piece_into(&mut bytes, (before.0, key), revision.wrapping_sub(before.1));
+        }
+        if let Some((shared, at)) = behind {
+            // In order, two keys share what each of them shares with one between them.
+            let last = match revision {
+                Some(Revision(revision)) => (shared, revision),
+                None => (before.0.min(shared), before.1),
+            };
+            piece_into(&mut bytes, (last.0, keys.key()), at.wrapping_sub(last.1));
+        }
+        bytes.extend_from_slice(keys.rest);
+        bytes[0] = self.count_with(revision.is_some(), had);
+        Self(bytes.into())
+    }
+
+    fn count_with(&self, has: bool, had: bool) -> u8 {
+        (self.0.first().copied().unwrap_or_default() + u8::from(has)).saturating_sub(u8::from(had))
+    }
+
+    /// How many bytes lie before the keys that are still to come.
+    fn place_of(&self, keys: &Keys<'_>) -> usize {
+        self.0.len() - keys.rest.len()
     }
 
     /// How many bytes it takes.
@@ -51,6 +93,20 @@ fn piece<'a>(bytes: &mut &'a [u8]) -> Option<(usize, &'a [u8])> {
     let (key, behind) = bytes.split_at_checked(rest)?;
     *bytes = behind;
     Some((shared, key))
+}
+
+/// Writes what [`piece`] reads, and the distance behind it.
+fn piece_into(bytes: &mut Vec<u8>, (shared, key): (usize, &[u8]), distance: u64) {
+    let rest = &key[shared..];
+    encode_varint(shared as u64, bytes);
+    encode_varint(rest.len() as u64, bytes);
+    bytes.extend_from_slice(rest);
+    encode_varint(folded(distance), bytes);
+}
+
+/// How many bytes two keys share at their beginnings.
+fn common(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
 
 fn length(bytes: &mut &[u8]) -> Option<usize> {
@@ -107,14 +163,10 @@ impl Writer {
         if self.bytes.is_empty() {
             self.bytes.push(0);
         }
-        let shared = self.key.iter().zip(key).take_while(|(before, this)| before == this).count();
-        let rest = &key[shared..];
-        encode_varint(shared as u64, &mut self.bytes);
-        encode_varint(rest.len() as u64, &mut self.bytes);
-        self.bytes.extend_from_slice(rest);
-        encode_varint(folded(revision.0.wrapping_sub(self.revision)), &mut self.bytes);
+        let shared = common(&self.key, key);
+        piece_into(&mut self.bytes, (shared, key), revision.0.wrapping_sub(self.revision));
         self.key.truncate(shared);
-        self.key.extend_from_slice(rest);
+        self.key.extend_from_slice(&key[shared..]);
         self.revision = revision.0;
         self.count += 1;
     }
