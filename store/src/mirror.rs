@@ -10,14 +10,15 @@ mod changes;
 mod check;
 mod follow;
 mod heads;
+mod known;
 mod list;
 mod meaning;
 mod own;
+mod reading;
 mod snapshot;
 mod state;
 
 use std::collections::VecDeque;
-use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,9 +36,12 @@ use tokio_util::task::TaskTracker;
 pub use self::changes::Changes;
 use self::check::Standing;
 pub use self::heads::Heads;
+use self::known::Known;
+use self::meaning::Reader;
 pub(crate) use self::own::OwnCommit;
+use self::reading::Listing;
 pub use self::snapshot::{ChangeBatch, Snapshot};
-use self::state::{Listing, State};
+use self::state::State;
 use crate::backend::Batch;
 use crate::handle::Store;
 use crate::journal;
@@ -179,12 +183,14 @@ impl<S: Schema> Mirror<S> {
     }
 
     /// A consistent view at exactly its revision, and everything that comes after it. Own commits appear when the watch brings
-    /// them, so revisions only rise.
+    /// them, so revisions only rise. Before the first view there is nothing to follow: see [`Mirror::synced`].
     #[must_use]
     pub fn subscribe(&self) -> (Arc<Snapshot<S>>, Changes<S>) {
         // Batches are sent under this lock: none can slip between the two.
         let _recent = self.core.recent();
-        (self.core.ordered.load_full(), Changes { replay: VecDeque::new(), live: self.core.feed.subscribe() })
+        let snapshot = self.core.ordered.load_full();
+        let is_whole = snapshot.synced;
+        (snapshot, Changes { replay: VecDeque::new(), live: self.core.feed.subscribe(), is_whole })
     }
 
     /// Everything after a revision that a reader has already.
@@ -202,7 +208,7 @@ impl<S: Schema> Mirror<S> {
             let message = format!("Changes after revision {after} are not kept any more. Start again from a snapshot.");
             return Err(Refusal::new(Reason::ResumeTokenCompacted, message).with("revision", after));
         }
-        Ok(Changes { replay, live: self.core.feed.subscribe() })
+        Ok(Changes { replay, live: self.core.feed.subscribe(), is_whole: true })
     }
 
     /// Waits for the first view.
@@ -320,8 +326,10 @@ impl<S: Schema> Core<S> {
         self.state().ordered().revision
     }
 
-    fn reader(&self) -> meaning::Reader {
-        self.state().reader().clone()
+    /// What a reading of everything needs: how to read, and what was known before.
+    fn reading(&self) -> (Reader, Option<Arc<Known>>) {
+        let state = self.state();
+        (state.reader().clone(), state.before())
     }
 
     fn own_commits(&self) -> u64 {
@@ -331,9 +339,15 @@ impl<S: Schema> Core<S> {
     /// The known keys from `start` to `end` that were put at `at` or before, as a difference to a store that lacks them all.
     fn known(&self, start: &[u8], end: Option<&[u8]>, at: Revision) -> audit::Difference {
         let state = self.state();
-        let bounds = (Bound::Included(start), end.map_or(Bound::Unbounded, Bound::Excluded));
-        let known = state.known().range::<[u8], _>(bounds).filter(|(_, revision)| **revision <= at);
-        known.map(|(key, revision)| (Bytes::copy_from_slice(key), (None, Some(*revision)))).collect()
+        let mut known = state.known().from(start);
+        let mut difference = audit::Difference::new();
+        while let Some((key, revision)) = known.get().filter(|(key, _)| end.is_none_or(|end| *key < end)) {
+            if revision <= at {
+                difference.insert(Bytes::copy_from_slice(key), (None, Some(revision)));
+            }
+            known.advance();
+        }
+        difference
     }
 
     fn mark_fresh(&self, at: Instant) {

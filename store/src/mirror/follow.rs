@@ -58,8 +58,8 @@ pub(super) async fn run<S: Schema>(core: Arc<Core<S>>) {
 async fn relist<S: Schema>(core: &Core<S>) -> Result<(), Error> {
     let asked = Instant::now();
     let covers = core.own_commits();
-    let listing = list(&core.store, core.reader(), core.config.journal.as_ref(), covers).await?;
-    tracing::debug!(revision = %listing.revision, entries = listing.moves.len(), "read everything");
+    let listing = list(&core.store, core.reading(), core.config.journal.as_ref(), covers).await?;
+    tracing::debug!(revision = %listing.revision, keys = listing.known.len(), "read everything");
     core.take_listing(listing, asked);
     Ok(())
 }

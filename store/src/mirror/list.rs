@@ -1,12 +1,15 @@
 //! Reading everything under the prefix, at one revision, page by page.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use polder_core::id::Revision;
 use polder_core::schema::Schema;
-use tokio::task::JoinHandle;
 
-use super::meaning::{Move, Reader};
-use super::state::Listing;
+use super::known::Known;
+use super::meaning::Reader;
+use super::reading::{Listing, Reading};
+use super::snapshot::Snapshot;
 use super::{FollowJournal, PREFIX};
 use crate::backend::{Entry, KeyRange};
 use crate::error::Error;
@@ -21,71 +24,69 @@ const JOURNAL_PAGE: usize = 50;
 /// The services that keep a journal.
 const JOURNALS: [&str; 3] = ["dns", "ipam", "lb"];
 
-/// Reads every key of interest at one revision. Journals can be large: only the followed one is read, and of it only what is
-/// young enough to matter for request ids.
+/// Reads every key of interest at one revision, to find how it differs from what was known `before`; with nothing known, the whole
+/// of it. Journals can be large: only the followed one is read, and of it only what is young enough to matter for request ids.
 ///
-/// A page is decoded while the next one is on its way, and the records while the journal is, so that neither the store nor the
-/// processor waits for the other.
+/// A page is taken in while the next one is on its way, and the records while the journal is read, so that neither the store nor
+/// the processor waits for the other. Of a page nothing is kept but what it says that is new.
 pub(super) async fn list<S: Schema>(
     store: &Store,
-    reader: Reader,
+    (reader, before): (Reader, Option<Arc<Known>>),
     follow: Option<&FollowJournal>,
     covers: u64,
 ) -> Result<Listing<S>, Error> {
-    let mut moves = Vec::new();
     // The first answer fixes the revision for all others.
     let revision = store.range(KeyRange::prefix(PREFIX), 1, None).await?.revision;
     let records = async {
+        let mut reading = Reading::new(reader.clone(), before, revision);
         for keys in spans() {
-            read(store, &reader, (keys, PAGE), revision, &mut moves).await?;
+            reading = read(store, (keys, PAGE), revision, reading, Reading::take).await?;
         }
-        Ok(())
+        Ok(reading)
     };
-    let mut answers = Vec::new();
     let journal = async {
-        match follow {
-            Some(follow) => read(store, &reader, (young(follow), JOURNAL_PAGE), revision, &mut answers).await,
-            None => Ok(()),
-        }
-    };
-    futures::future::try_join(records, journal).await?;
-    moves.append(&mut answers);
-    Ok(Listing { moves, revision, covers })
-}
-
-async fn read<S: Schema>(
-    store: &Store,
-    reader: &Reader,
-    (mut keys, size): (KeyRange, usize),
-    at: Revision,
-    into: &mut Vec<Move<S>>,
-) -> Result<(), Error> {
-    let mut decoding = None;
-    loop {
-        let page = store.range(keys.clone(), size, Some(at)).await?;
-        let last = page.entries.last().map(|entry| entry.key.clone());
+        let Some(follow) = follow else { return Ok(Snapshot::default()) };
         let reader = reader.clone();
-        let decode = move || {
-            let read = |entry: Entry| reader.read(entry.key, Some(entry.value), entry.modified);
-            page.entries.into_iter().map(read).collect::<Vec<_>>()
+        let take = move |cut: &mut Snapshot<S>, entries: Vec<Entry>| {
+            for entry in entries {
+                cut.take(&reader.read(entry.key, Some(entry.value), entry.modified), |_, _| true);
+            }
         };
-        let before = decoding.replace(tokio::task::spawn_blocking(decode));
-        if let Some(before) = before {
-            into.append(&mut decoded(before).await?);
-        }
-        match last {
-            Some(last) if page.more => keys = keys.after(&last),
-            _ => break,
-        }
-    }
-    if let Some(last) = decoding {
-        into.append(&mut decoded(last).await?);
-    }
-    Ok(())
+        read(store, (young(follow), JOURNAL_PAGE), revision, Snapshot::default(), take).await
+    };
+    let (records, journal) = futures::future::try_join(records, journal).await?;
+    Ok(records.finish(journal, covers))
 }
 
-async fn decoded<S: Schema>(decoding: JoinHandle<Vec<Move<S>>>) -> Result<Vec<Move<S>>, Error> {
-    decoding.await.map_err(|error| Error::Unavailable(error.to_string()))
+/// Takes in a range, page by page.
+async fn read<T: Send + 'static>(
+    store: &Store,
+    (keys, size): (KeyRange, usize),
+    at: Revision,
+    mut into: T,
+    take: impl Fn(&mut T, Vec<Entry>) + Clone + Send + 'static,
+) -> Result<T, Error> {
+    let mut page = store.range(keys.clone(), size, Some(at)).await?;
+    loop {
+        let rest = page.entries.last().filter(|_| page.more).map(|last| keys.after(&last.key));
+        let take = take.clone();
+        let taking = tokio::task::spawn_blocking(move || {
+            take(&mut into, page.entries);
+            into
+        });
+        let next = async {
+            match rest {
+                Some(rest) => store.range(rest, size, Some(at)).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (next, taken) = tokio::join!(next, taking);
+        into = taken.map_err(|error| Error::Unavailable(error.to_string()))?;
+        match next? {
+            Some(next) => page = next,
+            None => return Ok(into),
+        }
+    }
 }
 
 /// The whole prefix without the journals.
@@ -102,6 +103,13 @@ pub(super) fn spans() -> Vec<KeyRange> {
     spans
 }
 
+/// Whether the key lies in a journal, followed or not: outside of all [`spans`].
+pub(super) fn is_in_journal(key: &[u8]) -> bool {
+    let Some(rest) = key.strip_prefix(PREFIX.as_bytes()) else { return false };
+    let of = |service: &str| rest.strip_prefix(service.as_bytes()).is_some_and(|rest| rest.starts_with(b"/journal/"));
+    JOURNALS.into_iter().any(of)
+}
+
 /// The part of the followed journal that is young enough.
 fn young(follow: &FollowJournal) -> KeyRange {
     let journal = KeyRange::prefix(journal::prefix(follow.service));
@@ -113,17 +121,19 @@ fn young(follow: &FollowJournal) -> KeyRange {
 mod tests {
     use super::*;
     use polder_core::time::Timestamp;
-    use std::sync::Arc;
 
     #[test]
     fn the_spans_leave_out_journals_and_nothing_else() {
         let inside = |spans: &[KeyRange], key: &str| spans.iter().filter(|span| span.contains(key.as_bytes())).count();
         let spans = spans();
         for key in ["/polder/", "/polder/dns/head/zones", "/polder/ipam/journal", "/polder/ipam/nodes/x", "/polder/zzz"] {
-            assert_eq!(inside(&spans, key), 1, "{key}");
+            assert_eq!((inside(&spans, key), is_in_journal(key.as_bytes())), (1, false), "{key}");
         }
-        for key in ["/polder/dns/journal/0", "/polder/ipam/journal/ff", "/polder/lb/journal/", "/polder0", "/polde"] {
-            assert_eq!(inside(&spans, key), 0, "{key}");
+        for key in ["/polder/dns/journal/0", "/polder/ipam/journal/ff", "/polder/lb/journal/"] {
+            assert_eq!((inside(&spans, key), is_in_journal(key.as_bytes())), (0, true), "{key}");
+        }
+        for key in ["/polder0", "/polde"] {
+            assert_eq!((inside(&spans, key), is_in_journal(key.as_bytes())), (0, false), "{key}");
         }
     }
 

@@ -45,11 +45,6 @@ impl Reader {
         self.journal_prefix.as_deref()
     }
 
-    /// Whether the key lies in the followed journal.
-    pub(super) fn is_journal(&self, key: &[u8]) -> bool {
-        self.journal_prefix.as_ref().is_some_and(|prefix| key.starts_with(prefix.as_bytes()))
-    }
-
     pub(super) fn read<S: Schema>(&self, key: Bytes, value: Option<Bytes>, revision: Revision) -> Move<S> {
         let meaning = self.meaning(&key, value);
         Move { key, revision, meaning }

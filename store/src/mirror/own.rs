@@ -106,6 +106,16 @@ impl<S: Schema> OwnCommits<S> {
         self.owed.push_back(Owed { revision, number: self.count, own, after });
     }
 
+    /// A cut with everything in it that the watch still owes; `None` when that is nothing.
+    pub(super) fn over(&self, cut: &Snapshot<S>, contents: &mut Content) -> Option<Snapshot<S>> {
+        let mut over = (!self.all_delivered()).then(|| cut.clone())?;
+        for owed in &self.owed {
+            *contents = contents.next();
+            owed.own.apply(&mut over, owed.revision, (*contents, *contents));
+        }
+        Some(over)
+    }
+
     /// The watch has come to this batch. The own commit that it is, if it is one, with the content that it was given already.
     ///
     /// The revision alone would not tell: in a store that was set back it is given a second time, to another commit.

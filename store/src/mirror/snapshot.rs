@@ -6,10 +6,11 @@ use bytes::Bytes;
 use imbl::OrdMap;
 use polder_core::id::Revision;
 use polder_core::reason::{Reason, Refusal};
-use polder_core::schema::{Corrupt, Schema};
+use polder_core::schema::{Corrupt, Domain, Schema};
 use tokio::time::Instant;
 
 use super::heads::Heads;
+use super::meaning::{Meaning, Move};
 use crate::journal::Journal;
 
 /// Which content a view has. Within one mirror, equal numbers mean equal views.
@@ -78,6 +79,45 @@ impl<S: Schema> Snapshot<S> {
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
         self.fresh_at.map(|at| at.elapsed())
+    }
+
+    /// Takes in the move of one key; of a domain only when `newer` says so of its revision, which a head that is gone has not.
+    pub(super) fn take(&mut self, moved: &Move<S>, newer: impl FnOnce(Domain, Option<Revision>) -> bool) {
+        match &moved.meaning {
+            Meaning::Change(change) => {
+                if newer(S::domain(change), Some(moved.revision)) {
+                    S::apply(&mut self.view, change);
+                }
+                self.corrupt.remove(&moved.key);
+            }
+            Meaning::Journal(batch, record) => {
+                match record {
+                    Some(record) => self.journal.insert(batch, moved.revision, record),
+                    None => self.journal.remove(batch),
+                }
+                self.corrupt.remove(&moved.key);
+            }
+            Meaning::Corrupt(corrupt) => {
+                tracing::error!(key = corrupt.key, why = corrupt.why, "a stored record cannot be read");
+                self.corrupt.insert(moved.key.clone(), corrupt.clone());
+            }
+            Meaning::Nothing => _ = self.corrupt.remove(&moved.key),
+            Meaning::Head(domain, exists, ordinal) => {
+                self.journal.note_ordinal(ordinal.unwrap_or_default());
+                let head = exists.then_some(moved.revision);
+                if newer(*domain, head) {
+                    self.heads.set(*domain, head);
+                }
+            }
+        }
+    }
+
+    /// Replaces the journal by that of another cut, which was read into it from the beginning.
+    pub(super) fn take_journal(&mut self, read: Self) {
+        // How far it has come the heads have said, and they are here.
+        let ordinal = std::mem::replace(&mut self.journal, read.journal).ordinal();
+        self.journal.note_ordinal(ordinal);
+        self.corrupt.extend(read.corrupt);
     }
 
     /// Refuses to decide on a view that is not whole.

@@ -4,26 +4,23 @@
 //! this process that the watch still owes; the ledger applies them at once, so that the next batch is planned on them. An own
 //! commit at R was guarded by its domains' heads, so in those domains nothing is missing before R. Therefore a batch from the
 //! watch moves a domain of `early` only when it is newer than the head `early` has for it: views never go back.
+//!
+//! When everything was read again, `ordered` is moved by what is different, and `early` is made anew of it and of what is owed still.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use polder_core::id::Revision;
-use polder_core::schema::{Domain, Schema};
+use polder_core::schema::Schema;
 
-use super::heads::{Heads, domain_of};
+use super::heads::Heads;
+use super::known::Known;
+use super::list::is_in_journal;
 use super::meaning::{Meaning, Move, Reader};
 use super::own::{OwnCommit, OwnCommits};
+use super::reading::{Found, Listing};
 use super::snapshot::{ChangeBatch, Content, Snapshot};
 use crate::backend::Batch;
-
-/// Everything stored under the prefix, read at one revision.
-pub(super) struct Listing<S: Schema> {
-    pub(super) moves: Vec<Move<S>>,
-    pub(super) revision: Revision,
-    /// How many own commits had been applied before the first page was asked for: the listing must show those.
-    pub(super) covers: u64,
-}
+use crate::journal::Journal;
 
 /// See the module's header.
 pub(super) struct State<S: Schema> {
@@ -32,8 +29,9 @@ pub(super) struct State<S: Schema> {
     own: OwnCommits<S>,
     /// The last content number given.
     contents: Content,
-    /// Every known key outside the journal with the revision of its last put, to find the difference to a listing.
-    known: BTreeMap<Box<[u8]>, Revision>,
+    /// Every known key outside the journals, to find the difference to a listing. A reading shares it, and while there is one nothing
+    /// changes it.
+    known: Arc<Known>,
     reader: Reader,
 }
 
@@ -44,7 +42,7 @@ impl<S: Schema> State<S> {
             early: None,
             own: OwnCommits::default(),
             contents: Content::default(),
-            known: BTreeMap::new(),
+            known: Arc::default(),
             reader: Reader::new(journal_prefix),
         }
     }
@@ -62,8 +60,13 @@ impl<S: Schema> State<S> {
         self.own.count()
     }
 
-    pub(super) const fn known(&self) -> &BTreeMap<Box<[u8]>, Revision> {
+    pub(super) fn known(&self) -> &Known {
         &self.known
+    }
+
+    /// What a reading compares the store with; `None` before the first one.
+    pub(super) fn before(&self) -> Option<Arc<Known>> {
+        self.ordered.synced.then(|| Arc::clone(&self.known))
     }
 
     pub(super) const fn reader(&self) -> &Reader {
@@ -85,11 +88,12 @@ impl<S: Schema> State<S> {
         if self.own.all_delivered() {
             self.early = None;
         }
-        for event in batch.events.iter().filter(|event| !self.reader.is_journal(&event.key)) {
+        let known = Arc::make_mut(&mut self.known);
+        for event in batch.events.iter().filter(|event| !is_in_journal(&event.key)) {
             match &event.value {
-                Some(_) => self.known.insert(event.key.as_ref().into(), revision),
-                None => self.known.remove(event.key.as_ref()),
-            };
+                Some(_) => known.insert(&event.key, revision),
+                None => known.remove(&event.key),
+            }
         }
         match own {
             Some((own, after)) if self.ordered.corrupt.is_empty() => self.take_delivered(&own, after, revision),
@@ -114,31 +118,27 @@ impl<S: Schema> State<S> {
         own.told(revision, self.ordered.heads)
     }
 
-    /// Takes in a whole listing and answers how it differs from what was known.
+    /// Takes in a whole listing and answers how it differs from what was known; of the first one nothing, since nobody had a view.
     pub(super) fn take_listing(&mut self, listing: Listing<S>) -> ChangeBatch<S> {
-        let mut before = std::mem::take(&mut self.known);
-        self.ordered.journal = crate::journal::Journal::default();
-        let mut known = Vec::with_capacity(listing.moves.len());
-        let mut moves = listing.moves;
-        moves.retain(|moved| {
-            if self.reader.is_journal(&moved.key) {
-                return true;
+        self.known = Arc::new(listing.known);
+        let moves = match listing.found {
+            Found::Whole(cut) => {
+                self.ordered = Snapshot { content: self.fresh(), fresh_at: self.ordered.fresh_at, synced: true, ..*cut };
+                Vec::new()
             }
-            let was = before.remove(moved.key.as_ref());
-            known.push((Box::from(moved.key.as_ref()), moved.revision));
-            // The journal starts anew, and heads are cheap; records that did not move are left alone.
-            was != Some(moved.revision) || domain_of(&moved.key).is_some()
-        });
-        // All at once: a tree that grows key by key is half empty.
-        self.known = known.into_iter().collect();
-        moves.extend(before.into_keys().map(|key| self.reader.read(key.into(), None, listing.revision)));
+            Found::Moves(moves) => {
+                // The journal starts anew.
+                self.ordered.journal = Journal::default();
+                let corrupt = std::mem::take(&mut self.ordered.corrupt).into_iter();
+                self.ordered.corrupt = corrupt.filter(|(key, _)| !is_in_journal(key)).collect();
+                moves
+            }
+        };
+        self.move_ordered(listing.revision, &moves);
+        self.ordered.take_journal(listing.journal);
         // Own commits that were acknowledged before the listing began are in it. If they are not, the store was set back.
         self.own.listed(listing.revision, listing.covers);
-        self.ordered.synced = true;
-        if self.own.all_delivered() {
-            self.early = None;
-        }
-        self.move_both(listing.revision, &moves);
+        self.early = self.own.over(&self.ordered, &mut self.contents);
         changes_of((listing.revision, self.ordered.heads), moves, true)
     }
 
@@ -171,62 +171,25 @@ impl<S: Schema> State<S> {
     }
 
     fn move_both(&mut self, revision: Revision, moves: &[Move<S>]) {
-        // Heads and journals move without the view.
-        let contents = moves.iter().any(|moved| matches!(moved.meaning, Meaning::Change(_))).then(|| (self.fresh(), self.fresh()));
-        apply(&mut self.ordered, moves, |_, _| true);
-        for (domain, head) in heads_of(moves) {
-            self.ordered.heads.set(domain, head);
-        }
-        self.ordered.revision = revision;
-        if let Some((ordered, _)) = contents {
-            self.ordered.content = ordered;
-        }
+        self.move_ordered(revision, moves);
+        let content = self.content_after(moves);
         let Some(early) = &mut self.early else { return };
-        if let Some((_, moved)) = contents {
-            early.content = moved;
-        }
+        early.content = content.unwrap_or(early.content);
         let stands = early.heads;
-        apply(early, moves, |domain, moved| Some(moved) > stands.get(domain));
-        for (domain, head) in heads_of(moves).filter(|(domain, head)| *head > stands.get(*domain)) {
-            early.heads.set(domain, head);
-        }
+        moves.iter().for_each(|moved| early.take(moved, |domain, head| head > stands.get(domain)));
         early.revision = revision;
-        early.synced = true;
     }
-}
 
-/// Applies moves to one cut; a change counts only where `newer` says so of its domain and revision.
-fn apply<S: Schema>(cut: &mut Snapshot<S>, moves: &[Move<S>], newer: impl Fn(Domain, Revision) -> bool) {
-    for moved in moves {
-        match &moved.meaning {
-            Meaning::Change(change) => {
-                if newer(S::domain(change), moved.revision) {
-                    S::apply(&mut cut.view, change);
-                }
-                cut.corrupt.remove(&moved.key);
-            }
-            Meaning::Journal(batch, record) => {
-                match record {
-                    Some(record) => cut.journal.insert(batch, moved.revision, record),
-                    None => cut.journal.remove(batch),
-                }
-                cut.corrupt.remove(&moved.key);
-            }
-            Meaning::Corrupt(corrupt) => {
-                tracing::error!(key = corrupt.key, why = corrupt.why, "a stored record cannot be read");
-                cut.corrupt.insert(moved.key.clone(), corrupt.clone());
-            }
-            Meaning::Nothing => _ = cut.corrupt.remove(&moved.key),
-            Meaning::Head(_, _, ordinal) => cut.journal.note_ordinal(ordinal.unwrap_or_default()),
-        }
+    fn move_ordered(&mut self, revision: Revision, moves: &[Move<S>]) {
+        self.ordered.content = self.content_after(moves).unwrap_or(self.ordered.content);
+        moves.iter().for_each(|moved| self.ordered.take(moved, |_, _| true));
+        self.ordered.revision = revision;
     }
-}
 
-fn heads_of<S: Schema>(moves: &[Move<S>]) -> impl Iterator<Item = (Domain, Option<Revision>)> {
-    moves.iter().filter_map(|moved| match moved.meaning {
-        Meaning::Head(domain, exists, _) => Some((domain, exists.then_some(moved.revision))),
-        _ => None,
-    })
+    /// The number of what a cut has after some moves. Heads and journals move without the view.
+    fn content_after(&mut self, moves: &[Move<S>]) -> Option<Content> {
+        moves.iter().any(|moved| matches!(moved.meaning, Meaning::Change(_))).then(|| self.fresh())
+    }
 }
 
 fn changes_of<S: Schema>((revision, heads): (Revision, Heads), moves: Vec<Move<S>>, relisted: bool) -> ChangeBatch<S> {

@@ -38,6 +38,8 @@ pub struct Faulty {
     lost: Arc<Mutex<Option<Bytes>>>,
     late: Arc<AtomicUsize>,
     pace: Mutex<Duration>,
+    /// After how many ranges more it goes down.
+    ranges: Mutex<Option<usize>>,
 }
 
 impl Faulty {
@@ -52,6 +54,7 @@ impl Faulty {
             lost: Arc::default(),
             late: Arc::default(),
             pace: Mutex::default(),
+            ranges: Mutex::default(),
         })
     }
 
@@ -63,6 +66,11 @@ impl Faulty {
     /// Whether every call fails at once. Going down ends the open watches, however short it is.
     pub fn set_down(&self, down: bool) {
         self.down.send_modify(|(is_down, times)| (*is_down, *times) = (down, *times + u64::from(down)));
+    }
+
+    /// Goes down when so many ranges more have been answered.
+    pub fn set_down_after(&self, ranges: usize) {
+        *self.ranges.lock().unwrap_or_else(PoisonError::into_inner) = Some(ranges);
     }
 
     /// Whether watches lose every batch, without a word. One that has lost a batch stays silent until it ends: a watch of a store
@@ -89,6 +97,14 @@ impl Faulty {
 
     fn check(&self) -> Result<(), Error> {
         if self.down.borrow().0 { Err(Error::Unavailable("the test says so".to_owned())) } else { Ok(()) }
+    }
+
+    fn count_range(&self) {
+        let mut ranges = self.ranges.lock().unwrap_or_else(PoisonError::into_inner);
+        match ranges.take() {
+            Some(0) => self.set_down(true),
+            left => *ranges = left.map(|left| left - 1),
+        }
     }
 
     fn fault(&self, commit: &Commit) -> Option<Fault> {
@@ -121,6 +137,7 @@ impl Backend for Faulty {
     }
 
     async fn range(&self, keys: KeyRange, limit: usize, at: Option<Revision>) -> Result<Page, Error> {
+        self.count_range();
         self.check()?;
         self.inner.range(keys, limit, at).await
     }

@@ -86,6 +86,43 @@ async fn subscribers_get_every_batch_once_and_in_order() {
     assert_eq!(unknown.reason, Reason::ResumeTokenCompacted);
 }
 
+/// What the first reading finds is the view, and nobody is told of it as of changes.
+#[tokio::test]
+async fn a_subscriber_that_began_before_there_was_a_view_is_told_to_begin_again() {
+    let (_folder, faulty, store) = toy::faulty();
+    faulty.set_down(true);
+    let mirror = open(&store);
+    let (snapshot, mut changes) = mirror.subscribe();
+    assert!(!snapshot.synced);
+    faulty.set_down(false);
+    assert_eq!(changes.next().await.map(drop).unwrap_err().reason, Reason::WatchLagged);
+    let (snapshot, mut changes) = mirror.subscribe();
+    assert!(snapshot.synced);
+    let revision = write(&store, 1, "x").await;
+    assert_eq!(changes.next().await.unwrap().revision, revision);
+}
+
+/// The store goes away between two pages, and is another when it comes back: nothing of the first half is shown.
+#[tokio::test]
+async fn a_first_reading_that_fails_half_way_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = Arc::new(polder_store::embedded::Embedded::open(folder.path()).unwrap());
+    let behind = Store::new(Arc::clone(&embedded) as Arc<dyn polder_store::Backend>);
+    fill(&behind, 2500).await;
+    let faulty = testing::Faulty::over(embedded);
+    let store = Store::new(Arc::clone(&faulty) as Arc<dyn polder_store::Backend>);
+    // The revision, the keys before the first journal, which are none, and the first thousand.
+    faulty.set_down_after(3);
+    let mirror = open(&store);
+    toy::until("it goes down", async || store.commit(Commit::default()).await.is_err()).await;
+    assert!(!mirror.snapshot().synced && mirror.snapshot().view.slots.is_empty());
+    let writes = vec![Write::delete("/polder/ipam/allocations/0"), Write::put(Domain::IpamAllocations.head_key(), "z")];
+    _ = behind.commit(Commit { guards: Vec::new(), writes }).await.unwrap();
+    faulty.set_down(false);
+    let snapshot = mirror.synced(PATIENCE).await.unwrap();
+    assert_eq!((snapshot.view.slots.len(), snapshot.view.slots.contains_key(&0)), (2499, false));
+}
+
 #[tokio::test]
 async fn a_slow_subscriber_is_told_that_it_lost_batches() {
     let (_folder, store) = testing::embedded();

@@ -1,18 +1,20 @@
 //! Own commits are taken over without being read back. Here the same history is also taken in by a state that knows of no own
-//! commit and reads everything: both must show the same, after every step.
+//! commit and reads everything: both must show the same, after every step. From time to time both read the whole store again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use imbl::OrdMap;
-use polder_core::schema::{Corrupt, StoredWrite};
+use polder_core::schema::{Corrupt, Domain, StoredWrite};
 use polder_core::time::Timestamp;
 use proptest::prelude::*;
 use prost::Message as _;
 
 use super::*;
-use crate::backend::Event;
+use crate::backend::{Entry, Event};
 use crate::journal::{self, BatchId, JournalEntry, JournalRecord};
+use crate::mirror::reading::Reading;
 
 const PREFIX: &str = "/polder/ipam/journal/";
 
@@ -61,6 +63,8 @@ enum Step {
     Foreign(Vec<Change>),
     /// The watch delivers the next batch.
     Deliver,
+    /// Everything is read again, and then the watch goes on behind it; a commit of this process that is acknowledged meanwhile.
+    Read(Option<Vec<Change>>),
 }
 
 fn changes(keys: std::ops::Range<u8>) -> impl Strategy<Value = Vec<Change>> {
@@ -74,6 +78,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (changes(0..8), any::<bool>()).prop_map(|(changes, barred)| Step::Lost(changes, barred)),
         2 => changes(128..134).prop_map(Step::Foreign),
         4 => Just(Step::Deliver),
+        1 => prop::option::of(changes(0..8)).prop_map(Step::Read),
     ]
 }
 
@@ -86,6 +91,8 @@ struct World {
     batches: u32,
     /// Everything committed so far.
     truth: OrdMap<u8, u8>,
+    /// The same as it is stored.
+    stored: BTreeMap<Bytes, (Bytes, Revision)>,
 }
 
 fn event(key: Bytes, value: Option<Bytes>) -> Event {
@@ -94,13 +101,12 @@ fn event(key: Bytes, value: Option<Bytes>) -> Event {
 
 impl World {
     fn new() -> Self {
-        let state = || {
-            let mut state = State::new(Some(PREFIX.to_owned()));
-            _ = state.take_listing(Listing { moves: Vec::new(), revision: Revision(1), covers: 0 });
-            state
-        };
+        let state = || State::new(Some(PREFIX.to_owned()));
         let (quick, plain) = (state(), state());
-        Self { quick, plain, undelivered: Default::default(), revision: 1, batches: 0, truth: OrdMap::new() }
+        let (undelivered, truth, stored) = Default::default();
+        let mut world = Self { quick, plain, undelivered, revision: 1, batches: 0, truth, stored };
+        world.read(None);
+        world
     }
 
     fn newest(&self) -> &Snapshot<Numbers> {
@@ -135,16 +141,56 @@ impl World {
         let mut events: Vec<Event> = writes.map(|write| event(write.key.into(), write.value.map(Bytes::from))).collect();
         events.push(event(head.head_key().into(), Some("x 1".into())));
         events.extend(record.map(|(batch, value)| event(journal::key("ipam", batch), Some(value.clone()))));
-        self.undelivered.push_back(Batch { revision: Revision(self.revision), events });
+        self.store(events);
         changes.iter().for_each(|change| Numbers::apply(&mut self.truth, change));
         Revision(self.revision)
+    }
+
+    fn store(&mut self, events: Vec<Event>) {
+        let revision = Revision(self.revision);
+        for Event { key, value } in events.clone() {
+            match value {
+                Some(value) => _ = self.stored.insert(key, (value, revision)),
+                None => _ = self.stored.remove(&key),
+            }
+        }
+        self.undelivered.push_back(Batch { revision, events });
     }
 
     fn bar(&mut self, own: &OwnCommit<Numbers>) {
         self.revision += 1;
         let bar = JournalRecord { barred: true, ..JournalRecord::clone(&own.record) };
         let events = vec![event(journal::key("ipam", &own.batch), Some(bar.encode_to_vec().into()))];
-        self.undelivered.push_back(Batch { revision: Revision(self.revision), events });
+        self.store(events);
+    }
+
+    /// What a state finds when everything is read, a few keys on each page.
+    fn listing(&self, state: &State<Numbers>) -> Listing<Numbers> {
+        let entry = |(key, (value, modified)): (&Bytes, &(Bytes, Revision))| {
+            let (key, value, modified) = (key.clone(), value.clone(), *modified);
+            Entry { key, value, created: modified, modified, lease: None }
+        };
+        let (journal, records): (Vec<_>, Vec<_>) = self.stored.iter().map(entry).partition(|entry| is_in_journal(&entry.key));
+        let mut reading = Reading::new(state.reader().clone(), state.before(), Revision(self.revision));
+        records.chunks(3).for_each(|page| reading.take(page.to_vec()));
+        let mut cut = Snapshot::default();
+        for entry in journal {
+            cut.take(&state.reader().read(entry.key, Some(entry.value), entry.modified), |_, _| true);
+        }
+        reading.finish(cut, state.own_commits())
+    }
+
+    fn read(&mut self, meanwhile: Option<Vec<Change>>) {
+        let (for_quick, for_plain) = (self.listing(&self.quick), self.listing(&self.plain));
+        let read_at = for_quick.revision;
+        if let Some(changes) = meanwhile {
+            let own = self.plan(&changes);
+            let revision = self.commit(&changes, Domain::IpamAllocations, Some((&own.batch, &own.encoded)));
+            self.quick.take_own(own, revision);
+        }
+        let (told, read) = (self.quick.take_listing(for_quick), self.plain.take_listing(for_plain));
+        assert_eq!((told.revision, &told.changes, told.relisted), (read.revision, &read.changes, true));
+        self.undelivered.retain(|batch| batch.revision > read_at);
     }
 
     fn deliver(&mut self) {
@@ -180,6 +226,7 @@ impl World {
             }
             Step::Foreign(changes) => _ = self.commit(&changes, Domain::LbServices, None),
             Step::Deliver => self.deliver(),
+            Step::Read(meanwhile) => self.read(meanwhile),
         }
     }
 
@@ -212,6 +259,19 @@ proptest! {
         world.deliver_all();
         world.check();
     }
+}
+
+/// What lies outside the schema is known all the same, for the audit; records of journals are not, of whichever service.
+#[test]
+fn journals_are_not_known() {
+    let mut world = World::new();
+    let events =
+        ["/polder/lb/journal/1", "/polder/ipam/journal/2", "/polder/lb/journals"].map(|key| event(key.into(), Some("x".into())));
+    world.revision += 1;
+    world.store(events.into());
+    world.deliver();
+    assert_eq!(world.quick.known().from(b"").get(), Some((&b"/polder/lb/journals"[..], Revision(2))));
+    assert_eq!(world.quick.known().len(), 1);
 }
 
 /// The point of it all: with nobody else writing, no change is applied a second time.
