@@ -7,13 +7,11 @@
 use std::iter;
 use std::sync::Arc;
 
-use imbl::Vector;
-
 use crate::hash::{parent, place};
 
 /// How many bytes a bucket has on average, at most; below a quarter of it buckets are merged. Whoever changes an entry writes its bucket
 /// again; smaller ones would have more memory be buckets.
-const FILL: usize = 512;
+const FILL: usize = 256;
 /// Bytes of a hash, and of a length.
 const WORD: usize = 4;
 /// Bytes of what stands of an entry before those of all entries: its hash and its length.
@@ -26,17 +24,64 @@ const HEAD: usize = 2 * WORD;
 /// ```
 type Bucket = Arc<[u8]>;
 
-/// See the module. It always has a bucket. Several entries may have one hash, and be the same.
+/// Buckets of a page: with a million entries a change copies two pages of pointers as long as this.
+const PAGE: usize = 256;
+
+/// All buckets, in pages. Whoever looks for one goes by two pointers to it, which are in the cache when the bucket is not.
+#[derive(Debug, Clone, Default)]
+struct Buckets {
+    len: usize,
+    pages: Arc<Vec<Arc<Vec<Bucket>>>>,
+}
+
+impl Buckets {
+    fn get(&self, place: usize) -> Option<&Bucket> {
+        self.pages.get(place / PAGE)?.get(place % PAGE)
+    }
+
+    fn get_mut(&mut self, place: usize) -> Option<&mut Bucket> {
+        let page = Arc::make_mut(&mut self.pages).get_mut(place / PAGE)?;
+        Arc::make_mut(page).get_mut(place % PAGE)
+    }
+
+    fn push(&mut self, bucket: Bucket) {
+        let pages = Arc::make_mut(&mut self.pages);
+        match pages.last_mut().filter(|page| page.len() < PAGE) {
+            Some(page) => Arc::make_mut(page).push(bucket),
+            None => pages.push(Arc::new(vec![bucket])),
+        }
+        self.len += 1;
+    }
+
+    fn pop(&mut self) -> Option<Bucket> {
+        let pages = Arc::make_mut(&mut self.pages);
+        let bucket = Arc::make_mut(pages.last_mut()?).pop()?;
+        if self.len % PAGE == 1 {
+            pages.pop();
+        }
+        self.len -= 1;
+        Some(bucket)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Bucket> {
+        self.pages.iter().flat_map(|page| page.iter())
+    }
+}
+
+/// See the module. Several entries may have one hash, and be the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Packed {
     len: usize,
     bytes: usize,
-    buckets: Vector<Bucket>,
+    /// There is always one.
+    buckets: Buckets,
 }
 
 impl Default for Packed {
     fn default() -> Self {
-        Self { len: 0, bytes: 0, buckets: Vector::unit(Bucket::default()) }
+        let mut buckets = Buckets::default();
+        buckets.push(Bucket::default());
+        Self { len: 0, bytes: 0, buckets }
     }
 }
 
@@ -90,7 +135,7 @@ impl Packed {
 
     /// Every entry with this hash.
     pub(crate) fn with_hash(&self, hash: u32) -> impl Iterator<Item = &[u8]> {
-        let bucket = self.buckets.get(place(hash, self.buckets.len())).map_or(&[][..], AsRef::as_ref);
+        let bucket = self.buckets.get(place(hash, self.buckets.len)).map_or(&[][..], AsRef::as_ref);
         let (heads, entries) = halves(bucket);
         let mut at = 0;
         heads.as_chunks::<HEAD>().0.iter().filter_map(move |head| {
@@ -107,20 +152,20 @@ impl Packed {
 
     /// Adds an entry.
     pub(crate) fn insert(&mut self, hash: u32, entry: &[u8]) {
-        let place = place(hash, self.buckets.len());
+        let place = place(hash, self.buckets.len);
         if let Some(found) = self.buckets.get_mut(place) {
             *found = bucket(entries(found).chain(iter::once((hash, entry))).collect::<Vec<_>>().into_iter());
             self.len += 1;
             self.bytes += HEAD + entry.len();
         }
-        while self.bytes > FILL * self.buckets.len() {
+        while self.bytes > FILL * self.buckets.len {
             self.divide();
         }
     }
 
     /// Takes out the first entry with this hash that is meant, and gives it.
     pub(crate) fn remove(&mut self, hash: u32, is_meant: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
-        let place = place(hash, self.buckets.len());
+        let place = place(hash, self.buckets.len);
         let found = self.buckets.get(place)?;
         let (nth, (_, entry)) = entries(found).enumerate().find(|(_, (other, entry))| *other == hash && is_meant(entry))?;
         let (entry, others) = (entry.to_vec(), entries(found).enumerate().filter(|(other, _)| *other != nth));
@@ -128,7 +173,7 @@ impl Packed {
         *self.buckets.get_mut(place)? = left;
         self.len -= 1;
         self.bytes -= HEAD + entry.len();
-        while self.bytes < FILL / 4 * self.buckets.len() && self.buckets.len() > 1 {
+        while self.bytes < FILL / 4 * self.buckets.len && self.buckets.len > 1 {
             self.merge();
         }
         Some(entry)
@@ -136,18 +181,18 @@ impl Packed {
 
     /// Adds a bucket, with those entries of its parent that belong there now.
     fn divide(&mut self) {
-        let added = self.buckets.len();
+        let added = self.buckets.len;
         let Some(found) = self.buckets.get_mut(parent(added)) else { return };
         let (moved, stay): (Vec<_>, Vec<_>) = entries(found).partition(|(hash, _)| place(*hash, added + 1) == added);
         let (moved, stay) = (bucket(moved.into_iter()), bucket(stay.into_iter()));
         *found = stay;
-        self.buckets.push_back(moved);
+        self.buckets.push(moved);
     }
 
     /// Puts the entries of the last bucket back to its parent.
     fn merge(&mut self) {
-        let Some(last) = self.buckets.pop_back() else { return };
-        if let Some(found) = self.buckets.get_mut(parent(self.buckets.len())) {
+        let Some(last) = self.buckets.pop() else { return };
+        if let Some(found) = self.buckets.get_mut(parent(self.buckets.len)) {
             *found = bucket(entries(found).chain(entries(&last)).collect::<Vec<_>>().into_iter());
         }
     }
@@ -210,11 +255,11 @@ mod tests {
         for number in 0..20_000 {
             table.insert(hash(number), &entry(number));
         }
-        assert!(longest(&table) <= 8 * FILL && table.buckets.len() >= table.bytes / FILL, "{}", longest(&table));
+        assert!(longest(&table) <= 8 * FILL && table.buckets.len >= table.bytes / FILL, "{}", longest(&table));
         for number in 100..20_000 {
             assert!(table.remove(hash(number), |other| other == entry(number)).is_some());
         }
-        assert!(table.buckets.len() <= table.bytes / (FILL / 4) + 1);
+        assert!(table.buckets.len <= table.bytes / (FILL / 4) + 1);
         assert!((0..100).all(|number| table.with_hash(hash(number)).any(|other| other == entry(number))));
     }
 }

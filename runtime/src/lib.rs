@@ -16,7 +16,7 @@
 //! Nothing here is stored; a crash leaves nothing behind.
 
 /// Every process allocates with mimalloc: a message is made on one thread and freed on another all the time, and at that the
-/// system's allocator spends a tenth of the processor waiting for its own locks.
+/// system's allocator spends a tenth of the processor waiting for its own locks. It does not ask for huge pages ([`process::run`]).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -275,13 +275,12 @@ impl Snapshot {
 
     /// The records that answer for one name, each with its source: those that stand there, or at the wildcard that stands for it.
     pub fn records_at(&self, name: &DomainName) -> impl Iterator<Item = (Arc<Source>, Record)> {
+        let of = |name: &DomainName, node: &Node| (name.clone(), node.sources.iter().cloned().collect());
         let wild = || self.wildcard(self.stored_zone_of(name.as_wire())?, name.as_wire());
-        let (name, sources) = match self.at(name.as_wire()) {
-            Some(At::Kept(node)) => (name.clone(), node.sources.iter().cloned().collect()),
+        let (name, sources): (_, Vec<_>) = match self.at(name.as_wire()) {
+            Some(At::Kept(node)) => of(name, node),
             Some(At::Implied(_)) => (name.clone(), self.implying_sources(name.as_wire())),
-            None => {
-                wild().map_or((name.clone(), Vec::new()), |(name, node)| (name.clone(), node.sources.iter().cloned().collect()))
-            }
+            None => wild().map_or_else(|| (name.clone(), Vec::new()), |(wild, node)| of(wild, node)),
         };
         sources.into_iter().flat_map(move |source| {
             let records = set::at(&self.records_of(&source), &name).to_vec();

@@ -31,17 +31,15 @@ impl Brief {
     #[must_use]
     pub fn of(service: &Service) -> Self {
         let (spec, mut out) = (&service.spec, Writer::default());
-        let vip = |out: &mut Writer, vip: &Vip| {
-            out.address(vip.address);
-            out.text(vip.pool.as_str());
-        };
         out.number(spec.service_type as usize);
-        out.each(&service.cluster, vip);
+        out.each(&service.cluster, |out, vip| out.address(vip.address));
+        service.cluster.iter().for_each(|vip| out.text(vip.pool.as_str()));
         out.text(&spec.selector.to_string());
         out.each(&spec.ports, write_port);
         out.flag(spec.publish_not_ready);
         out.each(&spec.families, |out, family| out.flag(*family == Family::V6));
-        out.each(&service.external, vip);
+        out.each(&service.external, |out, vip| out.address(vip.address));
+        service.external.iter().for_each(|vip| out.text(vip.pool.as_str()));
         out.text(&spec.external_name);
         out.each(&spec.endpoints, |out, endpoint| {
             out.address(endpoint.address);
@@ -62,12 +60,12 @@ impl Brief {
 fn service(key: ServiceKey, brief: &[u8]) -> Option<Service> {
     let mut read = Reader(brief);
     let mut spec = ServiceSpec { service_type: read_type(read.number()?)?, ..ServiceSpec::default() };
-    let cluster = read.each(read_vip)?;
+    let cluster = read_vips(&mut read)?;
     spec.selector = read.text()?.parse().ok()?;
     spec.ports = read.each(read_port)?;
     spec.publish_not_ready = read.flag()?;
     spec.families = read.each(|read| Some(if read.flag()? { Family::V6 } else { Family::V4 }))?;
-    let external = read.each(read_vip)?;
+    let external = read_vips(&mut read)?;
     read.text()?.clone_into(&mut spec.external_name);
     spec.endpoints = read.each(read_endpoint)?;
     let labels = Labels::default();
@@ -133,20 +131,16 @@ impl<'a> BriefRef<'a> {
     pub fn cluster(self) -> impl Iterator<Item = IpAddr> + use<'a> {
         let mut read = Reader(self.brief);
         let count = read.number().and_then(|_| read.number()).unwrap_or_default();
-        (0..count).map_while(move |_| {
-            let address = read.address()?;
-            read.text().map(|_| address)
-        })
+        (0..count).map_while(move |_| read.address())
     }
 
     /// What stands behind its virtual IPs inside the cluster.
     fn behind_cluster(self) -> Option<Reader<'a>> {
         let mut read = Reader(self.brief);
         read.number()?;
-        for _ in 0..read.number()? {
-            read.address()?;
-            read.text()?;
-        }
+        let count = read.number()?;
+        (0..count).try_for_each(|_| read.address().map(drop))?;
+        (0..count).try_for_each(|_| read.skip_text())?;
         Some(read)
     }
 
@@ -165,7 +159,7 @@ impl<'a> BriefRef<'a> {
     /// Its ports: the name where it has one, the protocol, and the number on the virtual IP.
     pub fn ports(self) -> impl Iterator<Item = (Option<&'a str>, Protocol, u16)> + use<'a> {
         let behind = self.behind_cluster().and_then(|mut read| {
-            read.text()?;
+            read.skip_text()?;
             let count = read.number()?;
             Some((read, count))
         });
@@ -178,8 +172,10 @@ impl<'a> BriefRef<'a> {
     }
 }
 
-fn read_vip(read: &mut Reader<'_>) -> Option<Vip> {
-    Some(Vip { address: read.address()?, pool: read.text()?.parse().ok()? })
+/// The addresses, then the pools.
+fn read_vips(read: &mut Reader<'_>) -> Option<Vec<Vip>> {
+    let addresses = read.each(Reader::address)?;
+    addresses.into_iter().map(|address| Some(Vip { address, pool: read.text()?.parse().ok()? })).collect()
 }
 
 fn read_type(number: usize) -> Option<ServiceType> {
@@ -212,7 +208,7 @@ fn read_front<'a>(read: &mut Reader<'a>) -> Option<(Option<&'a str>, Protocol, u
 }
 
 fn skip_target(read: &mut Reader<'_>) -> Option<()> {
-    if read.flag()? { read.text().map(drop) } else { read.number().map(drop) }
+    if read.flag()? { read.skip_text() } else { read.number().map(drop) }
 }
 
 fn read_port(read: &mut Reader<'_>) -> Option<ServicePort> {

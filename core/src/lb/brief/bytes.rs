@@ -67,6 +67,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn number(&mut self) -> Option<usize> {
+        if let Some((byte @ 0..=0x7f, rest)) = self.0.split_first() {
+            self.0 = rest;
+            return Some(usize::from(*byte));
+        }
         let mut number = 0;
         for shift in (0..usize::BITS).step_by(BITS as usize) {
             let [byte] = self.array()?;
@@ -81,6 +85,12 @@ impl<'a> Reader<'a> {
     pub(super) fn text(&mut self) -> Option<&'a str> {
         let length = self.number()?;
         std::str::from_utf8(self.0.split_off(..length)?).ok()
+    }
+
+    /// Passes over a text.
+    pub(super) fn skip_text(&mut self) -> Option<()> {
+        let length = self.number()?;
+        self.0.split_off(..length).map(drop)
     }
 
     pub(super) fn address(&mut self) -> Option<IpAddr> {
