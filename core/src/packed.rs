@@ -135,14 +135,18 @@ impl Packed {
 
     /// Every entry with this hash.
     pub(crate) fn with_hash(&self, hash: u32) -> impl Iterator<Item = &[u8]> {
-        let bucket = self.buckets.get(place(hash, self.buckets.len)).map_or(&[][..], AsRef::as_ref);
-        let (heads, entries) = halves(bucket);
+        let (heads, entries) = halves(self.near(hash));
         let mut at = 0;
         heads.as_chunks::<HEAD>().0.iter().filter_map(move |head| {
             let start = at;
             at += word(head, WORD)? as usize;
             (word(head, 0)? == hash).then(|| entries.get(start..at)).flatten()
         })
+    }
+
+    /// The bytes that whoever looks for this hash is going to read.
+    pub(crate) fn near(&self, hash: u32) -> &[u8] {
+        self.buckets.get(place(hash, self.buckets.len)).map_or(&[], AsRef::as_ref)
     }
 
     /// Every entry, in no order.

@@ -1,4 +1,5 @@
-//! The answer: one pure function for every transport and for the `Resolve` RPC. No locks, no I/O, no allocation.
+//! The answer: one pure function for every transport and for the `Resolve` RPC. No locks, no I/O, and no allocation but
+//! for a question in letters of mixed case.
 
 mod explain;
 mod find;

@@ -108,6 +108,7 @@ impl Serving for Shift<'_> {
         self.began = clock::monotonic();
         let (names, worker, places) = (self.names.load(), self.worker, &mut self.places);
         let (turn, began) = (&mut self.turn, self.began);
+        batch.prefetch(|query| names.near(query));
         batch.answer(|query, out, route| {
             *turn = turn.wrapping_add(1);
             worker.eye.arrived(*turn, query);

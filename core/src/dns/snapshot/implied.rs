@@ -18,6 +18,7 @@ use super::super::computed::{self, protocol};
 use super::super::name::{DomainName, MOST_BYTES};
 use super::super::reverse::{address_of, reverse_name};
 use super::super::source::Source;
+use super::super::wire::HEADER;
 use super::{Node, Snapshot};
 use crate::lb::{self, BriefRef, Protocol, ServiceKey, ServiceType};
 
@@ -150,6 +151,23 @@ impl Snapshot {
         }
     }
 
+    /// The bytes in memory that the answer to a query is most likely made of: a guess that costs little, for whoever can have them fetched
+    /// while others are answered. Nothing is wrong when the guess is; it is for a name with letters in upper case.
+    #[must_use]
+    pub fn near(&self, query: &[u8]) -> &[u8] {
+        let mut name = query.get(HEADER..).unwrap_or_default();
+        // Labels of ports come before those of the service.
+        while let [length, b'_', ..] = name {
+            name = name.get(1 + usize::from(*length)..).unwrap_or_default();
+        }
+        let second = name.first().map_or(0, |length| 1 + usize::from(*length));
+        let end = name.get(second).map_or(0, |length| second + 1 + usize::from(*length));
+        match name.split_at_checked(end) {
+            Some((key, rest)) if rest.starts_with(SVC) => self.services().map_or(&[], |services| services.near_brief(key)),
+            _ => &[],
+        }
+    }
+
     /// Whether the name exists.
     pub(in crate::dns) fn contains(&self, name: &[u8]) -> bool {
         self.at(name).is_some()
@@ -228,6 +246,8 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::super::super::fixture::{http, put, service, settings, snapshot};
+    use super::super::super::record::RecordType;
+    use super::super::super::wire::encode_query;
     use super::*;
     use crate::cluster::Cluster;
 
@@ -256,6 +276,21 @@ mod tests {
         // The bytes of `svc` and the zone end this name too, but begin inside a label.
         let inside = [&b"\x01a\x16b"[..], SVC, b"\x07cluster\x05local\0"].concat();
         assert_eq!(cut(&inside, zone.as_wire()), None);
+    }
+
+    #[test]
+    fn what_a_question_is_answered_from_is_guessed() {
+        let mut cluster = Cluster::default();
+        cluster.apply(&put(service("shop/web", ServiceType::ClusterIp, "", &["172.28.0.2"])));
+        let names = snapshot(&cluster, 1);
+        let near = |name: &str| {
+            names.near(&encode_query(1, &wire(name), RecordType::A)).windows(9).any(|bytes| bytes == b"\x03web\x04shop")
+        };
+        assert!(near("web.shop.svc.cluster.local") && near("_http._tcp.web.shop.svc.cluster.local"));
+        assert!(names.near(&encode_query(1, &wire("web.shop.example"), RecordType::A)).is_empty());
+        for query in [&b""[..], &[0; HEADER], &[255; HEADER + 1], &[b'_'; 600]] {
+            names.near(query);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Reading a query.
 
+use std::borrow::Cow;
+
 use super::super::cookie::Presented;
 use super::super::name::{DomainName, MOST_BYTES, MOST_LABEL};
 use super::super::record::RecordType;
@@ -45,8 +47,8 @@ pub(in crate::dns) struct Query<'a> {
     pub(in crate::dns) head: Head,
     /// The question as it came, in the client's letter case; it is sent back.
     pub(in crate::dns) question: &'a [u8],
-    name: [u8; MOST_BYTES],
-    length: usize,
+    /// The message has it in lower case already, but where a client plays with the case.
+    name: Cow<'a, [u8]>,
     pub(in crate::dns) rtype: RecordType,
     pub(in crate::dns) class: u16,
     pub(in crate::dns) edns: Option<Edns>,
@@ -79,7 +81,7 @@ impl<'a> Query<'a> {
 
     /// The name asked for, in lower case.
     pub(in crate::dns) fn name(&self) -> &[u8] {
-        self.name.get(..self.length).unwrap_or_default()
+        &self.name
     }
 
     /// Whether the client speaks a version of EDNS that we do not.
@@ -128,7 +130,6 @@ impl<'a> Reader<'a> {
     /// A pointer in a question's name would point into the header or at itself: it is refused like any other bad length.
     fn question(&mut self, head: Head) -> Option<Query<'a>> {
         let start = self.at;
-        let mut name = [0; MOST_BYTES];
         loop {
             let label = usize::from(*self.take(1)?.first()?);
             if label > MOST_LABEL {
@@ -142,16 +143,15 @@ impl<'a> Reader<'a> {
                 break;
             }
         }
-        let length = self.at - start;
-        for (to, from) in name.iter_mut().zip(self.message.get(start..self.at)?) {
-            *to = from.to_ascii_lowercase();
-        }
+        let written = self.message.get(start..self.at)?;
+        let is_lower = !written.iter().any(u8::is_ascii_uppercase);
+        let name = if is_lower { Cow::Borrowed(written) } else { Cow::Owned(written.to_ascii_lowercase()) };
         let (rtype, class) = (RecordType(self.number()?), self.number()?);
         if rtype == RecordType::OPT {
             return None;
         }
         let question = self.message.get(start..self.at)?;
-        Some(Query { head, question, name, length, rtype, class, edns: None })
+        Some(Query { head, question, name, rtype, class, edns: None })
     }
 
     /// Skips `before` records, then looks for the OPT record among `additional` ones. Each record takes at least 11 bytes, so the
@@ -210,27 +210,26 @@ fn cookie(options: &[u8]) -> Option<Option<Presented>> {
 }
 
 /// The question of a query, for those who count and tell.
-#[derive(Debug, Clone, Copy)]
-pub struct Question {
-    name: [u8; MOST_BYTES],
-    length: usize,
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    name: Cow<'a, [u8]>,
     /// The type asked for.
     pub rtype: RecordType,
 }
 
-impl Question {
+impl<'a> Question<'a> {
     /// Reads the question, whatever else is in the message; `None` when there is none that can be read.
     #[must_use]
-    pub fn read(message: &[u8]) -> Option<Self> {
+    pub fn read(message: &'a [u8]) -> Option<Self> {
         let head = Head { id: [0; 2], flags: 0 };
-        let Query { name, length, rtype, .. } = Reader { message, at: HEADER }.question(head)?;
-        Some(Self { name, length, rtype })
+        let Query { name, rtype, .. } = Reader { message, at: HEADER }.question(head)?;
+        Some(Self { name, rtype })
     }
 
     /// The name asked for, on the wire and in lower case.
     #[must_use]
     pub fn name(&self) -> &[u8] {
-        self.name.get(..self.length).unwrap_or_default()
+        &self.name
     }
 }
 

@@ -117,6 +117,12 @@ impl View {
         self.briefs.find(name)
     }
 
+    /// The bytes that [`Self::brief_by_wire`] is going to read; not read yet.
+    #[must_use]
+    pub fn near_brief(&self, name: &[u8]) -> &[u8] {
+        self.briefs.services.near(self.briefs.seed.short(name))
+    }
+
     /// All services in brief, in no order.
     pub fn briefs(&self) -> impl Iterator<Item = BriefRef<'_>> {
         self.briefs.iter()

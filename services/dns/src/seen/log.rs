@@ -24,10 +24,10 @@ pub struct LogConfig {
 }
 
 /// What a line says of a query.
-pub(super) struct Line {
+pub(super) struct Line<'a> {
     pub(super) client: Option<IpAddr>,
     pub(super) proto: &'static str,
-    pub(super) question: Option<Question>,
+    pub(super) question: Option<Question<'a>>,
     pub(super) rcode: Option<Rcode>,
 }
 
@@ -56,7 +56,7 @@ impl Log {
         self.samples(turn) || failed && self.config.failures
     }
 
-    pub(super) fn write(&self, second: u64, line: &Line, (found, why): (&str, &str), took: Duration) {
+    pub(super) fn write(&self, second: u64, line: &Line<'_>, (found, why): (&str, &str), took: Duration) {
         if !self.pace.pass(second) {
             self.suppressed.inc();
             return;

@@ -21,6 +21,10 @@ use socket2::{SockAddr, SockAddrStorage};
 pub(super) const MOST: usize = 32;
 /// Queries are short: what does not fit here is cut and gets FORMERR.
 pub(super) const MOST_QUERY: usize = 4096;
+/// Bytes that come near the processor at once.
+const LINE: usize = 64;
+/// The most of them that are asked for of one answer: a bucket of services has about five.
+const MOST_LINES: usize = 6;
 /// Room for where a packet was sent to, of either family.
 // SAFETY: arithmetic on a size.
 const CONTROL: usize = unsafe { libc::CMSG_SPACE(size_of::<in6_pktinfo>() as u32) } as usize;
@@ -179,6 +183,15 @@ impl Batch {
         Ok(())
     }
 
+    /// Has what each answer is going to be made of brought near the processor, as `near` guesses it of the query: memory is waited for once
+    /// then, and not once for each.
+    pub(super) fn prefetch<'n>(&self, near: impl Fn(&[u8]) -> &'n [u8]) {
+        for slot in self.slots.iter().take(self.filled) {
+            let query = slot.query.get(..slot.query_length).unwrap_or(&slot.query);
+            near(query).chunks(LINE).take(MOST_LINES).for_each(prefetch);
+        }
+    }
+
     /// Has every datagram answered: `answer` writes into the buffer that it is given and says how long its answer is, 0 for none.
     /// One that comes later takes the route.
     pub(super) fn answer(&mut self, mut answer: impl FnMut(&[u8], &mut [u8], &Route) -> usize) {
@@ -288,6 +301,23 @@ pub(crate) fn tell_destinations(socket: BorrowedFd<'_>, ipv6: bool) -> io::Resul
         libc::setsockopt(socket.as_raw_fd(), level, option, value, size_of::<c_int>() as socklen_t)
     };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Asks for the memory that a slice begins in, and does not wait for it.
+fn prefetch(bytes: &[u8]) {
+    let place = bytes.as_ptr();
+    // SAFETY: it reads nothing that anybody sees and changes nothing, wherever it points.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(place.cast());
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{place}]", place = in(reg) place, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = place;
 }
 
 const NO_PART: iovec = iovec { iov_base: ptr::null_mut(), iov_len: 0 };
