@@ -1,4 +1,5 @@
-//! Polder's domain, pure: no async, no clock, no randomness, no I/O. Time and entropy are arguments.
+//! Polder's domain, pure: no async, no clock, no randomness, no I/O. Time and entropy are arguments; only the table of services in
+//! brief draws the seed of its hashes itself, as those of the standard library do, and nothing that anybody sees depends on it.
 //!
 //! * [`reason`]: the one list of reasons, and what a refusal carries.
 //! * [`schema`]: what the ledger needs to know of a view; plans as data.

@@ -5,10 +5,11 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its expectation does")]
 #![expect(unsafe_code, reason = "an allocator is an unsafe trait")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "memory/counting.rs"]
+mod counting;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use polder_core::cluster::Cluster;
 use polder_core::dns::{Heads, Seed, Settings, Snapshot};
@@ -18,41 +19,27 @@ use polder_core::meta::Meta;
 use polder_core::net::Labels;
 use polder_core::time::Timestamp;
 
+use counting::Counting;
+
 const SERVICES: u32 = 10_000;
 /// Bytes for the state of each service.
 const STATE: usize = 150;
 /// Bytes for the names of each: its own, that of a port, the one between, and that of its address follow from it, and only what is above
 /// them is kept.
 const NAMES: usize = 10;
-
-/// The system's allocator, with a count of what it has given and not got back.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: it is the system's allocator; counting beside it touches no memory of it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
+/// Bytes for the names of each at most while they are made.
+const MADE: usize = 20;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting::new();
 
-/// What `make` gives, and how many bytes of it there are for each service.
-fn weighed<T>(make: impl FnOnce() -> T) -> (T, usize) {
-    let before = LIVE.load(Ordering::Relaxed);
+/// What `make` gives, how many bytes of it there are for each service, and how many there were at most while it was made.
+fn weighed<T>(make: impl FnOnce() -> T) -> (T, usize, usize) {
+    let before = ALLOCATOR.live();
+    ALLOCATOR.most();
     let made = make();
-    (made, (LIVE.load(Ordering::Relaxed) - before) / SERVICES as usize)
+    let each = |bytes: usize| (bytes - before) / SERVICES as usize;
+    (made, each(ALLOCATOR.live()), each(ALLOCATOR.most()))
 }
 
 /// A ClusterIP service with a selector and one port that has a name.
@@ -77,7 +64,7 @@ fn service(number: u32) -> Service {
 
 #[test]
 fn a_service_takes_little_of_a_name_server() {
-    let (cluster, state) = weighed(|| {
+    let (cluster, state, _) = weighed(|| {
         let mut cluster = Cluster::default();
         for service in (0..SERVICES).map(service) {
             cluster.apply(&Change::Brief(service.key.clone(), Some(Brief::of(&service))).into());
@@ -85,8 +72,9 @@ fn a_service_takes_little_of_a_name_server() {
         cluster
     });
     let settings = Arc::new(Settings::new("cluster.local".parse().unwrap(), Seed(7)).unwrap());
-    let (names, kept) = weighed(|| Snapshot::build(settings, &cluster, Heads::at(Revision(1))));
+    let (names, kept, most) = weighed(|| Snapshot::build(settings, &cluster, Heads::at(Revision(1))));
     assert!(names.len() > 4 * SERVICES as usize);
-    println!("{state} bytes of state and {kept} bytes of names for each service");
-    assert!(state <= STATE && kept <= NAMES, "{state} bytes of state and {kept} bytes of names for each service");
+    let told = format!("{state} bytes of state, {kept} bytes of names and at most {most} while they are made, for each service");
+    println!("{told}");
+    assert!(state <= STATE && kept <= NAMES && most <= MADE, "{told}");
 }

@@ -5,9 +5,10 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its expectation does")]
 #![expect(unsafe_code, reason = "an allocator is an unsafe trait")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "../../core/tests/memory/counting.rs"]
+mod counting;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +21,8 @@ use polder_store::backend::{Batch, Entry, Lease, LeaseId, Limits, Page};
 use polder_store::{Backend, Commit, Error, KeyRange, Mirror, MirrorConfig, Outcome, Store};
 use tokio::sync::watch;
 
+use counting::Counting;
+
 const KEYS: usize = 100_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes for each key in the end.
@@ -29,31 +32,8 @@ const READ: usize = 24;
 /// The same while all of them are read again, none of which has changed.
 const READ_AGAIN: usize = 30;
 
-/// The system's allocator, with a count of what it has given and not got back.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-/// The most that there was of it since this was set back.
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: it is the system's allocator; counting beside it touches no memory of it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let live = LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        MOST.fetch_max(live, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting::new();
 
 /// A view of nothing: what is counted is the mirror's own.
 struct Nothing;
@@ -153,8 +133,9 @@ impl Backend for Pages {
 async fn weighed(keys: usize) -> [usize; 3] {
     let pages = Pages::of(keys);
     let mut watches = pages.watches.subscribe();
-    let before = LIVE.load(Ordering::Relaxed);
-    let since = || MOST.swap(LIVE.load(Ordering::Relaxed), Ordering::Relaxed) - before;
+    let before = ALLOCATOR.live();
+    ALLOCATOR.most();
+    let since = || ALLOCATOR.most() - before;
     since();
     let mirror: Mirror<Nothing> = Mirror::open(Store::new(pages), MirrorConfig::default());
     let mut read_within = async |times: usize| {
@@ -162,7 +143,7 @@ async fn weighed(keys: usize) -> [usize; 3] {
         since()
     };
     let most = [read_within(1).await, read_within(2).await];
-    let kept = LIVE.load(Ordering::Relaxed) - before;
+    let kept = ALLOCATOR.live() - before;
     mirror.shutdown().await;
     [most[0], most[1], kept]
 }

@@ -123,6 +123,17 @@ impl Process {
         eventually("the process ends", || self.child.try_wait().ok().flatten().ok_or_else(|| "still running".to_owned())).code()
     }
 
+    /// What the kernel says of it (`/proc/<pid>/status`) under this name.
+    ///
+    /// # Panics
+    /// When it says nothing.
+    #[must_use]
+    pub fn kernel_says(&self, name: &str) -> String {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the process runs");
+        let value = status.lines().filter_map(|line| line.split_once(':')).find(|(other, _)| *other == name);
+        value.unwrap_or_else(|| panic!("no {name} in {status}")).1.trim().to_owned()
+    }
+
     /// Everything it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {

@@ -128,3 +128,16 @@ fn port_zero_takes_a_free_port_and_the_summary_says_which() {
     assert!(polder(&[("POLDER_SERVER", &server)], &["get", "svc", "-n", "shop"], "").ok().contains("LoadBalancer"));
     assert_eq!(process.terminate(), Some(0), "it drains");
 }
+
+#[test]
+fn memory_is_taken_by_the_small_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("embedded:{}", folder.path().join("state").display());
+    let free = "127.0.0.1:0";
+    let listeners = ["POLDER_GRPC_LISTEN", "POLDER_HTTP_LISTEN", "POLDER_DNS_LISTEN", "POLDER_METRICS_LISTEN"];
+    let environment: Vec<(&str, &str)> =
+        listeners.map(|variable| (variable, free)).into_iter().chain([("POLDER_STORE", &store[..])]).collect();
+    let mut process = Process::start_with(folder.path(), "up", "polder", &["up".to_owned()], &environment);
+    assert_eq!(process.kernel_says("THP_enabled"), "0", "huge pages");
+    assert_eq!(process.terminate(), Some(0), "it drains");
+}

@@ -1,5 +1,5 @@
-//! The answer: one pure function for every transport and for the `Resolve` RPC. No locks, no I/O, and no allocation but
-//! for a question in letters of mixed case.
+//! The answer: one pure function for every transport and for the `Resolve` RPC. No locks, no I/O, and no allocation but for a question
+//! in letters of mixed case.
 
 mod explain;
 mod find;
@@ -232,7 +232,7 @@ impl<'a> Asked<'a> {
                     return sent(reply, Rcode::NoError, rtype);
                 }
                 (Found::Address(address), _) => {
-                    self.put_address(&mut reply, Section::Answer, address, pointer(place));
+                    self.put_address(&mut reply, address, place);
                     return sent(reply, Rcode::NoError, rtype);
                 }
                 (Found::Ports(service, port), _) => {
@@ -289,13 +289,13 @@ impl<'a> Asked<'a> {
         [high, low, r0, r1, 0, 1, t0, t1, t2, t3]
     }
 
-    /// Appends an address that no table has, and says whether it fitted.
-    fn put_address(&self, reply: &mut Reply<'_>, section: Section, address: IpAddr, owner: [u8; 2]) -> bool {
-        let fixed = self.fixed(owner, RecordType::of(address));
+    /// Appends an address that no table has under the name at `place`.
+    fn put_address(&self, reply: &mut Reply<'_>, address: IpAddr, place: usize) {
+        let fixed = self.fixed(pointer(place), RecordType::of(address));
         match address {
-            IpAddr::V4(v4) => reply.put_record(section, fixed, &[&v4.octets()]),
-            IpAddr::V6(v6) => reply.put_record(section, fixed, &[&v6.octets()]),
-        }
+            IpAddr::V4(v4) => reply.put_record(Section::Answer, fixed, &[&v4.octets()]),
+            IpAddr::V6(v6) => reply.put_record(Section::Answer, fixed, &[&v6.octets()]),
+        };
     }
 
     /// Says who answers for the name that stands at `place` and has `length` bytes (RFC 1034 §4.3.2): the servers, and the addresses

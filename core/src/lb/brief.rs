@@ -4,7 +4,6 @@
 //! at one only when it changes, or a pod behind it does: so it keeps them written down and reads one when it needs it.
 
 mod bytes;
-mod paths;
 mod table;
 
 use std::net::IpAddr;
@@ -149,11 +148,6 @@ impl<'a> BriefRef<'a> {
     pub fn selector(self) -> Selector {
         let text = self.behind_cluster().and_then(|mut read| read.text());
         text.filter(|text| !text.is_empty()).and_then(|text| text.parse().ok()).unwrap_or_default()
-    }
-
-    /// What says which pods it selects.
-    fn path(self) -> (&'a str, Selector) {
-        (self.namespace(), self.selector())
     }
 
     /// Its ports: the name where it has one, the protocol, and the number on the virtual IP.

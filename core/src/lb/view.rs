@@ -3,6 +3,7 @@
 //! Every index is a function of the records alone, so records of different services may be applied in any order. In the middle
 //! of a batch two services may therefore stand under one address; after the batch they do so only where they share it.
 
+use std::convert::identity;
 use std::net::IpAddr;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use super::brief::Briefs;
 use super::record::{Change, Rest, Service, ServiceKey, Vip};
 use super::rest::Rests;
 use super::runs::Runs;
-use super::selecting::Selecting;
+use super::selecting::{Selecting, path};
 use crate::net::{AddrRange, Label, Labels};
 use crate::time::Timestamp;
 
@@ -38,7 +39,7 @@ pub struct View {
     sharers: OrdMap<Arc<str>, Counted>,
     waiting: OrdSet<(Timestamp, ServiceKey)>,
     board: Board,
-    pub(super) selecting: Selecting,
+    selecting: Selecting<u64, ServiceKey>,
     pub(super) briefs: Briefs,
     pub(super) bgp: Book,
     pub(super) resting: Rests,
@@ -74,7 +75,7 @@ impl View {
     /// The services of a namespace whose selectors match the labels; one without a selector selects nothing.
     pub fn selecting<'v>(&'v self, namespace: &Label, labels: &'v Labels) -> impl Iterator<Item = &'v Arc<Service>> + use<'v> {
         let namespace = namespace.clone();
-        let candidates = self.selecting.candidates(&namespace, labels).into_iter();
+        let candidates = self.selecting.candidates(namespace.as_str(), labels, identity).into_iter();
         let candidates = candidates.filter(move |key| key.namespace == namespace).filter_map(|key| self.service(key));
         candidates.filter(|service| service.spec.selector.matches(labels))
     }
@@ -199,9 +200,7 @@ impl View {
         if let Some(since) = service.waiting_since() {
             self.waiting.insert((since, key.clone()));
         }
-        if !service.spec.selector.is_empty() {
-            self.selecting.insert(key, &service.spec.selector);
-        }
+        self.selecting.insert(&path(key.namespace.as_str(), &service.spec.selector, identity), key.clone());
     }
 
     fn remove(&mut self, key: &ServiceKey, service: &Service) {
@@ -231,9 +230,7 @@ impl View {
         if let Some(since) = service.waiting_since() {
             self.waiting.remove(&(since, key.clone()));
         }
-        if !service.spec.selector.is_empty() {
-            self.selecting.remove(key, &service.spec.selector);
-        }
+        self.selecting.remove(&path(key.namespace.as_str(), &service.spec.selector, identity), key.clone());
     }
 }
 

@@ -20,6 +20,7 @@ mod servers;
 mod trust;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -78,6 +79,8 @@ pub(crate) enum Passed {
 /// See the module.
 pub(crate) struct Resolver {
     state: ArcSwap<State>,
+    /// Whether the state has anybody to be asked: all that an answer of our own depends on.
+    asks: AtomicBool,
     cache: Cache,
     desk: mpsc::Sender<Job>,
     metrics: ForwardMetrics,
@@ -91,7 +94,7 @@ impl Resolver {
         let means = Means { trust: Arc::new(trust), secret: Secret::new(entropy::draw().0.to_be_bytes()) };
         let (state, metrics) = (State::nothing(means), ForwardMetrics::register(metrics, server));
         let cache = Cache::new(state.spec.cache, seed, metrics.clone());
-        (Self { state: ArcSwap::from_pointee(state), cache, desk, metrics }, queue)
+        (Self { state: ArcSwap::from_pointee(state), asks: AtomicBool::new(false), cache, desk, metrics }, queue)
     }
 
     /// Takes new settings. What is kept stays, unless others are asked from now on. Says whether anything has changed.
@@ -102,7 +105,9 @@ impl Resolver {
         }
         let next = before.next(spec.clone());
         let others = next.generation != before.generation;
+        let asks = !next.routes.is_empty();
         self.state.store(Arc::new(next));
+        self.asks.store(asks, Ordering::Relaxed);
         self.cache.reset(spec.cache, others);
         if others {
             self.metrics.forget_servers();
@@ -119,10 +124,13 @@ impl Resolver {
         out: &mut [u8],
         deliver: impl FnOnce() -> Option<Deliver>,
     ) -> Passed {
-        let state = self.state.load();
-        if state.routes.is_empty() {
+        if !self.asks.load(Ordering::Relaxed) || outcome == Outcome::Dropped {
             return Passed::Now(outcome, None);
         }
+        if matches!(outcome, Outcome::Sent(_)) {
+            return offered(outcome, out);
+        }
+        let state = self.state.load();
         let asked = match outcome {
             Outcome::Forward(_) => Asked::read(message, transport),
             Outcome::Searches(_, length) => Asked::read(message, transport).and_then(|asked| asked.searched(length)),
@@ -134,11 +142,7 @@ impl Resolver {
         };
         let route = asked.as_ref().and_then(|asked| state.route(&asked.key.name));
         let Some((route, asked)) = route.cloned().zip(asked) else {
-            // Clients ask whether the server would ask others, not whether it has.
-            if let Some(flags) = out.get_mut(3).filter(|_| outcome != Outcome::Dropped) {
-                *flags |= FLAG_RECURSION_AVAILABLE;
-            }
-            return Passed::Now(outcome, None);
+            return offered(outcome, out);
         };
         self.answer(&route, asked, out, deliver).unwrap_or(Passed::Now(outcome, None))
     }
@@ -207,4 +211,12 @@ impl Resolver {
         }
         (Outcome::Forward(sent), Some(origin))
     }
+}
+
+/// An answer of our own where others would be asked too: clients ask whether the server would, not whether it has.
+fn offered(outcome: Outcome, out: &mut [u8]) -> Passed {
+    if let Some(flags) = out.get_mut(3) {
+        *flags |= FLAG_RECURSION_AVAILABLE;
+    }
+    Passed::Now(outcome, None)
 }

@@ -8,16 +8,22 @@ use super::super::snapshot::SVC;
 use super::super::wire::{FIXED, HEADER, Reply, Section, pointer};
 use super::Asked;
 use crate::lb::BriefRef;
+use crate::lb::check::MOST_PORTS;
 
-/// The numbers of a service's ports, each once, in order: of all of them, or of those with the name and the protocol of one.
+/// The numbers of a service's ports, each once, in order: of all of them, or of those with the name and the protocol of one. No service has
+/// more than [`MOST_PORTS`].
 pub(super) fn numbers(service: BriefRef<'_>, port: Option<usize>) -> impl Iterator<Item = u16> {
     let same = port.and_then(|nth| service.ports().nth(nth)).map(|(name, protocol, _)| (name, protocol));
-    let mut before = None;
-    std::iter::from_fn(move || {
-        let wanted = service.ports().filter(|(name, protocol, _)| same.is_none_or(|same| same == (*name, *protocol)));
-        before = wanted.map(|(.., number)| number).filter(|number| Some(*number) > before).min();
-        before
-    })
+    let wanted = service.ports().filter(|(name, protocol, _)| same.is_none_or(|same| same == (*name, *protocol)));
+    let (mut numbers, mut count) = ([0; MOST_PORTS], 0);
+    for (place, (.., number)) in numbers.iter_mut().zip(wanted) {
+        (*place, count) = (number, count + 1);
+    }
+    if let Some(found) = numbers.get_mut(..count) {
+        found.sort_unstable();
+    }
+    let mut last = None;
+    numbers.into_iter().take(count).filter(move |number| last.replace(*number) != Some(*number))
 }
 
 /// The virtual IPs of a service, IPv4 first.
@@ -104,5 +110,32 @@ impl AddressRecord {
 
     pub(super) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixture::{key, port, put, service};
+    use super::*;
+    use crate::cluster::Cluster;
+    use crate::lb::{Protocol, ServiceType, TargetPort};
+
+    #[test]
+    fn every_number_comes_once_and_in_order_however_many_there_are() {
+        let mut many = service("shop/many", ServiceType::ClusterIp, "", &["172.28.0.2"]);
+        let number = |nth: usize| u16::try_from(nth * 7919 % 200).unwrap();
+        let one = |nth: usize| port(&format!("p{}", nth % 9), Protocol::Tcp, number(nth), TargetPort::Number(1));
+        many.spec.ports = (0..MOST_PORTS).map(one).collect();
+        let mut cluster = Cluster::default();
+        cluster.apply(&put(many));
+        let brief = cluster.lb.brief(&key("shop/many")).unwrap();
+        let expected = |is_meant: &dyn Fn(usize) -> bool| {
+            let mut numbers: Vec<u16> = (0..MOST_PORTS).filter(|nth| is_meant(*nth)).map(number).collect();
+            numbers.sort_unstable();
+            numbers.dedup();
+            numbers
+        };
+        assert_eq!(numbers(brief, None).collect::<Vec<_>>(), expected(&|_| true));
+        assert_eq!(numbers(brief, Some(11)).collect::<Vec<_>>(), expected(&|nth| nth % 9 == 2));
     }
 }

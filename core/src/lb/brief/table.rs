@@ -1,13 +1,14 @@
 //! The services that are kept in brief, and what is asked about them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use imbl::OrdSet;
 
 use super::super::record::{Service, ServiceKey};
+use super::super::selecting::{self, Selecting};
 use super::super::view::View;
-use super::paths::Paths;
 use super::{Brief, BriefRef};
 use crate::hash::Seed;
 use crate::net::{Label, Labels};
@@ -22,12 +23,13 @@ pub(in crate::lb) struct Briefs {
     services: Packed,
     /// Hashes of virtual IPs inside the cluster, each with that of the service.
     holders: OrdSet<(u32, u32)>,
-    paths: Paths,
+    /// Hashes of services by hashes of the paths of their selectors.
+    selecting: Selecting<u32, u32>,
 }
 
 impl Default for Briefs {
     fn default() -> Self {
-        Self { seed: Seed::secret(), services: Packed::default(), holders: OrdSet::new(), paths: Paths::default() }
+        Self { seed: Seed::secret(), services: Packed::default(), holders: OrdSet::new(), selecting: Selecting::default() }
     }
 }
 
@@ -67,9 +69,14 @@ impl Briefs {
             self.services.insert(hash, &entry);
             if let Some(after) = BriefRef::read(&entry) {
                 self.hold(hash, after);
-                self.paths.insert(self.seed, hash, &after.path());
+                self.selecting.insert(&self.path(after), hash);
             }
         }
+    }
+
+    /// The path of a service's selector.
+    fn path(&self, service: BriefRef<'_>) -> Vec<u32> {
+        selecting::path(service.namespace(), &service.selector(), |path| self.seed.short(&path))
     }
 
     fn hold(&mut self, hash: u32, service: BriefRef<'_>) {
@@ -80,12 +87,12 @@ impl Briefs {
         for address in service.cluster() {
             self.holders.remove(&(self.seed.short(&address), hash));
         }
-        self.paths.remove(self.seed, hash, &service.path());
+        self.selecting.remove(&self.path(service), hash);
         // Others with this hash, of which there is hardly ever one, may have been led to by the same.
         let others: Vec<Vec<u8>> = self.services.with_hash(hash).map(<[u8]>::to_vec).collect();
         for other in others.iter().filter_map(|entry| BriefRef::read(entry)) {
             self.hold(hash, other);
-            self.paths.restore(self.seed, hash, &other.path());
+            self.selecting.restore(&self.path(other), hash);
         }
     }
 }
@@ -134,12 +141,6 @@ impl View {
         self.services().next().is_none()
     }
 
-    /// How many services there are in brief.
-    #[must_use]
-    pub const fn brief_count(&self) -> usize {
-        self.briefs.services.len()
-    }
-
     /// The services in brief that hold this address as a virtual IP inside the cluster: one, but in the middle of a batch.
     pub fn briefs_at(&self, address: IpAddr) -> impl Iterator<Item = BriefRef<'_>> {
         let here = self.briefs.seed.short(&address);
@@ -163,7 +164,9 @@ impl View {
     /// The keys of the services of a namespace whose selectors match the labels, in no order.
     pub fn keys_selecting(&self, namespace: &Label, labels: &Labels) -> impl Iterator<Item = ServiceKey> + use<> {
         let whole = self.selecting(namespace, labels).map(|service| service.key.clone());
-        let hashes = self.briefs.paths.candidates(self.briefs.seed, namespace.as_str(), labels);
+        let seed = self.briefs.seed;
+        let hashes = self.briefs.selecting.candidates(namespace.as_str(), labels, |path| seed.short(&path));
+        let hashes: BTreeSet<u32> = hashes.into_iter().copied().collect();
         let briefs = hashes.into_iter().flat_map(|hash| self.briefs.with_hash(hash));
         let here = briefs.filter(|brief| brief.namespace() == namespace.as_str());
         let selecting = here.filter(|brief| brief.selector().matches(labels)).filter_map(BriefRef::key);

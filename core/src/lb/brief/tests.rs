@@ -128,7 +128,7 @@ proptest! {
                 view.apply(&Change::Brief(service.key.clone(), Some(Brief::of(service))));
                 view
             });
-            prop_assert_eq!((brief.brief_count(), &brief), (whole.services().count(), &again));
+            prop_assert_eq!((brief.briefs().count(), &brief), (whole.services().count(), &again));
         }
     }
 }
