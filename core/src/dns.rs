@@ -47,6 +47,7 @@ pub mod wire;
 pub mod zones;
 
 pub use crate::hash::Seed;
+pub use crate::packed::Near;
 pub use answer::{Client, Outcome, Scope, Sent, Transport, answer, answer_in, bad_cookie, cut_short};
 pub use answer::{Standing, Step, explain};
 pub use name::DomainName;

@@ -1,33 +1,39 @@
 //! A hash table of bytes that is cheap to clone, and whose clones share all that neither has changed.
 //!
 //! It grows and shrinks by one bucket at a time (linear hashing), so that no change of it costs more than a few buckets however many
-//! entries there are. A bucket is one piece of memory without room to spare, so that a table takes little more than what is in it, and
-//! whoever looks for an entry waits for memory once or twice.
+//! entries there are. A bucket is one piece of memory without room to spare, so that a table takes little more than what is in it. It has
+//! many entries, so that there are few buckets and the way to one is in the cache when the bucket is not; and an index of its own, so that
+//! few of them are looked at.
 
-use std::iter;
 use std::sync::Arc;
 
 use crate::hash::{parent, place};
 
 /// How many bytes a bucket has on average, at most; below a quarter of it buckets are merged. Whoever changes an entry writes its bucket
 /// again; smaller ones would have more memory be buckets.
-const FILL: usize = 256;
-/// Bytes of a hash, and of a length.
+const FILL: usize = 2048;
+/// Parts of a bucket, by the highest bits of the hash. With entries of a hundred bytes a part has less than one on average.
+const SLOTS: usize = 32;
+/// Bytes of a hash, of a length, and of an end.
 const WORD: usize = 4;
-/// Bytes of what stands of an entry before those of all entries: its hash and its length.
+/// Bytes of what stands before those of each entry: its hash and its length.
 const HEAD: usize = 2 * WORD;
+/// Bytes before the first entry.
+const INDEX: usize = SLOTS * WORD;
 
-/// Entries one after the other, their heads before them:
+/// Entries slot by slot, and before them where each slot ends, in bytes from here:
 ///
 /// ```text
-/// number of entries u32; for each its hash u32 and its length u32; for each its bytes
+/// for each slot its end u32; for each entry its hash u32, its length u32, its bytes
 /// ```
+///
+/// One without entries may have no bytes at all.
 type Bucket = Arc<[u8]>;
 
-/// Buckets of a page: with a million entries a change copies two pages of pointers as long as this.
-const PAGE: usize = 256;
+/// Buckets of a page: with a million entries a change copies two pages of pointers, of this and four times this length.
+const PAGE: usize = 128;
 
-/// All buckets, in pages. Whoever looks for one goes by two pointers to it, which are in the cache when the bucket is not.
+/// All buckets, in pages.
 #[derive(Debug, Clone, Default)]
 struct Buckets {
     len: usize,
@@ -85,45 +91,82 @@ impl Default for Packed {
     }
 }
 
+/// Where an entry is if it is anywhere, for whoever can have its memory fetched while something else is done. Each step reads what the step
+/// before it gives, and nothing else that may be far.
+#[derive(Debug, Clone, Copy)]
+pub struct Near<'a> {
+    bucket: &'a [u8],
+    slot: usize,
+}
+
+impl<'a> Near<'a> {
+    /// The bytes that are read first.
+    #[must_use]
+    pub fn index(self) -> &'a [u8] {
+        self.bucket.get(self.slot * WORD..(self.slot + 1) * WORD).unwrap_or_default()
+    }
+
+    /// Those that are read then.
+    #[must_use]
+    pub fn entries(self) -> &'a [u8] {
+        slot(self.bucket, self.slot)
+    }
+}
+
+/// The slot of a hash: by its highest bits, for the lowest say which bucket it is in.
+const fn slot_of(hash: u32) -> usize {
+    (hash >> (u32::BITS - SLOTS.ilog2())) as usize
+}
+
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + WORD)?.try_into().ok().map(u32::from_le_bytes)
 }
 
-/// The heads of a bucket and the bytes of its entries.
-fn halves(bucket: &[u8]) -> (&[u8], &[u8]) {
-    let count = word(bucket, 0).unwrap_or_default() as usize;
-    bucket.get(WORD..).and_then(|rest| rest.split_at_checked(count * HEAD)).unwrap_or_default()
+/// Where a slot ends, in bytes from the beginning of its bucket.
+fn end(bucket: &[u8], slot: usize) -> Option<usize> {
+    word(bucket, slot * WORD).map(|end| end as usize)
 }
 
-/// Each entry with its hash.
-fn entries(bucket: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
-    let (heads, mut rest) = halves(bucket);
-    heads.as_chunks::<HEAD>().0.iter().filter_map(move |head| {
-        let (entry, after) = rest.split_at_checked(word(head, WORD)? as usize)?;
+/// Where a slot begins and ends.
+fn bounds(bucket: &[u8], slot: usize) -> (usize, usize) {
+    let begin = slot.checked_sub(1).map_or(Some(INDEX), |before| end(bucket, before));
+    begin.zip(end(bucket, slot)).unwrap_or((INDEX, INDEX))
+}
+
+/// The bytes of a slot.
+fn slot(bucket: &[u8], slot: usize) -> &[u8] {
+    let (begin, end) = bounds(bucket, slot);
+    bucket.get(begin..end).unwrap_or_default()
+}
+
+/// Each entry of one slot or of several, with its hash.
+fn entries(mut rest: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    std::iter::from_fn(move || {
+        let (hash, length) = (word(rest, 0)?, word(rest, WORD)? as usize);
+        let (entry, after) = rest.get(HEAD..)?.split_at_checked(length)?;
         rest = after;
-        Some((word(head, 0)?, entry))
+        Some((hash, entry))
     })
 }
 
-/// A bucket with these entries.
-fn bucket<'a>(entries: impl Iterator<Item = (u32, &'a [u8])> + Clone) -> Bucket {
-    let (mut count, mut bytes) = (0, 0);
-    for (_, entry) in entries.clone() {
-        count += 1;
-        bytes += entry.len();
+/// Nothing that is stored has as many bytes as a word can count.
+fn to_word(number: usize) -> [u8; WORD] {
+    u32::try_from(number).unwrap_or_default().to_le_bytes()
+}
+
+/// A bucket whose slots have these entries.
+fn bucket<'a, I: Iterator<Item = (u32, &'a [u8])>>(of_slot: impl Fn(usize) -> I) -> Bucket {
+    let mut whole = Vec::with_capacity(2 * FILL);
+    whole.extend_from_slice(&[0; INDEX]);
+    for slot in 0..SLOTS {
+        for (hash, entry) in of_slot(slot) {
+            [&hash.to_le_bytes(), &to_word(entry.len()), entry].iter().for_each(|part| whole.extend_from_slice(part));
+        }
+        let end = to_word(whole.len());
+        if let Some(place) = whole.get_mut(slot * WORD..(slot + 1) * WORD) {
+            place.copy_from_slice(&end);
+        }
     }
-    if count == 0 {
-        return Bucket::default();
-    }
-    // Nothing that is stored has as many bytes as a word can count.
-    let word = |number: usize| u32::try_from(number).unwrap_or_default().to_le_bytes();
-    let mut whole = Vec::with_capacity(WORD + count * HEAD + bytes);
-    whole.extend_from_slice(&word(count));
-    for (hash, entry) in entries.clone() {
-        whole.extend_from_slice(&hash.to_le_bytes());
-        whole.extend_from_slice(&word(entry.len()));
-    }
-    entries.for_each(|(_, entry)| whole.extend_from_slice(entry));
     whole.into()
 }
 
@@ -133,32 +176,28 @@ impl Packed {
         self.len
     }
 
-    /// Every entry with this hash.
-    pub(crate) fn with_hash(&self, hash: u32) -> impl Iterator<Item = &[u8]> {
-        let (heads, entries) = halves(self.near(hash));
-        let mut at = 0;
-        heads.as_chunks::<HEAD>().0.iter().filter_map(move |head| {
-            let start = at;
-            at += word(head, WORD)? as usize;
-            (word(head, 0)? == hash).then(|| entries.get(start..at)).flatten()
-        })
+    /// Where the entries with this hash are.
+    pub(crate) fn near(&self, hash: u32) -> Near<'_> {
+        let bucket = self.buckets.get(place(hash, self.buckets.len)).map_or(&[][..], AsRef::as_ref);
+        Near { bucket, slot: slot_of(hash) }
     }
 
-    /// The bytes that whoever looks for this hash is going to read.
-    pub(crate) fn near(&self, hash: u32) -> &[u8] {
-        self.buckets.get(place(hash, self.buckets.len)).map_or(&[], AsRef::as_ref)
+    /// Every entry with this hash.
+    pub(crate) fn with_hash(&self, hash: u32) -> impl Iterator<Item = &[u8]> {
+        entries(self.near(hash).entries()).filter(move |(other, _)| *other == hash).map(|(_, entry)| entry)
     }
 
     /// Every entry, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.buckets.iter().flat_map(|bucket| entries(bucket)).map(|(_, entry)| entry)
+        self.buckets.iter().flat_map(|bucket| entries(bucket.get(INDEX..).unwrap_or_default())).map(|(_, entry)| entry)
     }
 
     /// Adds an entry.
     pub(crate) fn insert(&mut self, hash: u32, entry: &[u8]) {
         let place = place(hash, self.buckets.len);
         if let Some(found) = self.buckets.get_mut(place) {
-            *found = bucket(entries(found).chain(iter::once((hash, entry))).collect::<Vec<_>>().into_iter());
+            let added = |slot| (slot == slot_of(hash)).then_some((hash, entry));
+            *found = bucket(|nth| entries(slot(found, nth)).chain(added(nth)));
             self.len += 1;
             self.bytes += HEAD + entry.len();
         }
@@ -171,9 +210,12 @@ impl Packed {
     pub(crate) fn remove(&mut self, hash: u32, is_meant: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
         let place = place(hash, self.buckets.len);
         let found = self.buckets.get(place)?;
-        let (nth, (_, entry)) = entries(found).enumerate().find(|(_, (other, entry))| *other == hash && is_meant(entry))?;
-        let (entry, others) = (entry.to_vec(), entries(found).enumerate().filter(|(other, _)| *other != nth));
-        let left = bucket(others.map(|(_, entry)| entry).collect::<Vec<_>>().into_iter());
+        let of_hash = entries(slot(found, slot_of(hash)));
+        let (nth, (_, entry)) = of_hash.enumerate().find(|(_, (other, entry))| *other == hash && is_meant(entry))?;
+        let entry = entry.to_vec();
+        let stays = |slot: usize, other: usize| slot != slot_of(hash) || other != nth;
+        let left =
+            bucket(|at| entries(slot(found, at)).enumerate().filter(move |(other, _)| stays(at, *other)).map(|(_, entry)| entry));
         *self.buckets.get_mut(place)? = left;
         self.len -= 1;
         self.bytes -= HEAD + entry.len();
@@ -187,8 +229,10 @@ impl Packed {
     fn divide(&mut self) {
         let added = self.buckets.len;
         let Some(found) = self.buckets.get_mut(parent(added)) else { return };
-        let (moved, stay): (Vec<_>, Vec<_>) = entries(found).partition(|(hash, _)| place(*hash, added + 1) == added);
-        let (moved, stay) = (bucket(moved.into_iter()), bucket(stay.into_iter()));
+        let of = |moves: bool| {
+            bucket(|nth| entries(slot(found, nth)).filter(move |(hash, _)| (place(*hash, added + 1) == added) == moves))
+        };
+        let (moved, stay) = (of(true), of(false));
         *found = stay;
         self.buckets.push(moved);
     }
@@ -197,7 +241,7 @@ impl Packed {
     fn merge(&mut self) {
         let Some(last) = self.buckets.pop() else { return };
         if let Some(found) = self.buckets.get_mut(parent(self.buckets.len)) {
-            *found = bucket(entries(found).chain(entries(&last)).collect::<Vec<_>>().into_iter());
+            *found = bucket(|nth| entries(slot(found, nth)).chain(entries(slot(&last, nth))));
         }
     }
 }

@@ -21,6 +21,7 @@ use super::super::source::Source;
 use super::super::wire::HEADER;
 use super::{Node, Snapshot};
 use crate::lb::{self, BriefRef, Protocol, ServiceKey, ServiceType};
+use crate::packed::Near;
 
 /// The label of services, on the wire.
 pub(in crate::dns) const SVC: &[u8; 4] = b"\x03svc";
@@ -151,10 +152,10 @@ impl Snapshot {
         }
     }
 
-    /// The bytes in memory that the answer to a query is most likely made of: a guess that costs little, for whoever can have them fetched
+    /// Where in memory is what the answer to a query is most likely made of: a guess that costs little, for whoever can have it fetched
     /// while others are answered. Nothing is wrong when the guess is; it is for a name with letters in upper case.
     #[must_use]
-    pub fn near(&self, query: &[u8]) -> &[u8] {
+    pub fn near(&self, query: &[u8]) -> Option<Near<'_>> {
         let mut name = query.get(HEADER..).unwrap_or_default();
         // Labels of ports come before those of the service.
         while let [length, b'_', ..] = name {
@@ -163,8 +164,8 @@ impl Snapshot {
         let second = name.first().map_or(0, |length| 1 + usize::from(*length));
         let end = name.get(second).map_or(0, |length| second + 1 + usize::from(*length));
         match name.split_at_checked(end) {
-            Some((key, rest)) if rest.starts_with(SVC) => self.services().map_or(&[], |services| services.near_brief(key)),
-            _ => &[],
+            Some((key, rest)) if rest.starts_with(SVC) => Some(self.services()?.near_brief(key)),
+            _ => None,
         }
     }
 
@@ -284,12 +285,13 @@ mod tests {
         cluster.apply(&put(service("shop/web", ServiceType::ClusterIp, "", &["172.28.0.2"])));
         let names = snapshot(&cluster, 1);
         let near = |name: &str| {
-            names.near(&encode_query(1, &wire(name), RecordType::A)).windows(9).any(|bytes| bytes == b"\x03web\x04shop")
+            let near = names.near(&encode_query(1, &wire(name), RecordType::A));
+            near.is_some_and(|near| near.entries().windows(9).any(|bytes| bytes == b"\x03web\x04shop"))
         };
         assert!(near("web.shop.svc.cluster.local") && near("_http._tcp.web.shop.svc.cluster.local"));
-        assert!(names.near(&encode_query(1, &wire("web.shop.example"), RecordType::A)).is_empty());
+        assert!(names.near(&encode_query(1, &wire("web.shop.example"), RecordType::A)).is_none());
         for query in [&b""[..], &[0; HEADER], &[255; HEADER + 1], &[b'_'; 600]] {
-            assert!(names.near(query).len() < 4096);
+            assert!(names.near(query).is_none_or(|near| near.entries().is_empty()));
         }
     }
 

@@ -12,7 +12,7 @@ use super::super::view::View;
 use super::{Brief, BriefRef};
 use crate::hash::Seed;
 use crate::net::{Label, Labels};
-use crate::packed::Packed;
+use crate::packed::{Near, Packed};
 
 /// Services in brief, with what leads to them: everything packed, for there are as many as in the cluster.
 #[derive(Debug, Clone)]
@@ -124,9 +124,9 @@ impl View {
         self.briefs.find(name)
     }
 
-    /// The bytes that [`Self::brief_by_wire`] is going to read; not read yet.
+    /// Where [`Self::brief_by_wire`] is going to look.
     #[must_use]
-    pub fn near_brief(&self, name: &[u8]) -> &[u8] {
+    pub fn near_brief(&self, name: &[u8]) -> Near<'_> {
         self.briefs.services.near(self.briefs.seed.short(name))
     }
 

@@ -14,6 +14,7 @@ use std::ptr;
 use libc::{
     c_int, c_void, cmsghdr, in_pktinfo, in6_pktinfo, iovec, mmsghdr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t,
 };
+use polder_core::dns::Near;
 use polder_core::dns::wire::MOST_UDP;
 use socket2::{SockAddr, SockAddrStorage};
 
@@ -23,7 +24,7 @@ pub(super) const MOST: usize = 32;
 pub(super) const MOST_QUERY: usize = 4096;
 /// Bytes that come near the processor at once.
 const LINE: usize = 64;
-/// The most of them that are asked for of one answer: a bucket of services has about five.
+/// The most of them that are asked for of one answer: what is looked at for a service has about three.
 const MOST_LINES: usize = 6;
 /// Room for where a packet was sent to, of either family.
 // SAFETY: arithmetic on a size.
@@ -184,11 +185,16 @@ impl Batch {
     }
 
     /// Has what each answer is going to be made of brought near the processor, as `near` guesses it of the query: memory is waited for once
-    /// then, and not once for each.
-    pub(super) fn prefetch<'n>(&self, near: impl Fn(&[u8]) -> &'n [u8]) {
-        for slot in self.slots.iter().take(self.filled) {
+    /// for every step then, and not for each query.
+    pub(super) fn prefetch<'n>(&self, near: impl Fn(&[u8]) -> Option<Near<'n>>) {
+        let mut places = [None; MOST];
+        for (slot, place) in self.slots.iter().take(self.filled).zip(&mut places) {
             let query = slot.query.get(..slot.query_length).unwrap_or(&slot.query);
-            near(query).chunks(LINE).take(MOST_LINES).for_each(prefetch);
+            *place = near(query);
+            place.iter().for_each(|near| prefetch(near.index()));
+        }
+        for near in places.iter().take(self.filled).flatten() {
+            near.entries().chunks(LINE).take(MOST_LINES).for_each(prefetch);
         }
     }
 
