@@ -5,6 +5,7 @@
 //! many entries, so that there are few buckets and the way to one is in the cache when the bucket is not; and an index of its own, so that
 //! few of them are looked at.
 
+use std::array;
 use std::sync::Arc;
 
 use crate::hash::{parent, place};
@@ -32,12 +33,13 @@ type Bucket = Arc<[u8]>;
 
 /// Buckets of a page: with a million entries a change copies two pages of pointers, of this and four times this length.
 const PAGE: usize = 128;
+type Page = Arc<[Bucket; PAGE]>;
 
-/// All buckets, in pages.
+/// All buckets, in pages, of which the last has places that are not used yet. The way to a bucket is two pointers.
 #[derive(Debug, Clone, Default)]
 struct Buckets {
     len: usize,
-    pages: Arc<Vec<Arc<Vec<Bucket>>>>,
+    pages: Arc<[Page]>,
 }
 
 impl Buckets {
@@ -51,26 +53,28 @@ impl Buckets {
     }
 
     fn push(&mut self, bucket: Bucket) {
-        let pages = Arc::make_mut(&mut self.pages);
-        match pages.last_mut().filter(|page| page.len() < PAGE) {
-            Some(page) => Arc::make_mut(page).push(bucket),
-            None => pages.push(Arc::new(vec![bucket])),
+        if self.len == self.pages.len() * PAGE {
+            let page = Arc::new(array::from_fn(|_| Bucket::default()));
+            self.pages = self.pages.iter().cloned().chain([page]).collect();
         }
-        self.len += 1;
+        if let Some(place) = self.get_mut(self.len) {
+            *place = bucket;
+            self.len += 1;
+        }
     }
 
     fn pop(&mut self) -> Option<Bucket> {
-        let pages = Arc::make_mut(&mut self.pages);
-        let bucket = Arc::make_mut(pages.last_mut()?).pop()?;
-        if self.len % PAGE == 1 {
-            pages.pop();
+        let last = self.len.checked_sub(1)?;
+        let bucket = std::mem::take(self.get_mut(last)?);
+        self.len = last;
+        if last.is_multiple_of(PAGE) {
+            self.pages = self.pages.iter().take(last / PAGE).cloned().collect();
         }
-        self.len -= 1;
         Some(bucket)
     }
 
     fn iter(&self) -> impl Iterator<Item = &Bucket> {
-        self.pages.iter().flat_map(|page| page.iter())
+        self.pages.iter().flat_map(|page| page.iter()).take(self.len)
     }
 }
 
@@ -95,18 +99,24 @@ impl Default for Packed {
 /// before it gives, and nothing else that may be far.
 #[derive(Debug, Clone, Copy)]
 pub struct Near<'a> {
-    bucket: &'a [u8],
+    bucket: &'a Bucket,
     slot: usize,
 }
 
 impl<'a> Near<'a> {
-    /// The bytes that are read first.
+    /// What is read first.
+    #[must_use]
+    pub const fn way(self) -> &'a Arc<[u8]> {
+        self.bucket
+    }
+
+    /// The bytes that are read then.
     #[must_use]
     pub fn index(self) -> &'a [u8] {
         self.bucket.get(self.slot * WORD..(self.slot + 1) * WORD).unwrap_or_default()
     }
 
-    /// Those that are read then.
+    /// Those that are read last.
     #[must_use]
     pub fn entries(self) -> &'a [u8] {
         slot(self.bucket, self.slot)
@@ -177,14 +187,14 @@ impl Packed {
     }
 
     /// Where the entries with this hash are.
-    pub(crate) fn near(&self, hash: u32) -> Near<'_> {
-        let bucket = self.buckets.get(place(hash, self.buckets.len)).map_or(&[][..], AsRef::as_ref);
-        Near { bucket, slot: slot_of(hash) }
+    pub(crate) fn near(&self, hash: u32) -> Option<Near<'_>> {
+        Some(Near { bucket: self.buckets.get(place(hash, self.buckets.len))?, slot: slot_of(hash) })
     }
 
     /// Every entry with this hash.
     pub(crate) fn with_hash(&self, hash: u32) -> impl Iterator<Item = &[u8]> {
-        entries(self.near(hash).entries()).filter(move |(other, _)| *other == hash).map(|(_, entry)| entry)
+        let near = self.near(hash).map_or(&[][..], Near::entries);
+        entries(near).filter(move |(other, _)| *other == hash).map(|(_, entry)| entry)
     }
 
     /// Every entry, in no order.

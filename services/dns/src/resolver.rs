@@ -117,6 +117,7 @@ impl Resolver {
 
     /// What becomes of a query after our own zones have given `outcome`, whose message is in `out`. With `deliver` gone unused nothing
     /// comes later.
+    #[inline]
     pub(crate) fn pass(
         &self,
         (outcome, transport): (Outcome, Transport),
@@ -124,9 +125,20 @@ impl Resolver {
         out: &mut [u8],
         deliver: impl FnOnce() -> Option<Deliver>,
     ) -> Passed {
-        if !self.asks.load(Ordering::Relaxed) || outcome == Outcome::Dropped {
-            return Passed::Now(outcome, None);
+        if self.asks.load(Ordering::Relaxed) {
+            self.pass_on((outcome, transport), message, out, deliver)
+        } else {
+            Passed::Now(outcome, None)
         }
+    }
+
+    fn pass_on(
+        &self,
+        (outcome, transport): (Outcome, Transport),
+        message: &[u8],
+        out: &mut [u8],
+        deliver: impl FnOnce() -> Option<Deliver>,
+    ) -> Passed {
         if matches!(outcome, Outcome::Sent(_)) {
             return offered(outcome, out);
         }
@@ -138,7 +150,8 @@ impl Resolver {
                 let partial = out.get(..sent.length).unwrap_or_default();
                 Asked::read(message, transport).and_then(|asked| asked.continued(partial))
             }
-            Outcome::Sent(_) | Outcome::Dropped => None,
+            Outcome::Dropped => return Passed::Now(outcome, None),
+            Outcome::Sent(_) => None,
         };
         let route = asked.as_ref().and_then(|asked| state.route(&asked.key.name));
         let Some((route, asked)) = route.cloned().zip(asked) else {

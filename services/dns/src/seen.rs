@@ -148,26 +148,34 @@ pub(crate) struct Eye {
 }
 
 impl Eye {
-    /// Looks at the query with this number when it comes.
-    pub(crate) fn arrived(&self, turn: u32, query: &[u8]) {
-        if !turn.is_multiple_of(SAMPLE) {
-            return;
+    /// Looks at the query with this number, which came at `began`.
+    #[inline]
+    pub(crate) fn arrived(&self, turn: u32, query: &[u8], began: Instant) {
+        if turn.is_multiple_of(SAMPLE) {
+            self.count(query, began);
         }
+    }
+
+    fn count(&self, query: &[u8], began: Instant) {
         // While somebody reads the table a query is not counted; nobody waits.
         if let Some(question) = Question::read(query)
             && let Ok(mut top) = self.top.try_lock()
         {
-            top.add(question.name(), question.rtype, self.seen.began.elapsed());
+            top.add(question.name(), question.rtype, began.saturating_duration_since(self.seen.began));
         }
     }
 
     /// Looks at it again when it is answered, or lost.
+    #[inline]
     pub(crate) fn ended(&self, turn: u32, end: &End<'_>) {
-        let seen = &self.seen;
         let why = end.fate.why(end.origin.is_some());
-        if why.is_none() && !seen.log.samples(turn) {
-            return;
+        if why.is_some() || self.seen.log.samples(turn) {
+            self.tell(turn, end, why);
         }
+    }
+
+    fn tell(&self, turn: u32, end: &End<'_>, why: Option<&'static str>) {
+        let seen = &self.seen;
         let second = seen.began.elapsed().as_secs();
         if let Some(why) = why {
             seen.failed.fetch_add(1, Ordering::Relaxed);

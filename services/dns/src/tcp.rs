@@ -131,7 +131,7 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, 
         let began = clock::monotonic();
         let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
         let client = Client { transport: Transport::Tcp, turn, address: Some(*asker) };
-        shared.eye.arrived(client.turn, message);
+        shared.eye.arrived(client.turn, message, began);
         let asked = Asked { message, from: *asker, idle: shared.idle };
         if let Some(sent) = shared.transfers.answer(asked, &mut out, &mut stream, &closing.cut).await? {
             let fate = Fate::Answered(sent);

@@ -111,7 +111,7 @@ impl Serving for Shift<'_> {
         batch.prefetch(|query| names.near(query));
         batch.answer(|query, out, route| {
             *turn = turn.wrapping_add(1);
-            worker.eye.arrived(*turn, query);
+            worker.eye.arrived(*turn, query, began);
             let client = route.client();
             let asked = Client { transport: Transport::Udp, turn: *turn, address: client };
             let outcome = answer(names, asked, query, out);

@@ -164,7 +164,7 @@ impl Snapshot {
         let second = name.first().map_or(0, |length| 1 + usize::from(*length));
         let end = name.get(second).map_or(0, |length| second + 1 + usize::from(*length));
         match name.split_at_checked(end) {
-            Some((key, rest)) if rest.starts_with(SVC) => Some(self.services()?.near_brief(key)),
+            Some((key, rest)) if rest.starts_with(SVC) => self.services()?.near_brief(key),
             _ => None,
         }
     }

@@ -130,22 +130,17 @@ impl<'a> Reader<'a> {
     /// A pointer in a question's name would point into the header or at itself: it is refused like any other bad length.
     fn question(&mut self, head: Head) -> Option<Query<'a>> {
         let start = self.at;
-        loop {
-            let label = usize::from(*self.take(1)?.first()?);
-            if label > MOST_LABEL {
+        let rest = self.message.get(start..)?;
+        let (mut length, mut label) = (1, usize::from(*rest.first()?));
+        while label > 0 {
+            length += label + 1;
+            if label > MOST_LABEL || length > MOST_BYTES {
                 return None;
             }
-            self.take(label)?;
-            if self.at - start > MOST_BYTES {
-                return None;
-            }
-            if label == 0 {
-                break;
-            }
+            label = usize::from(*rest.get(length - 1)?);
         }
-        let written = self.message.get(start..self.at)?;
-        let is_lower = !written.iter().any(u8::is_ascii_uppercase);
-        let name = if is_lower { Cow::Borrowed(written) } else { Cow::Owned(written.to_ascii_lowercase()) };
+        let written = self.take(length)?;
+        let name = if has_upper_case(written) { Cow::Owned(written.to_ascii_lowercase()) } else { Cow::Borrowed(written) };
         let (rtype, class) = (RecordType(self.number()?), self.number()?);
         if rtype == RecordType::OPT {
             return None;
@@ -191,6 +186,23 @@ impl<'a> Reader<'a> {
                 _ => return None,
             };
         }
+    }
+}
+
+/// Whether there is a letter in upper case: eight bytes at a time, for every name is looked at.
+fn has_upper_case(name: &[u8]) -> bool {
+    const EACH: u64 = u64::MAX / 0xff;
+    let in_word = |word: &[u8; 8]| {
+        let word = u64::from_ne_bytes(*word);
+        // With the highest bit of every byte left free, none carries into the next one when it goes beyond `A` or `Z`.
+        let low = word & (0x7f * EACH);
+        let (from_a, beyond_z) = (low + (0x80 - u64::from(b'A')) * EACH, low + (0x7f - u64::from(b'Z')) * EACH);
+        from_a & !beyond_z & !word & (0x80 * EACH) != 0
+    };
+    match name.last_chunk() {
+        // The last eight bytes may be looked at twice.
+        Some(last) => name.as_chunks().0.iter().chain([last]).any(in_word),
+        None => name.iter().any(u8::is_ascii_uppercase),
     }
 }
 
@@ -247,4 +259,23 @@ pub fn encode_query(id: u16, name: &DomainName, rtype: RecordType) -> Vec<u8> {
     message.extend_from_slice(&super::MOST_UDP.to_be_bytes());
     message.extend_from_slice(&[0; 6]);
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_letter_in_upper_case_is_seen_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            for length in [1, 7, 8, 9, 16, 17, 23] {
+                for place in 0..length {
+                    let mut name = vec![b'z'; length];
+                    name[place] = byte;
+                    assert_eq!(has_upper_case(&name), byte.is_ascii_uppercase(), "{byte:#x} at {place} of {length}");
+                }
+            }
+        }
+        assert!(!has_upper_case(b"") && !has_upper_case(&[0xff; 16]) && !has_upper_case(b"@[`{\x00\x7f\x80\xc1"));
+    }
 }

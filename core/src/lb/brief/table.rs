@@ -126,7 +126,7 @@ impl View {
 
     /// Where [`Self::brief_by_wire`] is going to look.
     #[must_use]
-    pub fn near_brief(&self, name: &[u8]) -> Near<'_> {
+    pub fn near_brief(&self, name: &[u8]) -> Option<Near<'_>> {
         self.briefs.services.near(self.briefs.seed.short(name))
     }
 

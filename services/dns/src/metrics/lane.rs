@@ -158,8 +158,9 @@ impl<const N: usize> Spread<N> {
     }
 
     fn add(&self, bounds: &[u64; N], (value, times): (u64, u64), alone: bool) {
-        let place = bounds.partition_point(|bound| *bound < value);
-        self.buckets.get(place).unwrap_or(&self.above).add(times, alone);
+        // From the lowest: most values are small.
+        let place = bounds.iter().position(|bound| *bound >= value);
+        place.and_then(|place| self.buckets.get(place)).unwrap_or(&self.above).add(times, alone);
         self.sum.add(value.saturating_mul(times), alone);
     }
 }

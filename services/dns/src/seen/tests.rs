@@ -23,11 +23,12 @@ fn answered(rcode: Rcode, scope: Scope) -> Fate {
 fn names_of_all_threads_are_counted_together() {
     let (seen, _) = seen(LogConfig::default());
     let eyes = [seen.eye("udp"), seen.eye("tcp")];
+    let now = clock::monotonic();
     for turn in 0..SAMPLE * 10 {
-        eyes[0].arrived(turn, &query("Web.shop"));
-        eyes[1].arrived(turn, &query("web.shop"));
-        eyes[1].arrived(turn + 1, &query("db.shop"));
-        eyes[1].arrived(turn, b"no query");
+        eyes[0].arrived(turn, &query("Web.shop"), now);
+        eyes[1].arrived(turn, &query("web.shop"), now);
+        eyes[1].arrived(turn + 1, &query("db.shop"), now);
+        eyes[1].arrived(turn, b"no query", now);
     }
     let top = seen.top(10);
     let names: Vec<_> = top.names.iter().map(|(name, rtype, count, error)| (name.to_string(), *rtype, *count, *error)).collect();
