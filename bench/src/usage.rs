@@ -3,11 +3,17 @@
 //! Both are of a process with all its children, since some servers work in those. Processor time is what the load of others changes
 //! least.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use polder_runtime::tasks::Failure;
+
+/// What the kernel says of a file of a thread that has ended since it was opened (`ESRCH`).
+const NO_PROCESS: i32 = 3;
 
 /// A process and its descendants.
 fn family(process: u32) -> Result<Vec<u32>, Failure> {
@@ -29,28 +35,51 @@ fn family(process: u32) -> Result<Vec<u32>, Failure> {
     Ok(found)
 }
 
-/// Processor time of a process and its children until now; threads that have ended are not in it.
+/// Processor time of threads until some moment, by their folders in `/proc`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spent(BTreeMap<PathBuf, Duration>);
+
+impl Spent {
+    /// Processor time since an earlier reading. That of a thread that has ended meanwhile is lost, but for what it had spent before: that is
+    /// not taken from the others.
+    pub(crate) fn since(&self, before: &Self) -> Duration {
+        let of = |(thread, spent): (&PathBuf, &Duration)| spent.saturating_sub(before.0.get(thread).copied().unwrap_or_default());
+        self.0.iter().map(of).sum()
+    }
+}
+
+/// Processor time of a process and its children until now.
 ///
 /// # Errors
 /// Where the kernel does not count it.
-pub(crate) fn spent(process: u32) -> Result<Duration, Failure> {
-    let mut spent = Duration::ZERO;
+pub(crate) fn spent(process: u32) -> Result<Spent, Failure> {
+    let mut spent = BTreeMap::new();
     for process in family(process)? {
         for thread in fs::read_dir(format!("/proc/{process}/task"))? {
-            spent += spent_by(&thread?.path().display().to_string())?;
+            let thread = thread?.path();
+            match time(&thread) {
+                Ok(time) => _ = spent.insert(thread, time?),
+                // It has ended since the folder was read.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound) || error.raw_os_error() == Some(NO_PROCESS) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
-    Ok(spent)
+    Ok(Spent(spent))
 }
 
 /// Processor time of one thread by its folder in `/proc`.
 ///
 /// # Errors
-/// As [`spent`].
-pub(crate) fn spent_by(thread: &str) -> Result<Duration, Failure> {
-    let text = fs::read_to_string(format!("{thread}/schedstat"))?;
-    let nanos = text.split_whitespace().next().ok_or("the kernel does not count processor time (CONFIG_SCHED_INFO)")?;
-    Ok(Duration::from_nanos(nanos.parse()?))
+/// As [`spent`], and where there is no such thread.
+pub(crate) fn spent_by(thread: &Path) -> Result<Spent, Failure> {
+    Ok(Spent(BTreeMap::from([(thread.to_owned(), time(thread)??)])))
+}
+
+fn time(thread: &Path) -> io::Result<Result<Duration, Failure>> {
+    let text = fs::read_to_string(thread.join("schedstat"))?;
+    let nanos = text.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
+    Ok(nanos.map(Duration::from_nanos).ok_or_else(|| "the kernel does not count processor time (CONFIG_SCHED_INFO)".into()))
 }
 
 /// Bytes that a process and its children hold.
@@ -95,10 +124,19 @@ mod tests {
         let before = (spent(own).unwrap(), memory(own).unwrap());
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         assert!(family(own).unwrap().contains(&child.id()));
-        assert!(spent(own).unwrap() > before.0 && memory(own).unwrap() > 0.0 && before.1 > 0.0);
+        assert!(spent(own).unwrap().since(&before.0) > Duration::ZERO && memory(own).unwrap() > 0.0 && before.1 > 0.0);
         pin(child.id(), 0, true).unwrap();
         assert!(pin(child.id(), 4095, true).is_err());
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_thread_that_ends_takes_nothing_from_the_others() {
+        let reading = |threads: &[(&str, u64)]| {
+            Spent(threads.iter().map(|(name, spent)| (name.into(), Duration::from_secs(*spent))).collect())
+        };
+        let (before, after) = (reading(&[("ended", 90), ("stays", 10)]), reading(&[("began", 3), ("stays", 12)]));
+        assert_eq!(after.since(&before), Duration::from_secs(5));
     }
 }

@@ -105,7 +105,7 @@ async fn turns(options: &Options, servers: &[Server], services: u32, mix: Mix) -
 async fn one(options: &Options, server: &Server, questions: &Path, mix: Mix) -> Result<Taken, Failure> {
     let before = server.spent()?;
     let turn = flood(options, server.address, questions).await?;
-    let spent = server.spent()?.saturating_sub(before);
+    let spent = server.spent()?.since(&before);
     let missing = if server.kind == Kind::Echo { 0 } else { mix.missing() };
     let share = turn.missing as f64 * 100.0 / turn.completed.max(1) as f64;
     // What is lost and where the file ends move the share a little.

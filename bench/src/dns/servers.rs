@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +24,7 @@ use super::{Options, start};
 use crate::bed::Bed;
 use crate::child::Running;
 use crate::state::NAMESPACE;
-use crate::usage;
+use crate::usage::{self, Spent};
 
 /// How often a server is looked at until it has read its zone, and how long each look takes.
 const LOOKS: u32 = 120;
@@ -104,7 +104,7 @@ impl Server {
     }
 
     /// Processor time until now.
-    pub(super) fn spent(&self) -> Result<Duration, Failure> {
+    pub(super) fn spent(&self) -> Result<Spent, Failure> {
         match &self.held {
             Held::Ours(running) => usage::spent(running.id()),
             Held::Echo(echo) => usage::spent_by(&echo.thread),
@@ -144,7 +144,7 @@ impl Held {
 /// The echo is a thread of this process: it alone is counted and kept to a core.
 struct EchoThread {
     address: SocketAddr,
-    thread: String,
+    thread: PathBuf,
     stop: Arc<AtomicBool>,
     running: Option<JoinHandle<io::Result<()>>>,
 }
@@ -163,7 +163,7 @@ impl EchoThread {
         let place = told.recv()??;
         let number = place.file_name().and_then(|name| name.to_str()?.parse().ok()).ok_or("a thread has no number")?;
         usage::pin(number, core, false)?;
-        Ok(Self { address, thread: Path::new("/proc").join(place).display().to_string(), stop, running: Some(running) })
+        Ok(Self { address, thread: Path::new("/proc").join(place), stop, running: Some(running) })
     }
 }
 

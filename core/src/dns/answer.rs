@@ -291,11 +291,9 @@ impl<'a> Asked<'a> {
 
     /// Appends an address that no table has under the name at `place`.
     fn put_address(&self, reply: &mut Reply<'_>, address: IpAddr, place: usize) {
-        let fixed = self.fixed(pointer(place), RecordType::of(address));
-        match address {
-            IpAddr::V4(v4) => reply.put_record(Section::Answer, fixed, &[&v4.octets()]),
-            IpAddr::V6(v6) => reply.put_record(Section::Answer, fixed, &[&v6.octets()]),
-        };
+        if !reply.put_whole(Section::Answer, &[self.address_record(address, pointer(place)).as_bytes()]) {
+            reply.cut_off();
+        }
     }
 
     /// Says who answers for the name that stands at `place` and has `length` bytes (RFC 1034 §4.3.2): the servers, and the addresses

@@ -19,7 +19,7 @@ pub const COUNTERS: usize = SETS * WAYS;
 /// How long a half counts.
 pub const HALF: Duration = Duration::from_secs(300);
 
-/// One name with its count.
+/// A name's count. Names are kept apart, so that those of a set are looked at in a few lines of memory.
 #[derive(Debug, Clone, Copy)]
 struct Counter {
     hash: u64,
@@ -27,10 +27,17 @@ struct Counter {
     error: u32,
     rtype: RecordType,
     length: u8,
-    name: [u8; MOST_BYTES],
 }
 
-const EMPTY: Counter = Counter { hash: 0, count: 0, error: 0, rtype: RecordType(0), length: 0, name: [0; MOST_BYTES] };
+const EMPTY: Counter = Counter { hash: 0, count: 0, error: 0, rtype: RecordType(0), length: 0 };
+
+/// Counters, and the name of each at the same place.
+#[derive(Debug, Clone)]
+struct Half {
+    counters: Box<[Counter]>,
+    names: Box<[[u8; MOST_BYTES]]>,
+    total: u64,
+}
 
 /// A name with how often it was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,42 +55,67 @@ pub struct Counted<'a> {
 /// What was counted lately: the half in hand, and the one before it.
 #[derive(Debug, Clone)]
 pub struct Top {
-    halves: [Box<[Counter]>; 2],
-    totals: [u64; 2],
+    halves: [Half; 2],
     current: usize,
     /// When the half in hand began.
     began: Duration,
     seed: Seed,
 }
 
+impl Half {
+    fn new() -> Self {
+        Self { counters: vec![EMPTY; COUNTERS].into(), names: vec![[0; MOST_BYTES]; COUNTERS].into(), total: 0 }
+    }
+
+    fn forget(&mut self) {
+        self.counters.fill(EMPTY);
+        self.total = 0;
+    }
+
+    fn add(&mut self, hash: u64, name: &[u8], rtype: RecordType) {
+        self.total += 1;
+        let set = usize::try_from(hash % SETS as u64).unwrap_or_default() * WAYS;
+        let Some((counters, names)) = self.counters.get_mut(set..set + WAYS).zip(self.names.get_mut(set..set + WAYS)) else {
+            return;
+        };
+        let is_same = |(counter, kept): (&Counter, &[u8; MOST_BYTES])| {
+            counter.is(hash, rtype) && kept.get(..usize::from(counter.length)) == Some(name)
+        };
+        if let Some(known) = counters.iter().zip(names.iter()).position(is_same).and_then(|nth| counters.get_mut(nth)) {
+            known.count = known.count.saturating_add(1);
+            return;
+        }
+        let smallest = counters.iter_mut().zip(names).min_by_key(|(counter, _)| counter.count);
+        let Some(((smallest, kept), length)) = smallest.zip(u8::try_from(name.len()).ok()) else { return };
+        *smallest = Counter { hash, count: smallest.count.saturating_add(1), error: smallest.count, rtype, length };
+        if let Some(place) = kept.get_mut(..name.len()) {
+            place.copy_from_slice(name);
+        }
+    }
+
+    /// Every name that has a counter, in no order.
+    fn counted(&self) -> impl Iterator<Item = Counted<'_>> {
+        let used = self.counters.iter().zip(&self.names).filter(|(counter, _)| counter.count > 0);
+        used.map(|(Counter { count, error, rtype, length, .. }, name)| {
+            let name = name.get(..usize::from(*length)).unwrap_or_default();
+            Counted { name, rtype: *rtype, count: *count, error: *error }
+        })
+    }
+}
+
 impl Top {
     /// Nothing, from `now` on. Times are from any start that does not move.
     #[must_use]
     pub fn new(seed: Seed, now: Duration) -> Self {
-        let half = || vec![EMPTY; COUNTERS].into_boxed_slice();
-        Self { halves: [half(), half()], totals: [0; 2], current: 0, began: now, seed }
+        Self { halves: [Half::new(), Half::new()], current: 0, began: now, seed }
     }
 
     /// Counts a question for a name, on the wire and in lower case. Takes no memory.
     pub fn add(&mut self, name: &[u8], rtype: RecordType, now: Duration) {
         self.turn(now);
         let hash = self.seed.hash_one((name, rtype));
-        let set = usize::try_from(hash % SETS as u64).unwrap_or_default() * WAYS;
-        if let Some(total) = self.totals.get_mut(self.current) {
-            *total += 1;
-        }
-        let half = self.halves.get_mut(self.current).and_then(|half| half.get_mut(set..set + WAYS));
-        let Some(counters) = half else { return };
-        if let Some(known) = counters.iter_mut().find(|counter| counter.count > 0 && counter.is(hash, name, rtype)) {
-            known.count = known.count.saturating_add(1);
-            return;
-        }
-        let smallest = counters.iter_mut().min_by_key(|counter| counter.count);
-        let Some((smallest, length)) = smallest.zip(u8::try_from(name.len()).ok()) else { return };
-        *smallest =
-            Counter { hash, count: smallest.count.saturating_add(1), error: smallest.count, rtype, length, name: smallest.name };
-        if let Some(place) = smallest.name.get_mut(..name.len()) {
-            place.copy_from_slice(name);
+        if let Some(half) = self.halves.get_mut(self.current) {
+            half.add(hash, name, rtype);
         }
     }
 
@@ -98,23 +130,19 @@ impl Top {
         self.began = if both { now } else { self.began + HALF };
         for _ in 0..=usize::from(both) {
             self.current ^= 1;
-            if let Some((half, total)) = self.halves.get_mut(self.current).zip(self.totals.get_mut(self.current)) {
-                half.fill(EMPTY);
-                *total = 0;
-            }
+            self.halves.get_mut(self.current).into_iter().for_each(Half::forget);
         }
     }
 
     /// Every name that has a counter, in no order; one that has a counter in both halves comes twice.
     pub fn counted(&self) -> impl Iterator<Item = Counted<'_>> {
-        let used = self.halves.iter().flatten().filter(|counter| counter.count > 0);
-        used.map(|counter| Counted { name: counter.name(), rtype: counter.rtype, count: counter.count, error: counter.error })
+        self.halves.iter().flat_map(Half::counted)
     }
 
     /// How many questions were counted.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.totals.iter().sum()
+        self.halves.iter().map(|half| half.total).sum()
     }
 
     /// Since when: at most two halves ago.
@@ -125,12 +153,8 @@ impl Top {
 }
 
 impl Counter {
-    fn name(&self) -> &[u8] {
-        self.name.get(..usize::from(self.length)).unwrap_or_default()
-    }
-
-    fn is(&self, hash: u64, name: &[u8], rtype: RecordType) -> bool {
-        self.hash == hash && self.rtype == rtype && self.name() == name
+    const fn is(&self, hash: u64, rtype: RecordType) -> bool {
+        self.count > 0 && self.hash == hash && self.rtype.0 == rtype.0
     }
 }
 

@@ -54,6 +54,14 @@ pub(in crate::dns) struct Query<'a> {
     pub(in crate::dns) edns: Option<Edns>,
 }
 
+/// The question section of a query.
+struct Asked<'a> {
+    question: &'a [u8],
+    name: Cow<'a, [u8]>,
+    rtype: RecordType,
+    class: u16,
+}
+
 impl<'a> Query<'a> {
     pub(in crate::dns) fn read(message: &'a [u8]) -> Result<Self, Unreadable> {
         let header: &[u8; HEADER] = message.first_chunk().ok_or(Unreadable::Silent)?;
@@ -74,9 +82,9 @@ impl<'a> Query<'a> {
         let before = u32::from(u16::from_be_bytes([an0, an1])) + u32::from(u16::from_be_bytes([ns0, ns1]));
         let additional = u32::from(u16::from_be_bytes([ar0, ar1]));
         let mut reader = Reader { message, at: HEADER };
-        let mut query = reader.question(head).ok_or_else(|| bad(Rcode::FormErr))?;
-        query.edns = reader.edns(before, additional).ok_or_else(|| bad(Rcode::FormErr))?;
-        Ok(query)
+        let Asked { question, name, rtype, class } = reader.question().ok_or_else(|| bad(Rcode::FormErr))?;
+        let edns = reader.edns(before, additional).ok_or_else(|| bad(Rcode::FormErr))?;
+        Ok(Self { head, question, name, rtype, class, edns })
     }
 
     /// The name asked for, in lower case.
@@ -128,7 +136,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A pointer in a question's name would point into the header or at itself: it is refused like any other bad length.
-    fn question(&mut self, head: Head) -> Option<Query<'a>> {
+    fn question(&mut self) -> Option<Asked<'a>> {
         let start = self.at;
         let rest = self.message.get(start..)?;
         let (mut length, mut label) = (1, usize::from(*rest.first()?));
@@ -146,7 +154,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let question = self.message.get(start..self.at)?;
-        Some(Query { head, question, name, rtype, class, edns: None })
+        Some(Asked { question, name, rtype, class })
     }
 
     /// Skips `before` records, then looks for the OPT record among `additional` ones. Each record takes at least 11 bytes, so the
@@ -233,8 +241,7 @@ impl<'a> Question<'a> {
     /// Reads the question, whatever else is in the message; `None` when there is none that can be read.
     #[must_use]
     pub fn read(message: &'a [u8]) -> Option<Self> {
-        let head = Head { id: [0; 2], flags: 0 };
-        let Query { name, rtype, .. } = Reader { message, at: HEADER }.question(head)?;
+        let Asked { name, rtype, .. } = Reader { message, at: HEADER }.question()?;
         Some(Self { name, rtype })
     }
 
