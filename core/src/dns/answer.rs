@@ -122,6 +122,11 @@ pub fn answer_in(sight: Sight<'_>, client: Client, query: &[u8], out: &mut [u8])
             let reply = Reply::bare(head, out);
             return reply.map_or(Outcome::Dropped, |reply| sent(reply, rcode, None));
         }
+        Err(Unreadable::Bare(head, edns)) => {
+            let reply = Reply::empty(head, Some(edns), out, usize::from(most(client.transport, Some(edns))));
+            let rcode = if edns.is_bad_version() { Rcode::BadVers } else { Rcode::NoError };
+            return reply.map_or(Outcome::Dropped, |reply| sent(reply, rcode, None));
+        }
     };
     let Some(reply) = Reply::to(&query, out, usize::from(most(client.transport, query.edns))) else { return Outcome::Dropped };
     let transfer = matches!(query.rtype, RecordType::AXFR | RecordType::IXFR) && sight.names().is_synced();
@@ -139,18 +144,25 @@ pub fn answer_in(sight: Sight<'_>, client: Client, query: &[u8], out: &mut [u8])
 /// The answer without records that tells the client to ask again by TCP, for one that gets no other by UDP.
 #[must_use]
 pub fn cut_short(query: &[u8], out: &mut [u8]) -> Outcome {
-    let Ok(query) = Query::read(query) else { return Outcome::Dropped };
-    let Some(mut reply) = Reply::to(&query, out, usize::from(most(Transport::Udp, query.edns))) else { return Outcome::Dropped };
+    let Some((mut reply, rtype)) = without_records(query, out) else { return Outcome::Dropped };
     reply.cut_off();
-    sent(reply, Rcode::NoError, Some(query.rtype))
+    sent(reply, Rcode::NoError, rtype)
 }
 
 /// The answer to a client that has to ask again, with the cookie that this answer has.
 #[must_use]
 pub fn bad_cookie(query: &[u8], out: &mut [u8]) -> Outcome {
-    let Ok(query) = Query::read(query) else { return Outcome::Dropped };
-    let reply = Reply::to(&query, out, usize::from(most(Transport::Udp, query.edns)));
-    reply.map_or(Outcome::Dropped, |reply| sent(reply, Rcode::BadCookie, Some(query.rtype)))
+    without_records(query, out).map_or(Outcome::Dropped, |(reply, rtype)| sent(reply, Rcode::BadCookie, rtype))
+}
+
+/// The start of an answer by UDP, and the type that is asked for, if any is.
+fn without_records<'a>(query: &[u8], out: &'a mut [u8]) -> Option<(Reply<'a>, Option<RecordType>)> {
+    let most = |edns| usize::from(most(Transport::Udp, edns));
+    match Query::read(query) {
+        Ok(query) => Some((Reply::to(&query, out, most(query.edns))?, Some(query.rtype))),
+        Err(Unreadable::Bare(head, edns)) => Some((Reply::empty(head, Some(edns), out, most(Some(edns)))?, None)),
+        Err(Unreadable::Silent | Unreadable::Bad(..)) => None,
+    }
 }
 
 /// The longest answer that a client takes.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use super::siphash::siphash;
-use super::wire::Query;
+use super::wire::presented;
 use crate::reason::{Malformed, Reason};
 
 /// Bytes of the client's part.
@@ -74,6 +74,8 @@ pub(super) struct Presented {
     pub(super) client: [u8; CLIENT],
     /// `None` also for one that no server of RFC 9018 has made.
     pub(super) server: Option<[u8; SERVER]>,
+    /// Whether it is the client's part alone.
+    pub(super) alone: bool,
 }
 
 impl Presented {
@@ -83,7 +85,7 @@ impl Presented {
         if !matches!(server.len(), 0 | 8..=32) {
             return None;
         }
-        Some(Self { client: *client, server: server.try_into().ok() })
+        Some(Self { client: *client, server: server.try_into().ok(), alone: server.is_empty() })
     }
 }
 
@@ -92,6 +94,8 @@ impl Presented {
 pub struct Checked {
     /// Whether the client has sent back what it was given at its address.
     pub is_valid: bool,
+    /// Whether it has sent back something that it was not given.
+    pub is_wrong: bool,
     /// What it is given now.
     pub server: [u8; SERVER],
 }
@@ -100,7 +104,7 @@ impl Checked {
     /// Looks at the COOKIE option of a query that came from `client` at `now`, in seconds since the epoch. `None` when it has none.
     #[must_use]
     pub fn read(query: &[u8], client: IpAddr, secrets: &Secrets, now: u64) -> Option<Self> {
-        let presented = Query::read(query).ok()?.edns?.cookie?;
+        let presented = presented(query)?;
         // Time is compared in 32 bits that wrap (RFC 9018 §4.3).
         let [.., t0, t1, t2, t3] = now.to_be_bytes();
         Some(Self::of(presented, client, secrets, u32::from_be_bytes([t0, t1, t2, t3])))
@@ -108,7 +112,9 @@ impl Checked {
 
     fn of(presented: Presented, client: IpAddr, secrets: &Secrets, now: u32) -> Self {
         let fresh = || server_cookie(presented.client, client, secrets.current, ([0; 3], now));
-        let Some(server) = presented.server else { return Self { is_valid: false, server: fresh() } };
+        let Some(server) = presented.server else {
+            return Self { is_valid: false, is_wrong: !presented.alone, server: fresh() };
+        };
         let [version, r0, r1, r2, t0, t1, t2, t3, ..] = server;
         let made = u32::from_be_bytes([t0, t1, t2, t3]);
         let age = now.wrapping_sub(made).cast_signed();
@@ -117,7 +123,7 @@ impl Checked {
         let is_current = is_timely && is_of(secrets.current);
         let is_valid = is_current || is_timely && secrets.other.is_some_and(is_of);
         let keeps = is_current && age <= FRESH;
-        Self { is_valid, server: if keeps { server } else { fresh() } }
+        Self { is_valid, is_wrong: !is_valid, server: if keeps { server } else { fresh() } }
     }
 }
 

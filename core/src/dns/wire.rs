@@ -7,7 +7,7 @@ mod reply;
 use std::fmt;
 
 pub(super) use self::layout::{CLASS_IN, FIXED, HEADER, MOST_POINTER, QUESTION, pointer, split_records};
-pub(super) use self::query::{Edns, Head, OPTION_COOKIE, Query, Unreadable};
+pub(super) use self::query::{Edns, Head, OPTION_COOKIE, Query, Unreadable, presented};
 pub use self::query::{Question, encode_query};
 pub(super) use self::reply::{COOKIE, Reply, Section, cookie_option};
 

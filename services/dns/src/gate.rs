@@ -60,7 +60,7 @@ impl Gate {
         let cookie = if sent.cookie { self.jar.check(query, client) } else { None };
         let outcome = match cookie {
             Some(Checked { is_valid: true, .. }) => outcome,
-            Some(_) if self.config.require => bad_cookie(query, out),
+            Some(checked) if self.config.require || is_refused(sent, checked) => bad_cookie(query, out),
             _ if !self.limits(client) => outcome,
             _ => match self.judge(client, sent, out) {
                 Verdict::Pass => outcome,
@@ -74,17 +74,25 @@ impl Gate {
         outcome.within(|| sent.scope)
     }
 
-    /// Completes an answer by TCP, whose message is in `out`.
-    pub(crate) fn by_tcp(&self, client: IpAddr, query: &[u8], outcome: Outcome, out: &mut [u8]) {
-        if outcome.sent().is_some_and(|sent| sent.cookie) {
-            complete(self.jar.check(query, client), outcome, out);
-        }
+    /// Completes an answer by TCP, whose message is in `out`, or puts another in its place.
+    pub(crate) fn by_tcp(&self, client: IpAddr, query: &[u8], outcome: Outcome, out: &mut [u8]) -> Outcome {
+        let Some(sent) = outcome.sent().filter(|sent| sent.cookie) else { return outcome };
+        let cookie = self.jar.check(query, client);
+        let refused = cookie.is_some_and(|checked| is_refused(sent, checked));
+        let outcome = if refused { bad_cookie(query, out) } else { outcome };
+        complete(cookie, outcome, out);
+        outcome
     }
 
     fn judge(&self, client: IpAddr, sent: Sent, out: &[u8]) -> Verdict {
         let network = self.config.networks.of(client);
         self.table.judge(network, Kind::of(&sent, out), self.began.elapsed().as_secs())
     }
+}
+
+/// Whether a client that asks for nothing but whether its cookie is good is told that it is not (RFC 7873 §5.4).
+const fn is_refused(sent: Sent, checked: Checked) -> bool {
+    sent.rtype.is_none() && checked.is_wrong
 }
 
 /// Writes the server's part of the cookie at the end of the message.

@@ -144,6 +144,7 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, 
         let (head, body) = out.split_at_mut(2);
         let outcome = answer(&shared.names.current().load(), client, message, body);
         let (outcome, origin) = shared.resolver.finish((outcome, client.transport), message, body, false).await;
+        let outcome = shared.gate.by_tcp(*asker, message, outcome, body);
         let fate = outcome.sent().map_or(Fate::Lost(Lost::Unreadable), Fate::Answered);
         shared.eye.ended(client.turn, &End { client: Some(*asker), query: message, fate, origin: origin.as_ref(), began });
         let Some(sent) = outcome.sent() else {
@@ -152,7 +153,6 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, 
             return Ok(());
         };
         let place = shared.lane.answered(&sent, message);
-        shared.gate.by_tcp(*asker, message, outcome, body);
         idle.begin();
         let length = u16::try_from(sent.length).unwrap_or_default();
         head.copy_from_slice(&length.to_be_bytes());

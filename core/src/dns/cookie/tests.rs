@@ -14,8 +14,9 @@ fn secrets(current: &str, other: Option<&str>) -> Secrets {
 }
 
 fn check(client: &str, cookie: &str, server: Option<&str>, secrets: &Secrets, now: u32) -> (bool, [u8; SERVER]) {
-    let presented = Presented { client: bytes(cookie), server: server.map(bytes) };
-    let Checked { is_valid, server } = Checked::of(presented, client.parse().unwrap(), secrets, now);
+    let presented = Presented { client: bytes(cookie), server: server.map(bytes), alone: server.is_none() };
+    let Checked { is_valid, is_wrong, server } = Checked::of(presented, client.parse().unwrap(), secrets, now);
+    assert_eq!(is_wrong, !is_valid && !presented.alone);
     (is_valid, server)
 }
 
@@ -81,10 +82,10 @@ proptest! {
         client: IpAddr, cookie: [u8; 8], secret: [u8; 16], now: u32, age in -400_i32..4000, spoiled in 0_usize..16, by in 1_u8..,
     ) {
         let secrets = Secrets { current: Secret::new(secret), other: None };
-        let given = Checked::of(Presented { client: cookie, server: None }, client, &secrets, now);
+        let given = Checked::of(Presented { client: cookie, server: None, alone: true }, client, &secrets, now);
         prop_assert!(!given.is_valid);
         let later = now.wrapping_add_signed(age);
-        let back = |server| Checked::of(Presented { client: cookie, server: Some(server) }, client, &secrets, later);
+        let back = |server| Checked::of(Presented { client: cookie, server: Some(server), alone: false }, client, &secrets, later);
         prop_assert_eq!(back(given.server).is_valid, (-300..=3600).contains(&age));
         prop_assert_eq!(back(given.server).server == given.server, age == 0 || (-300..=1800).contains(&age));
         let mut other = given.server;

@@ -40,6 +40,8 @@ pub(in crate::dns) enum Unreadable {
     Silent,
     /// It gets only a header with this code.
     Bad(Head, Rcode),
+    /// It asks for nothing but a cookie, which it gets (RFC 7873 §5.4).
+    Bare(Head, Edns),
 }
 
 /// One query, read.
@@ -75,13 +77,15 @@ impl<'a> Query<'a> {
             return Err(bad(Rcode::NotImp));
         }
         let [q0, q1, an0, an1, ns0, ns1, ar0, ar1] = counts;
-        // RFC 9619: exactly one question.
-        if u16::from_be_bytes([q0, q1]) != 1 {
-            return Err(bad(Rcode::FormErr));
-        }
+        let questions = u16::from_be_bytes([q0, q1]);
         let before = u32::from(u16::from_be_bytes([an0, an1])) + u32::from(u16::from_be_bytes([ns0, ns1]));
         let additional = u32::from(u16::from_be_bytes([ar0, ar1]));
         let mut reader = Reader { message, at: HEADER };
+        // RFC 9619: exactly one question, or none.
+        if questions != 1 {
+            let edns = reader.edns(before, additional).flatten().filter(|edns| questions == 0 && edns.cookie.is_some());
+            return Err(edns.map_or_else(|| bad(Rcode::FormErr), |edns| Unreadable::Bare(head, edns)));
+        }
         let Asked { question, name, rtype, class } = reader.question().ok_or_else(|| bad(Rcode::FormErr))?;
         let edns = reader.edns(before, additional).ok_or_else(|| bad(Rcode::FormErr))?;
         Ok(Self { head, question, name, rtype, class, edns })
@@ -94,7 +98,23 @@ impl<'a> Query<'a> {
 
     /// Whether the client speaks a version of EDNS that we do not.
     pub(in crate::dns) fn is_bad_version(&self) -> bool {
-        self.edns.is_some_and(|edns| edns.version > 0)
+        self.edns.is_some_and(Edns::is_bad_version)
+    }
+}
+
+impl Edns {
+    /// Whether it is a version that we do not speak.
+    pub(in crate::dns) const fn is_bad_version(self) -> bool {
+        self.version > 0
+    }
+}
+
+/// The cookie that a query shows, whether it asks for something else or not.
+pub(in crate::dns) fn presented(message: &[u8]) -> Option<Presented> {
+    match Query::read(message) {
+        Ok(Query { edns, .. }) => edns?.cookie,
+        Err(Unreadable::Bare(_, edns)) => edns.cookie,
+        Err(Unreadable::Silent | Unreadable::Bad(..)) => None,
     }
 }
 

@@ -42,10 +42,15 @@ pub(in crate::dns) struct Reply<'a> {
 impl<'a> Reply<'a> {
     /// An answer that repeats the question; `None` when `out` is too small for it.
     pub(in crate::dns) fn to(query: &Query<'_>, out: &'a mut [u8], most: usize) -> Option<Self> {
-        let reserved = query.edns.map_or(0, |edns| OPT + edns.cookie.map_or(0, |_| COOKIE));
-        let limit = most.min(out.len()).checked_sub(reserved)?;
-        let mut reply = Self { limit, questions: 1, edns: query.edns, ..Self::bare(query.head, out)? };
+        let mut reply = Self { questions: 1, ..Self::empty(query.head, query.edns, out, most)? };
         reply.put(query.question).then_some(reply)
+    }
+
+    /// An answer to a query without a question; `None` when `out` is too small for it.
+    pub(in crate::dns) fn empty(head: Head, edns: Option<Edns>, out: &'a mut [u8], most: usize) -> Option<Self> {
+        let reserved = edns.map_or(0, |edns| OPT + edns.cookie.map_or(0, |_| COOKIE));
+        let limit = most.min(out.len()).checked_sub(reserved)?;
+        Some(Self { limit, edns, ..Self::bare(head, out)? }).filter(|reply| reply.length <= limit)
     }
 
     /// An answer of a header alone.

@@ -132,6 +132,25 @@ async fn answers_of_others_have_the_cookie_too() {
     site.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_may_ask_for_nothing_but_a_cookie() {
+    let (_folder, site) = Site::shop_with(DnsConfig::default()).await;
+    for transport in ["+notcp", "+tcp"] {
+        let answer = ask("dig", &site, &format!("+header-only +cookie {transport}"));
+        assert!(answer.contains("status: NOERROR") && answer.contains("QUERY: 0, ANSWER: 0"), "{answer}");
+        // It is good, and another is not; who does not speak of cookies has to ask something.
+        let cookie = shown(&answer);
+        let again = ask("dig", &site, &format!("+header-only +cookie={cookie} {transport}"));
+        assert!(again.contains("status: NOERROR") && shown(&again) == cookie, "{again}");
+        let other = format!("{}{:08x}", &cookie[..40], !u32::from_str_radix(&cookie[40..], 16).unwrap());
+        let refused = ask("dig", &site, &format!("+header-only +nobadcookie +cookie={other} {transport}"));
+        assert!(refused.contains("status: BADCOOKIE"), "{refused}");
+        let refused = ask("dig", &site, &format!("+header-only +nocookie {transport}"));
+        assert!(refused.contains("status: FORMERR"), "{refused}");
+    }
+    site.stop().await;
+}
+
 /// The cookie that dig shows, when it finds it good.
 fn shown(answer: &str) -> String {
     let line = answer.lines().find(|line| line.contains("COOKIE: ")).unwrap_or_else(|| panic!("no cookie\n{answer}"));

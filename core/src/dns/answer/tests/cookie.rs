@@ -78,13 +78,38 @@ fn short_answers_have_the_cookie_too() {
 }
 
 #[test]
+fn who_asks_for_nothing_gets_a_cookie_and_nothing_else() {
+    let names = snapshot(&shop(), 1);
+    let bare = |options: &[u8], version: u8| {
+        let mut query = query("a.b", "A");
+        query[5] = 0;
+        query.drain(12..12 + 9);
+        query[12 + 6] = version;
+        with_options(query, 1232, options)
+    };
+    let mut out = [0; 1232];
+    for (version, rcode) in [(0, Rcode::NoError), (1, Rcode::BadVers)] {
+        let (bytes, message) = ask_with(&names, UDP, &bare(&cookie(&SHOWN), version)).unwrap();
+        assert_eq!((message.id, message.rcode, message.authoritative), (0x1234, rcode, false));
+        assert_eq!(bytes.len(), 12 + 11 + 28);
+        assert!(bytes.ends_with(&option_of_the_answer()) && bytes[4..12] == [0, 0, 0, 0, 0, 0, 0, 1]);
+    }
+    let sent = bad_cookie(&bare(&cookie(&SHOWN), 0), &mut out).sent().unwrap();
+    assert_eq!((sent.rcode, sent.rtype, sent.cookie, sent.length), (Rcode::BadCookie, None, true, 12 + 11 + 28));
+    assert_eq!(answer(&names, UDP, &bare(&cookie(&SHOWN), 0), &mut out[..30]), Outcome::Dropped);
+    for options in [&[][..], &[0, 3, 0, 0], &cookie(&[1; 9])] {
+        assert_eq!(ask_with(&names, UDP, &bare(options, 0)).unwrap().1.rcode, Rcode::FormErr, "{options:?}");
+    }
+}
+
+#[test]
 fn a_cookie_is_checked_in_the_query_that_has_it() {
     let secrets = Secrets { current: Secret::new([3; 16]), other: None };
     let check = |query: &[u8]| Checked::read(query, [192, 0, 2, 1].into(), &secrets, 1_800_000_000);
     assert_eq!(check(&query("a.b", "A")), None);
     assert_eq!(check(&plain("a.b", "A")), None);
     let given = check(&with_options(query("a.b", "A"), 1232, &cookie(&SHOWN))).unwrap();
-    assert!(!given.is_valid);
+    assert!(!given.is_valid && !given.is_wrong);
     let back = [&SHOWN[..], &given.server].concat();
     assert_eq!(check(&with_options(query("a.b", "A"), 1232, &cookie(&back))), Some(Checked { is_valid: true, ..given }));
 }
