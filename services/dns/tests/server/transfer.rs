@@ -86,10 +86,10 @@ async fn dig_and_kdig_get_the_same_zones() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_zone_takes_several_messages() {
+async fn a_large_zone_takes_several_messages_and_so_does_much_that_is_new() {
     let (_folder, site) = Site::shop().await;
     let mut client = first_view(&site).await;
-    zone(&mut client, "example.com", "127.0.0.1", &[]).await;
+    let empty = zone(&mut client, "example.com", "127.0.0.1", &[]).await.serial;
     for nth in 0..12 {
         let texts: Vec<String> = (0..60).map(|text| format!("{text:0200}")).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -99,6 +99,10 @@ async fn a_large_zone_takes_several_messages() {
     assert!(dug.contains("XFR size: 723 records (messages 3,"), "{dug}");
     let records = lines(&dug);
     assert_eq!((records.len(), records.iter().collect::<BTreeSet<_>>().len()), (723, 722));
+    // From the empty zone in twelve steps, each between the SOA records of two states, and one of the newest at both ends.
+    let stepped = ask("dig", &site, &format!("example.com IXFR={empty}"));
+    assert!(stepped.contains("XFR size: 746 records (messages 3,"), "{stepped}");
+    assert_eq!(lines(&stepped).into_iter().filter(|line| line.contains(" TXT ")).collect::<BTreeSet<_>>().len(), 720);
     site.stop().await;
 }
 
