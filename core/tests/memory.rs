@@ -23,7 +23,7 @@ use counting::Counting;
 
 const SERVICES: u32 = 10_000;
 /// Bytes for the state of each service.
-const STATE: usize = 150;
+const STATE: usize = 145;
 /// Bytes for the names of each: its own, that of a port, the one between, and that of its address follow from it, and only what is above
 /// them is kept.
 const NAMES: usize = 10;
