@@ -20,7 +20,7 @@ use socket2::{SockAddr, SockAddrStorage};
 
 /// Datagrams of one system call.
 pub(super) const MOST: usize = 32;
-/// The longest query that we say we take (RFC 6891 §6.2.3): what does not fit here is cut and gets FORMERR.
+/// The longest query that we say we take (RFC 6891 §6.2.4): what does not fit here is cut and gets FORMERR.
 pub(super) const MOST_QUERY: usize = MOST_UDP as usize;
 /// Bytes that come near the processor at once.
 const LINE: usize = 64;
