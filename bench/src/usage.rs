@@ -58,7 +58,7 @@ pub(crate) fn spent(process: u32) -> Result<Spent, Failure> {
         for thread in fs::read_dir(format!("/proc/{process}/task"))? {
             let thread = thread?.path();
             match time(&thread) {
-                Ok(time) => _ = spent.insert(thread, time?),
+                Ok(time) => _ = spent.insert(thread, time),
                 // It has ended since the folder was read.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound) || error.raw_os_error() == Some(NO_PROCESS) => {}
                 Err(error) => return Err(error.into()),
@@ -73,13 +73,13 @@ pub(crate) fn spent(process: u32) -> Result<Spent, Failure> {
 /// # Errors
 /// As [`spent`], and where there is no such thread.
 pub(crate) fn spent_by(thread: &Path) -> Result<Spent, Failure> {
-    Ok(Spent(BTreeMap::from([(thread.to_owned(), time(thread)??)])))
+    Ok(Spent(BTreeMap::from([(thread.to_owned(), time(thread)?)])))
 }
 
-fn time(thread: &Path) -> io::Result<Result<Duration, Failure>> {
+fn time(thread: &Path) -> io::Result<Duration> {
     let text = fs::read_to_string(thread.join("schedstat"))?;
-    let nanos = text.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
-    Ok(nanos.map(Duration::from_nanos).ok_or_else(|| "the kernel does not count processor time (CONFIG_SCHED_INFO)".into()))
+    let nanos = text.split_whitespace().next().and_then(|nanos| nanos.parse().ok()).map(Duration::from_nanos);
+    nanos.ok_or_else(|| io::Error::other("the kernel does not count processor time (CONFIG_SCHED_INFO)"))
 }
 
 /// Bytes that a process and its children hold.

@@ -22,7 +22,7 @@ const HEAD: usize = 2 * WORD;
 /// Bytes before the first entry.
 const INDEX: usize = SLOTS * WORD;
 
-/// Entries slot by slot, and before them where each slot ends, in bytes from here:
+/// Entries slot by slot, and before them where each slot ends, in bytes from the beginning of the bucket:
 ///
 /// ```text
 /// for each slot its end u32; for each entry its hash u32, its length u32, its bytes

@@ -94,7 +94,7 @@ impl Presented {
 pub struct Checked {
     /// Whether the client has sent back what it was given at its address.
     pub is_valid: bool,
-    /// Whether it has sent back something that it was not given.
+    /// Whether it has sent back a server cookie that is not good.
     pub is_wrong: bool,
     /// What it is given now.
     pub server: [u8; SERVER],

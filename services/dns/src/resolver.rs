@@ -115,24 +115,15 @@ impl Resolver {
         true
     }
 
-    /// What becomes of a query after our own zones have given `outcome`, whose message is in `out`. With `deliver` gone unused nothing
-    /// comes later.
+    /// Whether there is anybody to be asked. Where there is not, an answer of our own stays as it is, whatever it is.
     #[inline]
-    pub(crate) fn pass(
-        &self,
-        (outcome, transport): (Outcome, Transport),
-        message: &[u8],
-        out: &mut [u8],
-        deliver: impl FnOnce() -> Option<Deliver>,
-    ) -> Passed {
-        if self.asks.load(Ordering::Relaxed) {
-            self.pass_on((outcome, transport), message, out, deliver)
-        } else {
-            Passed::Now(outcome, None)
-        }
+    pub(crate) fn asks(&self) -> bool {
+        self.asks.load(Ordering::Relaxed)
     }
 
-    fn pass_on(
+    /// What becomes of a query where somebody [is asked](Self::asks), after our own zones have given `outcome`, whose message is in `out`.
+    /// With `deliver` gone unused nothing comes later.
+    pub(crate) fn pass(
         &self,
         (outcome, transport): (Outcome, Transport),
         message: &[u8],
@@ -198,7 +189,7 @@ impl Resolver {
         }
     }
 
-    /// As [`Self::pass`], for those who wait: the answer is in `out` in any case. With `local` nobody else is asked.
+    /// As [`Self::pass`], for those who wait, and also where nobody is asked: the answer is in `out` in any case. With `local` nobody else is asked.
     pub(crate) async fn finish(
         &self,
         (outcome, transport): (Outcome, Transport),
@@ -206,6 +197,9 @@ impl Resolver {
         out: &mut [u8],
         local: bool,
     ) -> (Outcome, Option<Origin>) {
+        if !self.asks() {
+            return (outcome, None);
+        }
         let (answer, answered) = oneshot::channel();
         let deliver = || -> Option<Deliver> {
             let deliver: Deliver = Box::new(move |message, sent, origin| {

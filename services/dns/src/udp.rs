@@ -116,7 +116,11 @@ impl Serving for Shift<'_> {
             let asked = Client { transport: Transport::Udp, turn: *turn, address: client };
             let outcome = answer(names, asked, query, out);
             let later = || Some(worker.delivery(query, (*turn, *route, began)));
-            let passed = worker.resolver.pass((outcome, asked.transport), query, out, later);
+            let passed = if worker.resolver.asks() {
+                worker.resolver.pass((outcome, asked.transport), query, out, later)
+            } else {
+                Passed::Now(outcome, None)
+            };
             let Passed::Now(found, origin) = passed else { return 0 };
             let outcome = client.map_or(found, |client| worker.gate.by_udp(client, query, found, out));
             let why = if found == Outcome::Dropped { Lost::Unreadable } else { Lost::Limited };
