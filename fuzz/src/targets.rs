@@ -9,6 +9,7 @@ pub mod manifests;
 pub mod metallb_annotations;
 pub mod names;
 pub mod page_tokens;
+pub mod queries;
 pub mod selector_meaning;
 pub mod selectors;
 pub mod skydns_entries;
@@ -37,7 +38,7 @@ pub struct Target {
 
 /// Every target.
 #[must_use]
-pub const fn all() -> [Target; 16] {
+pub const fn all() -> [Target; 17] {
     [
         addresses::TARGET,
         arithmetic::TARGET,
@@ -53,6 +54,7 @@ pub const fn all() -> [Target; 16] {
         manifest_values::TARGET,
         metallb_annotations::TARGET,
         zone_files::TARGET,
+        queries::TARGET,
         upstream_answers::TARGET,
         skydns_entries::TARGET,
     ]

@@ -36,6 +36,7 @@ targets! {
     manifest_values 1_500
     metallb_annotations 3_000
     zone_files 20_000
+    queries 20_000
     upstream_answers 20_000
     skydns_entries 40_000
 }
